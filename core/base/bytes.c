@@ -1,0 +1,159 @@
+#include "core/base/bytes.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void pix_bytes_free(pix_bytes *bytes) {
+    free(bytes->data);
+    *bytes = (pix_bytes){0};
+}
+
+void pix_bytes_clear(pix_bytes *bytes) {
+    bytes->size = 0;
+    if (bytes->data)
+        bytes->data[0] = '\0';
+}
+
+pix_status pix_bytes_reserve(pix_bytes *bytes, size_t extra) {
+    size_t need;
+    if (!pix_size_add(bytes->size, extra, &need) || !pix_size_add(need, 1, &need))
+        return PIX_ENOMEM;
+    if (need <= bytes->capacity)
+        return PIX_OK;
+    size_t capacity = bytes->capacity + bytes->capacity / 2;
+    if (capacity < need)
+        capacity = need < 32 ? 32 : need;
+    char *data = realloc(bytes->data, capacity);
+    if (!data)
+        return PIX_ENOMEM;
+    data[bytes->size] = '\0';
+    bytes->data = data;
+    bytes->capacity = capacity;
+    return PIX_OK;
+}
+
+pix_status pix_bytes_append(pix_bytes *bytes, const void *data, size_t size) {
+    if (pix_bytes_reserve(bytes, size))
+        return PIX_ENOMEM;
+    if (size > 0)
+        memcpy(bytes->data + bytes->size, data, size);
+    bytes->size += size;
+    bytes->data[bytes->size] = '\0';
+    return PIX_OK;
+}
+
+pix_status pix_bytes_append_text(pix_bytes *bytes, const char *text) {
+    return pix_bytes_append(bytes, text, strlen(text));
+}
+
+pix_status pix_bytes_append_utf8(pix_bytes *bytes, uint32_t c) {
+    unsigned char out[4];
+    size_t size;
+    if (c < 0x80) {
+        out[0] = (unsigned char)c;
+        size = 1;
+    } else if (c < 0x800) {
+        out[0] = (unsigned char)(0xC0 | c >> 6);
+        out[1] = (unsigned char)(0x80 | (c & 0x3F));
+        size = 2;
+    } else if (c < 0x10000) {
+        out[0] = (unsigned char)(0xE0 | c >> 12);
+        out[1] = (unsigned char)(0x80 | (c >> 6 & 0x3F));
+        out[2] = (unsigned char)(0x80 | (c & 0x3F));
+        size = 3;
+    } else {
+        out[0] = (unsigned char)(0xF0 | c >> 18);
+        out[1] = (unsigned char)(0x80 | (c >> 12 & 0x3F));
+        out[2] = (unsigned char)(0x80 | (c >> 6 & 0x3F));
+        out[3] = (unsigned char)(0x80 | (c & 0x3F));
+        size = 4;
+    }
+    return pix_bytes_append(bytes, out, size);
+}
+
+pix_status pix_bytes_append_escaped(pix_bytes *bytes, const char *text, size_t size) {
+    pix_status status = PIX_OK;
+    for (size_t i = 0; i < size && !status; i++) {
+        unsigned char c = (unsigned char)text[i];
+        char escape[5];
+        if (c == '\n')
+            status = pix_bytes_append(bytes, "\\n", 2);
+        else if (c == '\t')
+            status = pix_bytes_append(bytes, "\\t", 2);
+        else if (c == '\\')
+            status = pix_bytes_append(bytes, "\\\\", 2);
+        else if (c < 0x20 || c == 0x7F) {
+            snprintf(escape, sizeof escape, "\\x%02x", c);
+            status = pix_bytes_append(bytes, escape, 4);
+        } else
+            status = pix_bytes_append(bytes, &text[i], 1);
+    }
+    return status;
+}
+
+/* Length of the well-formed sequence at s (RFC 3629: no overlong forms, no surrogates), or 0. */
+static size_t sequence_length(const unsigned char *s, size_t left) {
+    unsigned char c = s[0];
+    if (c < 0x80)
+        return 1;
+    size_t need = c >= 0xF0 ? 4 : c >= 0xE0 ? 3 : 2;
+    if (c < 0xC2 || c > 0xF4 || left < need)
+        return 0;
+    unsigned char low = 0x80, high = 0xBF;
+    if (c == 0xE0)
+        low = 0xA0;
+    else if (c == 0xED)
+        high = 0x9F;
+    else if (c == 0xF0)
+        low = 0x90;
+    else if (c == 0xF4)
+        high = 0x8F;
+    if (s[1] < low || s[1] > high)
+        return 0;
+    for (size_t i = 2; i < need; i++)
+        if ((s[i] & 0xC0) != 0x80)
+            return 0;
+    return need;
+}
+
+bool pix_is_utf8(const char *text, size_t size) {
+    const unsigned char *s = (const unsigned char *)text;
+    for (size_t i = 0; i < size;) {
+        size_t length = sequence_length(s + i, size - i);
+        if (length == 0)
+            return false;
+        i += length;
+    }
+    return true;
+}
+
+bool pix_size_multiply(size_t a, size_t b, size_t *out) {
+    return !__builtin_mul_overflow(a, b, out);
+}
+
+bool pix_size_add(size_t a, size_t b, size_t *out) {
+    return !__builtin_add_overflow(a, b, out);
+}
+
+void pix_hex(const uint8_t *data, size_t size, char *out) {
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < size; i++) {
+        out[2 * i] = digits[data[i] >> 4];
+        out[2 * i + 1] = digits[data[i] & 15];
+    }
+    out[2 * size] = '\0';
+}
+
+pix_status pix_parse_integer(const char *text, int64_t low, int64_t high, int64_t *out) {
+    const char *digits = text[0] == '-' ? text + 1 : text;
+    if (digits[0] == '\0' || strspn(digits, "0123456789") != strlen(digits))
+        return PIX_EINVALID;
+    errno = 0;
+    long long value = strtoll(text, NULL, 10);
+    if (errno || value < low || value > high)
+        return PIX_EINVALID;
+    *out = value;
+    return PIX_OK;
+}

@@ -1,0 +1,234 @@
+#include "core/base/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Opens a regular file for reading and reports its size.  O_NONBLOCK keeps a FIFO from hanging us.
+ */
+static pix_status open_regular(const char *path, int *fd, size_t *size, pix_error *error) {
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (*fd < 0)
+        return pix_fail_errno(error, "%s", path);
+    struct stat info;
+    pix_status status = PIX_OK;
+    if (fstat(*fd, &info))
+        status = pix_fail_errno(error, "%s", path);
+    else if (!S_ISREG(info.st_mode))
+        status = pix_fail(error, PIX_EUNSUPPORTED, "%s: not a regular file", path);
+    else
+        *size = (size_t)info.st_size;
+    if (status) {
+        close(*fd);
+        *fd = -1;
+    }
+    return status;
+}
+
+pix_status pix_file_read(const char *path, size_t limit, pix_bytes *out, pix_error *error) {
+    int fd;
+    size_t size;
+    pix_status status = open_regular(path, &fd, &size, error);
+    if (status)
+        return status;
+    if (size > limit)
+        status = pix_fail(error, PIX_ELIMIT, "%s: %zu bytes, more than the %zu allowed", path, size,
+                          limit);
+    else if (pix_bytes_reserve(out, size))
+        status = pix_fail_memory(error);
+    for (size_t left = size; !status && left > 0;) {
+        ssize_t got = read(fd, out->data + out->size, left);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            status = pix_fail_errno(error, "%s", path);
+        else if (got == 0)
+            break;
+        else {
+            out->size += (size_t)got;
+            left -= (size_t)got;
+        }
+    }
+    if (out->data)
+        out->data[out->size] = '\0';
+    close(fd);
+    return status;
+}
+
+pix_status pix_mapping_open(pix_mapping *mapping, const char *path, pix_error *error) {
+    *mapping = (pix_mapping){0};
+    int fd;
+    size_t size;
+    pix_status status = open_regular(path, &fd, &size, error);
+    if (status)
+        return status;
+    if (size > 0) {
+        void *data = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+        if (data == MAP_FAILED)
+            status = pix_fail_errno(error, "%s: cannot map", path);
+        else
+            *mapping = (pix_mapping){.data = data, .size = size};
+    }
+    close(fd);
+    return status;
+}
+
+void pix_mapping_close(pix_mapping *mapping) {
+    if (mapping->data)
+        munmap((void *)mapping->data, mapping->size);
+    *mapping = (pix_mapping){0};
+}
+
+pix_status pix_folder_make(const char *path, pix_error *error) {
+    char *copy = strdup(path);
+    if (!copy)
+        return pix_fail_memory(error);
+    pix_status status = PIX_OK;
+    for (char *end = copy; *end && !status;) {
+        end += strspn(end, "/");
+        end += strcspn(end, "/");
+        char saved = *end;
+        *end = '\0';
+        struct stat info;
+        if (mkdir(copy, 0700) && errno != EEXIST && (stat(copy, &info) || !S_ISDIR(info.st_mode)))
+            status = pix_fail_errno(error, "cannot create %s", copy);
+        *end = saved;
+    }
+    struct stat info;
+    if (!status && (stat(path, &info) || !S_ISDIR(info.st_mode)))
+        status = pix_fail(error, PIX_EIO, "%s: not a folder", path);
+    free(copy);
+    return status;
+}
+
+struct pix_atomic_file {
+    FILE *stream;
+    char *path;
+    char *temporary;
+};
+
+pix_status pix_atomic_file_open(const char *path, pix_atomic_file **out, pix_error *error) {
+    *out = NULL;
+    pix_atomic_file *file = calloc(1, sizeof *file);
+    if (!file)
+        return pix_fail_memory(error);
+    pix_status status = PIX_OK;
+    file->path = strdup(path);
+    if (!file->path || asprintf(&file->temporary, "%s.tmp-%ld", path, (long)getpid()) < 0) {
+        status = pix_fail_memory(error);
+        goto fail;
+    }
+    int fd = open(file->temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0 || !(file->stream = fdopen(fd, "w+"))) {
+        status = pix_fail_errno(error, "cannot create %s", file->temporary);
+        if (fd >= 0)
+            close(fd);
+        goto fail;
+    }
+    *out = file;
+    return PIX_OK;
+fail:
+    pix_atomic_file_close(file);
+    return status;
+}
+
+FILE *pix_atomic_file_stream(pix_atomic_file *file) {
+    return file->stream;
+}
+
+static pix_status sync_folder_of(const char *path, pix_error *error) {
+    char *folder = strdup(path);
+    if (!folder)
+        return pix_fail_memory(error);
+    char *slash = strrchr(folder, '/');
+    if (!slash)
+        strcpy(folder, ".");
+    else
+        slash[slash == folder ? 1 : 0] = '\0';
+    pix_status status = PIX_OK;
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || fsync(fd))
+        status = pix_fail_errno(error, "cannot sync %s", folder);
+    if (fd >= 0)
+        close(fd);
+    free(folder);
+    return status;
+}
+
+pix_status pix_atomic_file_commit(pix_atomic_file *file, pix_error *error) {
+    bool written =
+        !ferror(file->stream) && fflush(file->stream) == 0 && fsync(fileno(file->stream)) == 0;
+    int cause = errno;
+    bool closed = fclose(file->stream) == 0;
+    file->stream = NULL;
+    if (!written || !closed) {
+        errno = written ? errno : cause;
+        return pix_fail_errno(error, "cannot write %s", file->path);
+    }
+    if (rename(file->temporary, file->path))
+        return pix_fail_errno(error, "cannot rename to %s", file->path);
+    free(file->temporary);
+    file->temporary = NULL;
+    return sync_folder_of(file->path, error);
+}
+
+void pix_atomic_file_close(pix_atomic_file *file) {
+    if (!file)
+        return;
+    if (file->stream)
+        (void)fclose(file->stream);
+    if (file->temporary)
+        (void)unlink(file->temporary);
+    free(file->temporary);
+    free(file->path);
+    free(file);
+}
+
+char *pix_path_join(const char *folder, const char *name) {
+    size_t length = strlen(folder);
+    const char *slash = length > 0 && folder[length - 1] == '/' ? "" : "/";
+    char *path = NULL;
+    return asprintf(&path, "%s%s%s", folder, slash, name) < 0 ? NULL : path;
+}
+
+/* $VARIABLE/pixgrep/NAME, else $HOME/FALLBACK/pixgrep/NAME.  XDG says a relative value is ignored.
+ */
+static char *place(const char *variable, const char *fallback, const char *name) {
+    const char *base = getenv(variable);
+    const char *home = getenv("HOME");
+    char *path = NULL;
+    int length = -1;
+    if (base && base[0] == '/')
+        length = asprintf(&path, "%s/pixgrep/%s", base, name);
+    else if (home && home[0] == '/')
+        length = asprintf(&path, "%s/%s/pixgrep/%s", home, fallback, name);
+    return length < 0 ? NULL : path;
+}
+
+char *pix_place_data(const char *name) {
+    return place("XDG_DATA_HOME", ".local/share", name);
+}
+
+char *pix_place_config(const char *name) {
+    return place("XDG_CONFIG_HOME", ".config", name);
+}
+
+char *pix_place_installed(const char *name) {
+    char program[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    if (length <= 0)
+        return NULL;
+    program[length] = '\0';
+    for (int levels = 0; levels < 2; levels++) {
+        char *slash = strrchr(program, '/');
+        if (!slash)
+            return NULL;
+        *slash = '\0';
+    }
+    return pix_path_join(program, name);
+}

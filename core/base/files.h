@@ -1,0 +1,49 @@
+/* files.h - whole files in, whole files out, and the places pixgrep keeps things.
+ *
+ * Files are made 0600 and folders 0700.  Errors name the path and the cause. */
+#ifndef PIX_BASE_FILES_H
+#define PIX_BASE_FILES_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "core/base/bytes.h"
+#include "core/base/error.h"
+
+/* The whole of a regular file of at most `limit` bytes, appended to *out. */
+pix_status pix_file_read(const char *path, size_t limit, pix_bytes *out, pix_error *error);
+
+/* A file mapped read-only; `data` is NULL when `size` is 0. */
+typedef struct pix_mapping {
+    const uint8_t *data;
+    size_t size;
+} pix_mapping;
+pix_status pix_mapping_open(pix_mapping *mapping, const char *path, pix_error *error);
+void pix_mapping_close(pix_mapping *mapping);
+
+/* Creates `path` and every missing parent; an existing folder is success. */
+pix_status pix_folder_make(const char *path, pix_error *error);
+
+/* A file that appears under its name complete or not at all: written as "PATH.tmp-PID", then fsync,
+ * rename and fsync of the folder.  _close without _commit removes the temporary file. */
+typedef struct pix_atomic_file pix_atomic_file;
+pix_status pix_atomic_file_open(const char *path, pix_atomic_file **out, pix_error *error);
+FILE *pix_atomic_file_stream(pix_atomic_file *file);
+pix_status pix_atomic_file_commit(pix_atomic_file *file, pix_error *error);
+void pix_atomic_file_close(pix_atomic_file *file);
+
+/* "a/b" from "a" and "b" in heap memory; NULL when memory is out. */
+char *pix_path_join(const char *folder, const char *name);
+
+/* Heap copies of the places DESIGN fixes; NULL when memory is out or neither the XDG variable nor
+ * HOME is set.  `name` is appended: pix_place_data("index.db") -> $XDG_DATA_HOME/pixgrep/index.db.
+ */
+char *pix_place_data(const char *name);
+char *pix_place_config(const char *name);
+
+/* A path relative to the prefix the running program is installed under (PREFIX/bin/pixgrep), such
+ * as "libexec/pixgrep/pixgrep-decode"; the build tree has the same shape. */
+char *pix_place_installed(const char *name);
+
+#endif

@@ -1,0 +1,33 @@
+/* library.h - the models a person has: a folder of .pixm files and the name of the current one.
+ *
+ * The folder is $XDG_DATA_HOME/pixgrep/models; `current` in it is a text file holding a name.
+ * Bundled models are found under PREFIX/share/pixgrep/models after the person's own. */
+#ifndef PIX_CLIP_LIBRARY_H
+#define PIX_CLIP_LIBRARY_H
+
+#include "core/clip/model.h"
+
+/* Heap path of NAME.pixm in the person's folder.  A name is letters, digits, '.', '_', '@', '+' and
+ * '-', not beginning with '.' or '-'; anything else is PIX_EINVALID. */
+pix_status pix_library_path(const char *name, char **path, pix_error *error);
+
+/* The name a model gets from the file or folder it is imported from ("ViT-B-32.pt" -> "ViT-B-32");
+ * heap memory. */
+char *pix_library_name_for(const char *source);
+
+/* Opens the model that `name` means: a model's name, or a path to a .pixm when it contains '/';
+ * NULL means the current one.  With none imported the error says how to import one. */
+pix_status pix_library_open(const char *name, pix_model **out, pix_error *error);
+
+pix_status pix_library_use(const char *name, pix_error *error);
+/* The current model's name in heap memory; *name = NULL when there is none. */
+pix_status pix_library_current(char **name, pix_error *error);
+
+/* Deletes a model's file; if it was current, none is. */
+pix_status pix_library_remove(const char *name, pix_error *error);
+
+/* Calls `each` with every model's name, sorted; a non-zero return stops and is returned. */
+pix_status pix_library_list(pix_status (*each)(void *context, const char *name), void *context,
+                            pix_error *error);
+
+#endif

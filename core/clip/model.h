@@ -1,0 +1,64 @@
+/* model.h - a CLIP model ready to run: one mmapped .pixm file, immutable and shared by all threads.
+ *
+ * Opening is an mmap and a check of the header; pages are read when first used, so a text query
+ * never touches the vision tower.  The fingerprint is the SHA-256 of the configuration and the
+ * float32 tensors in name order: it identifies embeddings, whatever file or layout the weights came
+ * in. */
+#ifndef PIX_CLIP_MODEL_H
+#define PIX_CLIP_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/error.h"
+#include "core/base/sha256.h"
+#include "core/clip/config.h"
+#include "core/text/tokenizer.h"
+
+typedef struct pix_model pix_model;
+
+typedef struct pix_import_report {
+    pix_clip_config config;
+    char format[64];
+    char source_sha256[PIX_SHA256_HEX];
+    char fingerprint[PIX_SHA256_HEX];
+    int64_t parameters;
+    int64_t file_bytes;
+    char vocabulary[1024];    /* path of the vocabulary used, or "" */
+    char no_vocabulary[1024]; /* why there is none, or "" */
+} pix_import_report;
+
+/* Turns a checkpoint into a .pixm at `pixm_path`, which appears complete or not at all.  `name` is
+ * kept inside.  `vocabulary` may be NULL: then it is looked for beside the weights and among the
+ * installed ones; one that does not fit is left out and reported, unless it was named, which is an
+ * error. `progress` (may be NULL) is called with 0..1. */
+pix_status pix_model_import(const char *source, const char *name, const char *vocabulary,
+                            const char *pixm_path, void (*progress)(void *context, double done),
+                            void *context, pix_import_report *report, pix_error *error);
+
+pix_status pix_model_open(const char *pixm_path, pix_model **out, pix_error *error);
+void pix_model_close(pix_model *model);
+
+const char *pix_model_name(const pix_model *model);
+const char *pix_model_path(const pix_model *model);
+const char *pix_model_source(const pix_model *model); /* absolute path it was imported from */
+const char *pix_model_source_sha256(const pix_model *model); /* 64 hexadecimal digits */
+const char *pix_model_fingerprint(const pix_model *model);   /* 64 hexadecimal digits */
+const pix_clip_config *pix_model_config(const pix_model *model);
+
+/* False: text cannot be encoded, and *why (optional) says so in one sentence with the remedy. */
+bool pix_model_has_text(const pix_model *model, const char **why);
+
+/* The model's tokenizer, built on first use and owned by the model.  Thread-safe. */
+pix_status pix_model_tokenizer(pix_model *model, const pix_tokenizer **out, pix_error *error);
+
+/* Re-hashes the .pixm's contents, and its source when that still exists (*source_checked says), and
+ * fails naming the file that differs. */
+pix_status pix_model_verify(pix_model *model, bool *source_checked, pix_error *error);
+
+/* A tensor of the file, float32 in C order, 64-byte aligned; asserts that it exists with that many
+ * elements.  For the towers. */
+const float *pix_model_tensor(const pix_model *model, const char *name, size_t elements);
+
+#endif

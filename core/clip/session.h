@@ -1,0 +1,38 @@
+/* session.h - one thread's scratch for running a model.
+ *
+ * Everything is allocated by _new, sized for `max_images` images a batch; encoding allocates
+ * nothing. Any number of sessions may share a model; a session belongs to one thread at a time.
+ * Results do not depend on the batch a picture is in beyond float32 rounding (2e-7 on unit
+ * features). */
+#ifndef PIX_CLIP_SESSION_H
+#define PIX_CLIP_SESSION_H
+
+#include "core/clip/model.h"
+
+typedef struct pix_session pix_session;
+
+/* max_images 0: text only (the vision scratch is not allocated). */
+pix_status pix_session_new(pix_model *model, int max_images, pix_session **out, pix_error *error);
+void pix_session_free(pix_session *session);
+
+/* A batch that keeps the CPU busy without large scratch: fewer images for larger models. */
+int pix_model_batch_size(const pix_model *model);
+
+/* rgb: [count, size, size, 3] bytes as preprocessing leaves them; features: [count, embed_dim], as
+ * the tower gives them (not normalised).  count <= max_images. */
+pix_status pix_session_encode_images(pix_session *session, const uint8_t *rgb, int count,
+                                     float *features, pix_error *error);
+
+/* pixels: [count, 3, size, size] normalised float32, for comparison with other implementations. */
+pix_status pix_session_encode_pixels(pix_session *session, const float *pixels, int count,
+                                     float *features, pix_error *error);
+
+/* ids: start, tokens, end (what follows the first end token is ignored); feature: [embed_dim].
+ * More than context_length ids is PIX_ELIMIT. */
+pix_status pix_session_encode_text(pix_session *session, const int32_t *ids, size_t count,
+                                   float *feature, pix_error *error);
+
+/* Divides by the Euclidean length; a zero or non-finite vector is PIX_EFORMAT. */
+pix_status pix_normalise(float *vector, size_t size, pix_error *error);
+
+#endif

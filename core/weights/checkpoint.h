@@ -1,0 +1,61 @@
+/* checkpoint.h - named float tensors from any file CLIP weights are published in.
+ *
+ * Whatever the file, tensors appear under OpenAI's state-dict names and in OpenAI's shapes (a
+ * Hugging Face model's q, k and v are joined and its projections transposed back).  The format is
+ * found by content, never by name.  Every size and offset is checked before use and nothing in a
+ * file can run. One thread at a time. */
+#ifndef PIX_WEIGHTS_CHECKPOINT_H
+#define PIX_WEIGHTS_CHECKPOINT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/error.h"
+#include "core/base/sha256.h"
+
+enum { PIX_TENSOR_MAX_RANK = 8 };
+
+typedef struct pix_tensor_info {
+    const char *name;  /* as in OpenAI's state dict: "visual.conv1.weight" */
+    const char *dtype; /* as the file stores it: "F16" */
+    int rank;
+    int64_t shape[PIX_TENSOR_MAX_RANK];
+} pix_tensor_info;
+
+/* What only a config file can say; OpenAI's files have none, and the defaults are theirs. */
+typedef struct pix_checkpoint_hints {
+    bool exact_gelu;       /* hidden_act "gelu" in both towers instead of QuickGELU */
+    int64_t vision_heads;  /* 0: width / 64 */
+    int64_t text_heads;    /* 0: width / 64 */
+    int64_t end_token;     /* -1: the highest id in the text; also -1 for the old configs' 2 */
+    double layer_norm_eps; /* 1e-5 unless the config differs */
+} pix_checkpoint_hints;
+
+typedef struct pix_checkpoint pix_checkpoint;
+
+/* `path`: a .pt TorchScript archive, a .safetensors file, or a folder with model.safetensors and
+ * config.json. */
+pix_status pix_checkpoint_open(const char *path, pix_checkpoint **out, pix_error *error);
+void pix_checkpoint_close(pix_checkpoint *checkpoint);
+
+/* "TorchScript archive", "safetensors", ...  The file that holds the weights; its folder is where a
+ * vocabulary is looked for. */
+const char *pix_checkpoint_format(const pix_checkpoint *checkpoint);
+const char *pix_checkpoint_path(const pix_checkpoint *checkpoint);
+const pix_checkpoint_hints *pix_checkpoint_hint(const pix_checkpoint *checkpoint);
+
+/* SHA-256 of the weights file, computed now. */
+pix_status pix_checkpoint_sha256(pix_checkpoint *checkpoint, uint8_t digest[PIX_SHA256_BYTES],
+                                 pix_error *error);
+
+size_t pix_checkpoint_count(const pix_checkpoint *checkpoint);
+const pix_tensor_info *pix_checkpoint_info(const pix_checkpoint *checkpoint, size_t index);
+/* NULL when there is none of that name. */
+const pix_tensor_info *pix_checkpoint_find(const pix_checkpoint *checkpoint, const char *name);
+
+/* The tensor as float32 in C order; `out` holds the product of its shape. */
+pix_status pix_checkpoint_read(pix_checkpoint *checkpoint, const pix_tensor_info *info, float *out,
+                               pix_error *error);
+
+#endif

@@ -1,0 +1,170 @@
+/* store.h - the index: which photos there are, what is known of each, and their vectors.
+ *
+ * A store opened for writing is the only writer (a lock that dies with its process); any number of
+ * readers may look on while it writes.  Changes belong to a batch: they become visible and durable
+ * together at pix_store_commit, and a crash loses at most the open batch.  Every function may be
+ * called from any thread: the store locks itself.  Returned ids are stable for the life of the
+ * file. */
+#ifndef PIX_STORAGE_STORE_H
+#define PIX_STORAGE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/error.h"
+#include "core/base/sha256.h"
+
+typedef struct pix_store pix_store;
+
+typedef enum pix_store_mode { PIX_STORE_READ, PIX_STORE_WRITE } pix_store_mode;
+
+/* WRITE creates the file and migrates an older one; a store that another process writes is
+ * PIX_EBUSY. READ of a missing file is PIX_ENOTFOUND; a newer schema is PIX_EUNSUPPORTED. */
+pix_status pix_store_open(const char *path, pix_store_mode mode, pix_store **out, pix_error *error);
+/* Rolls an open batch back: commit first. */
+void pix_store_close(pix_store *store);
+pix_status pix_store_commit(pix_store *store, pix_error *error);
+const char *pix_store_path(const pix_store *store);
+
+/* Models.  A model is known to the store by its fingerprint. */
+typedef struct pix_store_model {
+    int64_t id;
+    char name[128];
+    char fingerprint[PIX_SHA256_HEX];
+    int32_t dimension;
+    int64_t embeddings; /* present photos that have a vector of this model */
+} pix_store_model;
+/* Adds the model or finds it again (its name may change). */
+pix_status pix_store_model_put(pix_store *store, const char *name, const char *fingerprint,
+                               int dimension, int64_t *id, pix_error *error);
+/* PIX_ENOTFOUND, without an error text, when the store has never seen it. */
+pix_status pix_store_model_find(pix_store *store, const char *fingerprint, int64_t *id,
+                                pix_error *error);
+pix_status pix_store_models(pix_store *store,
+                            pix_status (*each)(void *context, const pix_store_model *model),
+                            void *context, pix_error *error);
+
+/* Roots.  Paths are absolute, bytes as the file system gives them, without a trailing slash (but
+ * "/"). */
+typedef struct pix_root {
+    int64_t id;
+    const char *path;
+    const char *identity; /* what file system it was on: "uuid:...", "type:source", ... */
+    bool is_mount;        /* the root was itself a mount point */
+    int64_t photos;       /* present ones */
+    int64_t scanned_at;   /* Unix seconds of the last complete scan, 0 for never */
+} pix_root;
+/* A root inside a known one yields the known one; known roots inside it become part of it. */
+pix_status pix_store_root_put(pix_store *store, const char *path, const char *identity,
+                              bool is_mount, int64_t *id, pix_error *error);
+pix_status pix_store_roots(pix_store *store,
+                           pix_status (*each)(void *context, const pix_root *root), void *context,
+                           pix_error *error);
+/* Forgets every photo at or below `path` and the roots there; vectors no photo uses go too.
+ * `photos` is their number. */
+pix_status pix_store_forget(pix_store *store, const char *path, int64_t *photos, pix_error *error);
+
+/* Runs. */
+typedef struct pix_run_counts {
+    int64_t seen, unchanged, added, changed, moved, duplicates, removed, returned, failed,
+        failed_before, encoded;
+} pix_run_counts;
+pix_status pix_store_run_begin(pix_store *store, int64_t model_id, int64_t *run_id,
+                               pix_error *error);
+pix_status pix_store_run_end(pix_store *store, int64_t run_id, const pix_run_counts *counts,
+                             const char *outcome, pix_error *error);
+
+/* How vectors are made; one made another way does not count as present (except that an exact one
+ * satisfies a wish for a fast one). */
+typedef struct pix_recipe {
+    int64_t model_id;
+    bool exact;
+    bool ignore_rotation;
+    const char *precision; /* "fp32" */
+} pix_recipe;
+
+typedef enum pix_photo_state {
+    PIX_PHOTO_NEW,       /* never seen under this path */
+    PIX_PHOTO_UNCHANGED, /* same mtime and size, vector present */
+    PIX_PHOTO_CHANGED,   /* other mtime or size */
+    PIX_PHOTO_RETURNED,  /* was missing; same mtime and size, vector present: visible again now */
+    PIX_PHOTO_FAILED_BEFORE, /* same mtime and size as when it failed */
+    PIX_PHOTO_UNENCODED      /* known and unchanged, but without a vector of this recipe */
+} pix_photo_state;
+
+/* Looks a photo up by path and notes that this run saw it; a returned one becomes visible. */
+pix_status pix_store_photo_see(pix_store *store, int64_t run_id, const pix_recipe *recipe,
+                               const char *path, int64_t mtime_ns, int64_t size_bytes,
+                               pix_photo_state *state, pix_error *error);
+
+/* Whether content with this hash has a vector of this recipe already. */
+pix_status pix_store_content_known(pix_store *store, const pix_recipe *recipe,
+                                   const uint8_t content[PIX_SHA256_BYTES], bool *known,
+                                   pix_error *error);
+
+/* What decoding learnt of some content. */
+typedef struct pix_content {
+    int32_t width, height, orientation;
+    const char *format;
+    const char *taken_at; /* NULL or "" when unknown, likewise camera */
+    const char *camera;
+    bool has_location;
+    double latitude, longitude;
+} pix_content;
+/* Stores a vector (unit float32 [dimension]) for some content, replacing one of another recipe. */
+pix_status pix_store_content_put(pix_store *store, const pix_recipe *recipe,
+                                 const uint8_t content[PIX_SHA256_BYTES], const pix_content *facts,
+                                 const float *vector, int dimension, pix_error *error);
+
+/* Says that `path` holds this content (which must be stored) and clears an earlier failure. */
+pix_status pix_store_photo_put(pix_store *store, int64_t run_id, int64_t root_id, const char *path,
+                               int64_t mtime_ns, int64_t size_bytes,
+                               const uint8_t content[PIX_SHA256_BYTES], pix_error *error);
+
+/* Records why a file gave no vector; a photo under this path is no longer shown. */
+pix_status pix_store_failure_put(pix_store *store, int64_t run_id, int64_t root_id,
+                                 const char *path, int64_t mtime_ns, int64_t size_bytes,
+                                 const char *stage, const char *reason, pix_error *error);
+typedef struct pix_failure {
+    const char *path, *stage, *reason;
+    int64_t mtime_ns, size_bytes, tries;
+    int64_t first_at; /* Unix seconds */
+} pix_failure;
+pix_status pix_store_failures(pix_store *store,
+                              pix_status (*each)(void *context, const pix_failure *failure),
+                              void *context, pix_error *error);
+
+/* Marks as missing every photo at or below `folder` that this run did not see and that is not at or
+ * below one of the `kept` paths (folders that could not be read), and forgets failures there
+ * likewise. Missing photos are not found by searches but keep their vectors, so that returning
+ * costs nothing; `removed` counts them, `moved` those of them whose content this run found under a
+ * new path. */
+pix_status pix_store_sweep(pix_store *store, int64_t run_id, int64_t root_id, const char *folder,
+                           const char *const *kept, size_t kept_count, int64_t *removed,
+                           int64_t *moved, pix_error *error);
+
+/* Drops photos missing for more than `days` and vectors no photo uses. */
+pix_status pix_store_purge(pix_store *store, int days, pix_error *error);
+
+typedef struct pix_store_totals {
+    int64_t photos, contents, missing, failures, file_bytes;
+    int64_t last_run_at; /* Unix seconds, 0 for never */
+    char last_outcome[64];
+} pix_store_totals;
+pix_status pix_store_totals_get(pix_store *store, pix_store_totals *totals, pix_error *error);
+
+/* Facts of one photo for printing results; strings live until the next call on this store. */
+typedef struct pix_photo_row {
+    int64_t id;
+    const char *path;
+    size_t path_size;
+    int32_t width, height;
+    const char *format, *taken_at, *camera; /* NULL when unknown */
+    bool has_location;
+    double latitude, longitude;
+} pix_photo_row;
+pix_status pix_store_photo_get(pix_store *store, int64_t image_id, pix_photo_row *row,
+                               pix_error *error);
+
+#endif

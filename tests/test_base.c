@@ -1,0 +1,158 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/bytes.h"
+#include "core/base/files.h"
+#include "core/base/gzip.h"
+#include "core/base/sha256.h"
+#include "core/base/threads.h"
+#include "tests/support.h"
+
+static void an_error_names_the_object_and_the_cause(void **state) {
+    (void)state;
+    pix_error error;
+    assert_int_equal(pix_fail(&error, PIX_EFORMAT, "truncated after %d bytes", 7), PIX_EFORMAT);
+    assert_int_equal(pix_error_prefix(&error, "a.jpg"), PIX_EFORMAT);
+    assert_string_equal(error.text, "a.jpg: truncated after 7 bytes");
+}
+
+static void a_long_error_is_cut_at_a_character(void **state) {
+    (void)state;
+    char text[2049];
+    for (size_t i = 0; i < 2048; i += 2)
+        memcpy(text + i, "\xC3\xA9", 2);
+    text[2048] = '\0';
+    pix_error error;
+    pix_fail(&error, PIX_EIO, "x%s", text);
+    assert_true(pix_is_utf8(error.text, strlen(error.text)));
+    assert_true(strlen(error.text) >= 1021);
+    pix_fail(&error, PIX_EIO, "%s", text);
+    assert_true(pix_is_utf8(error.text, strlen(error.text)));
+}
+
+static void utf8_is_checked_strictly(void **state) {
+    (void)state;
+    assert_true(pix_is_utf8("", 0));
+    assert_true(pix_is_utf8("a\0b", 3));
+    assert_true(pix_is_utf8("\xF0\x9F\x90\x95", 4));
+    assert_false(pix_is_utf8("\xED\xA0\x80", 3));     /* a surrogate */
+    assert_false(pix_is_utf8("\xC0\x80", 2));         /* overlong */
+    assert_false(pix_is_utf8("\xF4\x90\x80\x80", 4)); /* above U+10FFFF */
+    assert_false(pix_is_utf8("\xE2\x82", 2));
+}
+
+static void control_bytes_are_escaped(void **state) {
+    (void)state;
+    pix_bytes out = {0};
+    assert_int_equal(pix_bytes_append_escaped(&out, "a\nb\tc\\\x1b[1m\xC3\xA9\xFF", 13), PIX_OK);
+    assert_string_equal(out.data, "a\\nb\\tc\\\\\\x1b[1m\xC3\xA9\xFF");
+    pix_bytes_free(&out);
+}
+
+static void numbers_are_parsed_strictly(void **state) {
+    (void)state;
+    int64_t value = -1;
+    assert_int_equal(pix_parse_integer("50", 1, 100, &value), PIX_OK);
+    assert_int_equal(value, 50);
+    const char *bad[] = {"", "-", "5x", " 5", "0x10", "101", "0", "99999999999999999999", "1e3"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(pix_parse_integer(bad[i], 1, 100, &value), PIX_EINVALID);
+}
+
+static void sha256_matches_its_standard(void **state) {
+    (void)state;
+    uint8_t digest[PIX_SHA256_BYTES];
+    char text[PIX_SHA256_HEX];
+    pix_sha256 hash;
+    pix_sha256_init(&hash);
+    pix_sha256_add(&hash, "abc", 3);
+    pix_sha256_finish(&hash, digest);
+    pix_hex(digest, sizeof digest, text);
+    assert_string_equal(text, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+static void an_atomic_file_appears_only_when_committed(void **state) {
+    (void)state;
+    char path[128], folder[96];
+    snprintf(folder, sizeof folder, "%s/a/b", test_folder());
+    snprintf(path, sizeof path, "%s/file", folder);
+    pix_error error;
+    assert_ok(pix_folder_make(folder, &error), &error);
+    pix_atomic_file *file;
+    assert_ok(pix_atomic_file_open(path, &file, &error), &error);
+    assert_true(fputs("half", pix_atomic_file_stream(file)) >= 0);
+    pix_atomic_file_close(file);
+    assert_false(test_exists(path));
+    assert_ok(pix_atomic_file_open(path, &file, &error), &error);
+    assert_true(fputs("whole", pix_atomic_file_stream(file)) >= 0);
+    assert_ok(pix_atomic_file_commit(file, &error), &error);
+    pix_atomic_file_close(file);
+    pix_bytes content = {0};
+    assert_ok(pix_file_read(path, 100, &content, &error), &error);
+    assert_string_equal(content.data, "whole");
+    assert_int_equal(pix_file_read(path, 4, &content, &error), PIX_ELIMIT);
+    pix_bytes_free(&content);
+}
+
+static void gzip_is_bounded_and_checked(void **state) {
+    (void)state;
+    /* gzip of "hello\n" */
+    static const unsigned char member[] = {0x1f, 0x8b, 8,    0,    0,    0, 0,    0,    0,
+                                           3,    0xcb, 0x48, 0xcd, 0xc9, 0xc9, 0xe7, 2,    0,
+                                           0x20, 0x30, 0x3a, 0x36, 6,    0,    0,    0};
+    unsigned char twice[2 * sizeof member];
+    memcpy(twice, member, sizeof member);
+    memcpy(twice + sizeof member, member, sizeof member);
+    pix_bytes out = {0};
+    pix_error error;
+    assert_ok(pix_gzip_expand(twice, sizeof twice, 100, &out, &error), &error);
+    assert_string_equal(out.data, "hello\nhello\n");
+    pix_bytes_clear(&out);
+    assert_int_equal(pix_gzip_expand(member, sizeof member - 9, 100, &out, &error), PIX_EFORMAT);
+    pix_bytes_clear(&out);
+    assert_int_equal(pix_gzip_expand(member, sizeof member, 5, &out, &error), PIX_ELIMIT);
+    pix_bytes_free(&out);
+}
+
+static void a_closed_queue_drains(void **state) {
+    (void)state;
+    pix_queue *queue;
+    assert_int_equal(pix_queue_new(2, &queue), PIX_OK);
+    int a, b;
+    assert_true(pix_queue_try_push(queue, &a));
+    assert_true(pix_queue_push(queue, &b));
+    assert_false(pix_queue_try_push(queue, &a));
+    pix_queue_close(queue);
+    assert_false(pix_queue_push(queue, &a));
+    assert_ptr_equal(pix_queue_pop(queue, -1), &a);
+    assert_ptr_equal(pix_queue_pop(queue, -1), &b);
+    assert_null(pix_queue_pop(queue, -1));
+    pix_queue_free(queue);
+}
+
+static void popping_an_empty_queue_times_out(void **state) {
+    (void)state;
+    pix_queue *queue;
+    assert_int_equal(pix_queue_new(1, &queue), PIX_OK);
+    assert_null(pix_queue_pop(queue, 0));
+    int64_t start = pix_now_ns();
+    assert_null(pix_queue_pop(queue, 20));
+    assert_true(pix_now_ns() - start >= 19 * 1000000);
+    pix_queue_free(queue);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_error_names_the_object_and_the_cause),
+        cmocka_unit_test(a_long_error_is_cut_at_a_character),
+        cmocka_unit_test(utf8_is_checked_strictly),
+        cmocka_unit_test(control_bytes_are_escaped),
+        cmocka_unit_test(numbers_are_parsed_strictly),
+        cmocka_unit_test(sha256_matches_its_standard),
+        cmocka_unit_test(an_atomic_file_appears_only_when_committed),
+        cmocka_unit_test(gzip_is_bounded_and_checked),
+        cmocka_unit_test(a_closed_queue_drains),
+        cmocka_unit_test(popping_an_empty_queue_times_out),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# A run killed at every n-th fsync, rename and pwrite, or ten times at random moments: nothing committed
+# is lost, the database is whole, the next run completes.
+. "$(dirname "$0")/support.sh"
+command -v strace >/dev/null || skip "strace is not installed"
+command -v sqlite3 >/dev/null || skip "sqlite3 is not installed"
+strace -f -o /dev/null true 2>/dev/null || skip "strace may not trace here"
+
+photos=$WORK/photos
+mkdir "$photos"
+for copy in 1 2; do
+    for picture in "$SOURCE"/tests/golden/preprocess/images/*; do
+        name=$photos/$copy-$(basename "$picture")
+        cp "$picture" "$name"
+        echo "copy $copy" >>"$name"
+    done
+done
+total=$(ls "$photos" | wc -l)
+pixgrepd model import "$SOURCE/tests/golden/models/vit-p32/vit-p32.pt" >/dev/null 2>&1 || {
+    echo "FAILED: the model does not import"
+    exit 1
+}
+db=$XDG_DATA_HOME/pixgrep/index.db
+
+rows() { sqlite3 "$db" "SELECT hex(path) FROM image WHERE missing_since IS NULL ORDER BY 1" 2>/dev/null; }
+
+# examine WHAT: the database is whole, holds all that was committed before, and a further run completes it.
+examine() {
+    local what=$1 before=$2
+    if [ -s "$db" ]; then
+        check "$what: the database is whole" test "$(sqlite3 "$db" 'PRAGMA integrity_check')" = ok
+        rows >"$WORK/after.rows"
+        check "$what: nothing committed is lost" test -z "$(comm -23 "$before" "$WORK/after.rows")"
+    fi
+    run pixgrepd index "$photos"
+    expect 0 "$what: the next run completes"
+    check "$what: every photo is there" test "$(rows | wc -l)" -eq "$total"
+    check "$what: every photo has its vector" test \
+        "$(sqlite3 "$db" 'SELECT count(*) FROM image JOIN embedding USING (content_id)')" -eq "$total"
+}
+
+
+# fresh: an index that holds half of the photos, committed; their rows in $WORK/before.rows.
+fresh() {
+    rm -f "$db"*
+    if [ "$1" = half ]; then
+        mkdir -p "$WORK/aside" && mv "$photos"/2-* "$WORK/aside/"
+        pixgrepd index "$photos" >/dev/null 2>&1
+        mv "$WORK/aside"/* "$photos/"
+        rows >"$WORK/before.rows"
+    else
+        : >"$WORK/before.rows"
+    fi
+}
+
+for start in empty half; do
+    for call in fsync,fdatasync rename,renameat,renameat2 pwrite64; do
+        for ((n = 1; n <= 400; n++)); do
+            fresh "$start"
+            strace -f -qq -o "$WORK/trace" -e trace="$call" -e "inject=$call:signal=SIGKILL:when=$n" \
+                pixgrepd index "$photos" >/dev/null 2>&1
+            killed=$?
+            [ "$killed" -eq 137 ] || break
+            examine "$start index, killed at $call number $n" "$WORK/before.rows"
+            # After the first dozen only some: the later calls repeat the same pattern.
+            [ "$n" -lt 12 ] || n=$((n + n / 6))
+        done
+        echo "$start index: killed at $((n - 1)) calls of $call"
+    done
+done
+
+for round in 1 2 3 4 5 6 7 8 9 10; do
+    fresh "$([ $((round % 2)) -eq 0 ] && echo half || echo empty)"
+    pixgrepd index "$photos" >/dev/null 2>&1 &
+    sleep "0.$((RANDOM % 5))$((RANDOM % 10))"
+    kill -9 $! 2>/dev/null
+    wait $! 2>/dev/null
+    examine "random kill $round" "$WORK/before.rows"
+done
+finish

@@ -1,0 +1,48 @@
+# Sourced by the tests of this folder: a clean home, a library of generated pictures, checks that print
+# what they saw.
+set -u
+export LC_ALL=C.UTF-8
+WORK=$(mktemp -d /tmp/pixgrep-cli-XXXXXX)
+trap 'chmod -R u+rwx "$WORK" 2>/dev/null; rm -rf "$WORK"' EXIT
+export HOME=$WORK/home XDG_DATA_HOME=$WORK/data XDG_CONFIG_HOME=$WORK/config XDG_CACHE_HOME=$WORK/cache
+unset PIXGREP_VOCAB NO_COLOR
+mkdir -p "$HOME" "$XDG_DATA_HOME"
+PATH=$BUILD/bin:$PATH
+failures=0
+
+# check WHAT CONDITION...: runs the condition, reports when it does not hold.
+check() {
+    local what=$1
+    shift
+    if ! "$@" >"$WORK/check.out" 2>&1; then
+        echo "FAILED: $what"
+        sed 's/^/    /' "$WORK/check.out"
+        failures=$((failures + 1))
+    fi
+}
+
+# run COMMAND...: leaves stdout, stderr and the exit code in $WORK/out, $WORK/err, $code.
+run() {
+    "$@" >"$WORK/out" 2>"$WORK/err"
+    code=$?
+}
+
+# expect CODE: the last run's exit code.
+expect() {
+    if [ "$code" -ne "$1" ]; then
+        echo "FAILED: exit code $code instead of $1 ($2)"
+        sed 's/^/    stdout: /' "$WORK/out" | head -20
+        sed 's/^/    stderr: /' "$WORK/err" | head -20
+        failures=$((failures + 1))
+    fi
+}
+
+skip() {
+    echo "SKIP $(basename "$0" .sh): $*"
+    exit 77
+}
+
+finish() {
+    [ "$failures" -eq 0 ] && echo "$(basename "$0" .sh): all checks hold"
+    exit "$((failures > 0))"
+}

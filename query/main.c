@@ -1,3 +1,159 @@
-int main(void) {
-    return 0;
+/* pixgrep - find photos by what they show.
+ *
+ * The command line becomes a unit vector, the vector the nearest photos of the index, and these
+ * lines.  Results go to stdout, everything else to stderr, and what is written is checked. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/clip/library.h"
+#include "query/crop.h"
+#include "query/embed.h"
+#include "query/encoder.h"
+#include "query/expression.h"
+#include "query/options.h"
+#include "query/print.h"
+#include "query/search.h"
+#include "query/tokenize.h"
+
+enum { EXIT_FOUND = 0, EXIT_NOTHING = 1, EXIT_ERROR = 2 };
+
+typedef struct printing {
+    pix_query_format format;
+    bool started;
+    pix_error *error;
+} printing;
+
+static pix_status print_hit(void *context, double score, const pix_photo_row *photo) {
+    printing *job = context;
+    if (job->format == PIX_FORMAT_TABLE && !job->started)
+        pix_print_heading(stdout);
+    job->started = true;
+    if (pix_print_result(stdout, job->format, score, photo))
+        return pix_fail_memory(job->error);
+    return PIX_OK;
+}
+
+/* The vector of the query, from a model that has been opened. */
+static pix_status encode_query(pix_model *model, const pix_query_options *options,
+                               const pix_expression *expression, float *vector, pix_error *error) {
+    pix_encoder *encoder;
+    pix_text_cut cut = {0};
+    pix_status status =
+        pix_encoder_new(model, options, expression->is_picture ? 1 : 0, &encoder, error);
+    if (!status)
+        status = pix_expression_encode(expression, encoder, vector, &cut, error);
+    if (!status && pix_print_cut(stderr, &cut))
+        status = pix_fail_memory(error);
+    pix_bytes_free(&cut.words);
+    pix_encoder_free(encoder);
+    return status;
+}
+
+static pix_status search_with(pix_model *model, const pix_query_options *options,
+                              const pix_expression *expression, size_t *found, pix_error *error) {
+    int dimension = pix_model_config(model)->embed_dim;
+    pix_search *search = NULL;
+    pix_bytes note = {0};
+    printing job = {.format = options->format, .error = error};
+    if (job.format == PIX_FORMAT_LINES && isatty(STDOUT_FILENO))
+        job.format = PIX_FORMAT_TABLE;
+    float *vector = calloc((size_t)dimension, sizeof *vector);
+    pix_status status = vector ? PIX_OK : pix_fail_memory(error);
+    if (!status)
+        status = pix_search_open(options->database, pix_model_name(model),
+                                 pix_model_fingerprint(model), &search, &note, error);
+    if (!status && note.size > 0)
+        (void)fprintf(stderr, "pixgrep: %s\n", note.data);
+    if (!status)
+        status = encode_query(model, options, expression, vector, error);
+    if (!status)
+        status =
+            pix_search_run(search, vector, dimension, options->k, print_hit, &job, found, error);
+    pix_search_close(search);
+    pix_bytes_free(&note);
+    free(vector);
+    return status;
+}
+
+static pix_status run_search(const pix_query_options *options, size_t *found, pix_error *error) {
+    pix_expression expression;
+    pix_model *model = NULL;
+    pix_status status =
+        pix_expression_parse(options->inputs, options->input_count, &expression, error);
+    if (!status)
+        status = pix_library_open(options->model, &model, error);
+    if (!status)
+        status = search_with(model, options, &expression, found, error);
+    pix_model_close(model);
+    pix_expression_free(&expression);
+    return status;
+}
+
+/* Says how many inputs of a batch mode failed: a script may overlook objects among many lines. */
+static int exit_code_for(size_t failed, const char *what) {
+    if (failed == 0)
+        return EXIT_FOUND;
+    (void)fprintf(stderr, "pixgrep: %zu %s%s failed\n", failed, what, failed == 1 ? "" : "s");
+    return EXIT_ERROR;
+}
+
+static int run(const pix_query_options *options, pix_error *error) {
+    size_t count = 0;
+    pix_status status = PIX_OK;
+    switch (options->mode) {
+    case PIX_QUERY_SEARCH:
+        status = run_search(options, &count, error);
+        return status ? EXIT_ERROR : count > 0 ? EXIT_FOUND : EXIT_NOTHING;
+    case PIX_QUERY_TOKENIZE:
+        status = pix_tokenize(options, stdin, stdout, &count, error);
+        return status ? EXIT_ERROR : exit_code_for(count, "line");
+    case PIX_QUERY_EMBED:
+        status = pix_embed(options, stdin, stdout, stderr, &count, error);
+        return status ? EXIT_ERROR : exit_code_for(count, "input");
+    case PIX_QUERY_CROP:
+        if (isatty(STDOUT_FILENO))
+            status = pix_fail(error, PIX_EINVALID,
+                              "--crop does not write a picture to a terminal; redirect it");
+        else
+            status = pix_crop(options, stdout, error);
+        return status ? EXIT_ERROR : EXIT_FOUND;
+    case PIX_QUERY_HELP:
+        pix_query_options_help(stdout);
+        break;
+    case PIX_QUERY_VERSION:
+        (void)printf("pixgrep %s\n", PIX_VERSION);
+        break;
+    }
+    return EXIT_FOUND;
+}
+
+/* A reader that has gone (EPIPE, where SIGPIPE is ignored) knows; anything else is told. */
+static bool close_output(void) {
+    bool failed = ferror(stdout) != 0;
+    errno = 0;
+    if (fclose(stdout) == 0 && !failed)
+        return true;
+    if (errno != EPIPE)
+        (void)fprintf(stderr, "pixgrep: cannot write the output%s%s\n", errno ? ": " : "",
+                      errno ? strerror(errno) : "");
+    return false;
+}
+
+int main(int argc, char **argv) {
+    pix_query_options options;
+    pix_error error = {0};
+    int code = EXIT_ERROR;
+    if (pix_query_options_parse(argc, argv, &options, &error)) {
+        (void)fprintf(stderr, "pixgrep: %s; see pixgrep --help\n", error.text);
+    } else {
+        code = run(&options, &error);
+        if (error.status)
+            (void)fprintf(stderr, "pixgrep: %s\n", error.text);
+    }
+    pix_query_options_free(&options);
+    if (!close_output())
+        code = EXIT_ERROR;
+    return code;
 }

@@ -1,1 +1,309 @@
-#include "core/base/error.h"
+#include "query/options.h"
+
+#include <getopt.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/bytes.h"
+#include "core/base/threads.h"
+
+enum { DEFAULT_RESULTS = 10, MAX_CROP_SIZE = 4096, MAX_THREADS = 1024 };
+
+/* Values of options without a letter begin above every letter. */
+enum {
+    OPTION_TOKENIZE = 256,
+    OPTION_EMBED,
+    OPTION_CROP,
+    OPTION_JSON,
+    OPTION_TRUNCATE,
+    OPTION_TEXT,
+    OPTION_SIZE,
+    OPTION_DB,
+    OPTION_MODEL,
+    OPTION_VOCAB,
+    OPTION_EXACT,
+    OPTION_NO_AUTOROTATE,
+    OPTION_PRECISION,
+    OPTION_THREADS,
+    OPTION_VERSION
+};
+
+enum {
+    IN_SEARCH = 1 << PIX_QUERY_SEARCH,
+    IN_TOKENIZE = 1 << PIX_QUERY_TOKENIZE,
+    IN_EMBED = 1 << PIX_QUERY_EMBED,
+    IN_CROP = 1 << PIX_QUERY_CROP,
+    IN_ALL = IN_SEARCH | IN_TOKENIZE | IN_EMBED | IN_CROP
+};
+
+/* `value` is the placeholder shown in the help, NULL for an option without one; a `help` of NULL
+ * keeps a second name out of the list. */
+static const struct {
+    int code;
+    const char *name, *value;
+    int modes;
+    const char *help;
+} table[] = {
+    {OPTION_TOKENIZE, "tokenize", NULL, IN_ALL,
+     "read texts, a line each, and print their token ids"},
+    {OPTION_EMBED, "embed", NULL, IN_ALL, "print the vectors of --text TEXT and of picture files"},
+    {OPTION_CROP, "crop", NULL, IN_ALL, "write what the model sees of a picture, as PPM"},
+    {'k', "results", "N", IN_SEARCH, "print the N best photos (10)"},
+    {'l', "paths", NULL, IN_SEARCH, "print paths only"},
+    {'0', "null", NULL, IN_SEARCH, "print raw paths only, each ended by a NUL byte"},
+    {OPTION_JSON, "json", NULL, IN_SEARCH | IN_TOKENIZE | IN_EMBED, "one JSON value a line"},
+    {OPTION_TEXT, "text", "TEXT", IN_EMBED, "a text to embed; may be repeated"},
+    {OPTION_TRUNCATE, "truncate", NULL, IN_TOKENIZE, "cut to the model's context"},
+    {OPTION_SIZE, "size", "N", IN_CROP, "side of the crop in pixels (the model's)"},
+    {OPTION_DB, "db", "FILE", IN_ALL, "the index ($XDG_DATA_HOME/pixgrep/index.db)"},
+    {OPTION_MODEL, "model", "NAME", IN_ALL, "a model's name or .pixm file (the current one)"},
+    {OPTION_VOCAB, "vocab", "FILE", IN_ALL, "the vocabulary for texts (the model's)"},
+    {OPTION_EXACT, "exact", NULL, IN_ALL, "decode pictures in full, as OpenAI's code does"},
+    {OPTION_NO_AUTOROTATE, "no-autorotate", NULL, IN_ALL, "ignore the EXIF orientation"},
+    {OPTION_PRECISION, "precision", "fp32", IN_ALL, "how the model computes"},
+    {OPTION_THREADS, "threads", "N", IN_ALL, "processors to use (all)"},
+    {'h', "help", NULL, IN_ALL, "print this help"},
+    {OPTION_VERSION, "version", NULL, IN_ALL, "print the version"},
+};
+enum { OPTION_COUNT = sizeof table / sizeof *table };
+
+void pix_query_options_help(FILE *out) {
+    (void)fputs("usage: pixgrep [options] WORDS...           find photos by what they show\n"
+                "       pixgrep [options] ./PICTURE          find photos like this one\n"
+                "       pixgrep --embed [--json] [--text TEXT]... [FILE...]\n"
+                "       pixgrep --tokenize [--json] [--truncate] < TEXTS\n"
+                "       pixgrep --crop [--size N] FILE > CROP.ppm\n\n"
+                "A picture begins with /, ./, ../, ~/ or file://; anything else is words.\n\n",
+                out);
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        char left[64];
+        const char *value = table[i].value ? table[i].value : "";
+        const char *space = table[i].value ? " " : "";
+        if (table[i].code < 256)
+            (void)snprintf(left, sizeof left, "-%c, --%s%s%s", table[i].code, table[i].name, space,
+                           value);
+        else
+            (void)snprintf(left, sizeof left, "    --%s%s%s", table[i].name, space, value);
+        (void)fprintf(out, "  %-22s %s\n", left, table[i].help);
+    }
+    (void)fputs("\nExit status: 0 photos found, 1 nothing matches, 2 error.\n", out);
+}
+
+static const char *mode_name(pix_query_mode mode) {
+    switch (mode) {
+    case PIX_QUERY_TOKENIZE:
+        return "--tokenize";
+    case PIX_QUERY_EMBED:
+        return "--embed";
+    case PIX_QUERY_CROP:
+        return "--crop";
+    case PIX_QUERY_SEARCH:
+    case PIX_QUERY_HELP:
+    case PIX_QUERY_VERSION:
+        break;
+    }
+    return "a search";
+}
+
+static pix_status parse_number(const char *word, const char *value, int64_t high, int64_t *out,
+                               pix_error *error) {
+    if (pix_parse_integer(value, 1, high, out))
+        return pix_fail(error, PIX_EINVALID, "%s: '%s' is not a number from 1 to %lld", word, value,
+                        (long long)high);
+    return PIX_OK;
+}
+
+static pix_status set_mode(pix_query_options *options, pix_query_mode mode, pix_error *error) {
+    if (options->mode == mode)
+        return pix_fail(error, PIX_EINVALID, "%s is given twice", mode_name(mode));
+    if (options->mode != PIX_QUERY_SEARCH)
+        return pix_fail(error, PIX_EINVALID, "%s and %s exclude each other",
+                        mode_name(options->mode), mode_name(mode));
+    options->mode = mode;
+    return PIX_OK;
+}
+
+/* --null asks for paths too, so it goes with --paths; nothing else combines. */
+static pix_status set_format(pix_query_options *options, pix_query_format format,
+                             pix_error *error) {
+    bool had_json = options->format == PIX_FORMAT_JSON;
+    if (options->format != PIX_FORMAT_LINES && had_json != (format == PIX_FORMAT_JSON))
+        return pix_fail(error, PIX_EINVALID, "--json and paths only (-l, -0) exclude each other");
+    if (options->format != PIX_FORMAT_NULL)
+        options->format = format;
+    return PIX_OK;
+}
+
+static pix_status apply(pix_query_options *options, int code, const char *word, char *value,
+                        pix_error *error) {
+    int64_t number = 0;
+    pix_status status = PIX_OK;
+    switch (code) {
+    case OPTION_TOKENIZE:
+        return set_mode(options, PIX_QUERY_TOKENIZE, error);
+    case OPTION_EMBED:
+        return set_mode(options, PIX_QUERY_EMBED, error);
+    case OPTION_CROP:
+        return set_mode(options, PIX_QUERY_CROP, error);
+    case OPTION_JSON:
+        return set_format(options, PIX_FORMAT_JSON, error);
+    case 'l':
+        return set_format(options, PIX_FORMAT_PATHS, error);
+    case '0':
+        return set_format(options, PIX_FORMAT_NULL, error);
+    case 'k':
+        status = parse_number(word, value, INT32_MAX, &number, error);
+        options->k = (size_t)number;
+        return status;
+    case OPTION_SIZE:
+        status = parse_number(word, value, MAX_CROP_SIZE, &number, error);
+        options->size = (int)number;
+        return status;
+    case OPTION_THREADS:
+        status = parse_number(word, value, MAX_THREADS, &number, error);
+        options->threads = (int)number;
+        return status;
+    case OPTION_TEXT:
+        options->inputs[options->input_count++] = (pix_query_input){value, .is_text = true};
+        return PIX_OK;
+    case OPTION_DB:
+        options->database = value;
+        break;
+    case OPTION_MODEL:
+        options->model = value;
+        break;
+    case OPTION_VOCAB:
+        options->vocabulary = value;
+        break;
+    case OPTION_PRECISION:
+        if (strcmp(value, "fp32") != 0)
+            return pix_fail(error, PIX_EINVALID, "%s: '%s' is not available, only fp32", word,
+                            value);
+        break;
+    case OPTION_TRUNCATE:
+        options->truncate = true;
+        break;
+    case OPTION_EXACT:
+        options->exact = true;
+        break;
+    case OPTION_NO_AUTOROTATE:
+        options->ignore_rotation = true;
+        break;
+    default:
+        break;
+    }
+    if (value && value[0] == '\0')
+        return pix_fail(error, PIX_EINVALID, "%s: the value is empty", word);
+    return PIX_OK;
+}
+
+/* What getopt's '?' and ':' mean for the word it was reading. */
+static pix_status complain(int result, int code, const char *word, pix_error *error) {
+    if (result == ':')
+        return pix_fail(error, PIX_EINVALID, "option '%s' needs a value", word);
+    if (code != 0 && strncmp(word, "--", 2) == 0)
+        return pix_fail(error, PIX_EINVALID, "option '%s' takes no value", word);
+    return pix_fail(error, PIX_EINVALID,
+                    "unknown option '%s' (words that begin with '-' go after '--')", word);
+}
+
+static pix_status check_whole(const pix_query_options *options, const bool *seen,
+                              pix_error *error) {
+    for (size_t i = 0; i < OPTION_COUNT; i++)
+        if (seen[i] && !(table[i].modes & 1 << options->mode))
+            return pix_fail(error, PIX_EINVALID, "--%s does not go with %s", table[i].name,
+                            mode_name(options->mode));
+    switch (options->mode) {
+    case PIX_QUERY_SEARCH:
+        if (options->input_count == 0)
+            return pix_fail(error, PIX_EINVALID,
+                            "what shall be searched for?  Give words or a "
+                            "picture");
+        break;
+    case PIX_QUERY_TOKENIZE:
+        if (options->input_count > 0)
+            return pix_fail(error, PIX_EINVALID,
+                            "'%s': --tokenize reads its texts from standard input",
+                            options->inputs[0].value);
+        break;
+    case PIX_QUERY_EMBED:
+        if (options->input_count == 0)
+            return pix_fail(error, PIX_EINVALID, "--embed needs --text TEXT or files");
+        break;
+    case PIX_QUERY_CROP:
+        if (options->input_count != 1)
+            return pix_fail(error, PIX_EINVALID, "--crop needs one file, not %zu",
+                            options->input_count);
+        break;
+    case PIX_QUERY_HELP:
+    case PIX_QUERY_VERSION:
+        break;
+    }
+    return PIX_OK;
+}
+
+/* The long options and the "-:k:l0h" of getopt: '-' returns other words in order as code 1, ':'
+ * tells a missing value from an unknown option. */
+static void getopt_tables(struct option longs[OPTION_COUNT + 1],
+                          char shorts[2 * OPTION_COUNT + 3]) {
+    size_t length = 0;
+    shorts[length++] = '-';
+    shorts[length++] = ':';
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        longs[i] = (struct option){table[i].name, table[i].value ? required_argument : no_argument,
+                                   NULL, table[i].code};
+        if (table[i].code < 256) {
+            shorts[length++] = (char)table[i].code;
+            if (table[i].value)
+                shorts[length++] = ':';
+        }
+    }
+    longs[OPTION_COUNT] = (struct option){0};
+    shorts[length] = '\0';
+}
+
+pix_status pix_query_options_parse(int argc, char **argv, pix_query_options *options,
+                                   pix_error *error) {
+    *options = (pix_query_options){.k = DEFAULT_RESULTS};
+    options->inputs = calloc((size_t)argc + 1, sizeof *options->inputs);
+    if (!options->inputs)
+        return pix_fail_memory(error);
+    struct option longs[OPTION_COUNT + 1];
+    char shorts[2 * OPTION_COUNT + 3];
+    getopt_tables(longs, shorts);
+    bool seen[OPTION_COUNT] = {false};
+    opterr = 0;
+    optind = 0; /* glibc: start afresh, with '-' looked at again */
+    for (;;) {
+        const char *word = argv[optind > 0 ? optind : 1];
+        int code = getopt_long(argc, argv, shorts, longs, NULL);
+        if (code == -1)
+            break;
+        pix_status status = PIX_OK;
+        if (code == '?' || code == ':')
+            status = complain(code, optopt, word, error);
+        else if (code == 'h' || code == OPTION_VERSION) {
+            options->mode = code == 'h' ? PIX_QUERY_HELP : PIX_QUERY_VERSION;
+            return PIX_OK;
+        } else if (code == 1)
+            options->inputs[options->input_count++] = (pix_query_input){.value = optarg};
+        else {
+            for (size_t i = 0; i < OPTION_COUNT; i++)
+                seen[i] |= table[i].code == code;
+            status = apply(options, code, word, optarg, error);
+        }
+        if (status)
+            return status;
+    }
+    for (; optind < argc; optind++)
+        options->inputs[options->input_count++] = (pix_query_input){.value = argv[optind]};
+    if (options->threads == 0)
+        options->threads = pix_cpu_count();
+    return check_whole(options, seen, error);
+}
+
+void pix_query_options_free(pix_query_options *options) {
+    free(options->inputs);
+    *options = (pix_query_options){0};
+}

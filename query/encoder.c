@@ -1,0 +1,163 @@
+#include "query/encoder.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "core/clip/session.h"
+#include "core/image/decoder.h"
+#include "core/tensor/gemm.h"
+#include "query/vocabulary.h"
+
+struct pix_encoder {
+    pix_model *model;
+    const pix_clip_config *config;
+    const pix_query_options *options;
+    int max_pictures;
+    int pictures; /* in the batch */
+    uint8_t *rgb; /* [max_pictures, size, size, 3] */
+    pix_ids ids;  /* of the text at hand */
+    pix_session *session;
+    pix_decoder *decoder;
+    pix_tokenizer *vocabulary; /* of --vocab */
+};
+
+pix_status pix_encoder_new(pix_model *model, const pix_query_options *options, int max_pictures,
+                           pix_encoder **out, pix_error *error) {
+    *out = NULL;
+    pix_encoder *encoder = calloc(1, sizeof *encoder);
+    if (!encoder)
+        return pix_fail_memory(error);
+    encoder->model = model;
+    encoder->config = pix_model_config(model);
+    encoder->options = options;
+    encoder->max_pictures = max_pictures;
+    *out = encoder;
+    return PIX_OK;
+}
+
+void pix_encoder_free(pix_encoder *encoder) {
+    if (!encoder)
+        return;
+    pix_tokenizer_free(encoder->vocabulary);
+    pix_decoder_close(encoder->decoder);
+    pix_session_free(encoder->session);
+    pix_ids_free(&encoder->ids);
+    free(encoder->rgb);
+    free(encoder);
+}
+
+size_t pix_encoder_dimension(const pix_encoder *encoder) {
+    return (size_t)encoder->config->embed_dim;
+}
+
+static pix_status need_session(pix_encoder *encoder, pix_error *error) {
+    if (encoder->session)
+        return PIX_OK;
+    pix_status status = pix_gemm_open(encoder->options->threads, error);
+    if (status)
+        return status;
+    return pix_session_new(encoder->model, encoder->max_pictures, &encoder->session, error);
+}
+
+static pix_status need_tokenizer(pix_encoder *encoder, const pix_tokenizer **out,
+                                 pix_error *error) {
+    *out = NULL;
+    const char *path = encoder->options->vocabulary;
+    if (!path) {
+        const char *why = NULL;
+        if (!pix_model_has_text(encoder->model, &why))
+            return pix_fail(error, PIX_EUNSUPPORTED, "%s", why);
+        return pix_model_tokenizer(encoder->model, out, error);
+    }
+    if (!encoder->vocabulary) {
+        pix_status status = pix_query_vocabulary_open(path, (size_t)encoder->config->vocab_size,
+                                                      &encoder->vocabulary, error);
+        if (status)
+            return status;
+    }
+    *out = encoder->vocabulary;
+    return PIX_OK;
+}
+
+/* Shortens the text's ids to the context and keeps the words that this costs. */
+static pix_status cut_to_context(const pix_tokenizer *tokenizer, size_t context, pix_ids *ids,
+                                 pix_text_cut *cut, pix_error *error) {
+    cut->count = 0;
+    pix_bytes_clear(&cut->words);
+    if (ids->count <= context)
+        return PIX_OK;
+    size_t last = ids->count - 1; /* the end token */
+    pix_status status = pix_tokenizer_decode(tokenizer, ids->data + context - 1,
+                                             last - (context - 1), &cut->words, error);
+    if (!status)
+        cut->count = pix_tokenizer_truncate(tokenizer, ids, context);
+    return status;
+}
+
+pix_status pix_encoder_text(pix_encoder *encoder, const char *text, size_t size, float *vector,
+                            pix_text_cut *cut, pix_error *error) {
+    const pix_tokenizer *tokenizer;
+    pix_status status = need_tokenizer(encoder, &tokenizer, error);
+    if (status)
+        return status;
+    if (pix_tokenizer_encode(tokenizer, text, size, &encoder->ids))
+        return pix_fail_memory(error);
+    status = cut_to_context(tokenizer, (size_t)encoder->config->context_length, &encoder->ids, cut,
+                            error);
+    if (!status)
+        status = need_session(encoder, error);
+    if (!status)
+        status = pix_session_encode_text(encoder->session, encoder->ids.data, encoder->ids.count,
+                                         vector, error);
+    if (!status)
+        status = pix_normalise(vector, pix_encoder_dimension(encoder), error);
+    return status;
+}
+
+static size_t crop_bytes(const pix_encoder *encoder) {
+    size_t side = (size_t)encoder->config->image_size;
+    return side * side * 3;
+}
+
+static pix_status need_decoder(pix_encoder *encoder, pix_error *error) {
+    if (!encoder->rgb) {
+        encoder->rgb = calloc((size_t)encoder->max_pictures, crop_bytes(encoder));
+        if (!encoder->rgb)
+            return pix_fail_memory(error);
+    }
+    if (encoder->decoder)
+        return PIX_OK;
+    pix_decode_options decode = {.size = encoder->config->image_size,
+                                 .exact = encoder->options->exact,
+                                 .ignore_rotation = encoder->options->ignore_rotation};
+    return pix_decoder_open(NULL, &decode, &encoder->decoder, error);
+}
+
+pix_status pix_encoder_add_picture(pix_encoder *encoder, const char *path, int *place,
+                                   pix_error *error) {
+    *place = -1;
+    int fd;
+    pix_status status = need_decoder(encoder, error);
+    if (!status)
+        status = pix_photo_open(path, &fd, error);
+    if (status)
+        return status;
+    pix_photo facts;
+    uint8_t *crop = encoder->rgb + (size_t)encoder->pictures * crop_bytes(encoder);
+    status = pix_decoder_run(encoder->decoder, fd, crop, &facts, error);
+    (void)close(fd);
+    if (!status)
+        *place = encoder->pictures++;
+    return status;
+}
+
+pix_status pix_encoder_run_pictures(pix_encoder *encoder, float *features, pix_error *error) {
+    int count = encoder->pictures;
+    encoder->pictures = 0;
+    if (count == 0)
+        return PIX_OK;
+    pix_status status = need_session(encoder, error);
+    if (!status)
+        status = pix_session_encode_images(encoder->session, encoder->rgb, count, features, error);
+    return status;
+}

@@ -1,0 +1,47 @@
+/* encoder.h - texts and pictures into unit vectors, for everything pixgrep asks of a model.
+ *
+ * Pictures take the way of the index: the same decoder, options and session, so that an indexed
+ * photo finds itself.  Costs come when they are needed: OpenBLAS with the first encoding, the
+ * decoder's process with the first picture; a text never starts it.  One thread at a time. */
+#ifndef PIX_QUERY_ENCODER_H
+#define PIX_QUERY_ENCODER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/bytes.h"
+#include "core/base/error.h"
+#include "core/clip/model.h"
+#include "query/options.h"
+
+typedef struct pix_encoder pix_encoder;
+
+/* `model` is borrowed until _free.  max_pictures is the batch; with 0 only texts are encoded. */
+pix_status pix_encoder_new(pix_model *model, const pix_query_options *options, int max_pictures,
+                           pix_encoder **out, pix_error *error);
+void pix_encoder_free(pix_encoder *encoder);
+size_t pix_encoder_dimension(const pix_encoder *encoder); /* embed_dim */
+
+/* What of a text did not fit the model's context; `count` 0 when all did.  A zeroed one is valid;
+ * `words` is freed by the caller. */
+typedef struct pix_text_cut {
+    size_t count;    /* tokens dropped */
+    pix_bytes words; /* what they spell, cleaned as the tokenizer does */
+} pix_text_cut;
+
+/* The unit vector [embed_dim] of a text, cut to the context.  A model that cannot encode text is an
+ * error that says why. */
+pix_status pix_encoder_text(pix_encoder *encoder, const char *text, size_t size, float *vector,
+                            pix_text_cut *cut, pix_error *error);
+
+/* Decodes the file into the batch, at *place.  The error is the reason alone, without the file's
+ * name; the batch is then as it was and *place -1. */
+pix_status pix_encoder_add_picture(pix_encoder *encoder, const char *path, int *place,
+                                   pix_error *error);
+
+/* Encodes the batch and empties it: [pictures added, embed_dim] as the tower gives them;
+ * pix_normalise makes them unit vectors. */
+pix_status pix_encoder_run_pictures(pix_encoder *encoder, float *features, pix_error *error);
+
+#endif

@@ -1,0 +1,105 @@
+#include "query/json.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "core/base/bytes.h"
+
+static void put(FILE *out, const char *text) {
+    (void)fputs(text, out);
+}
+
+/* Length of the longest prefix that needs neither an escape nor a replacement. */
+static size_t plain_length(const char *text, size_t size) {
+    size_t length = 0;
+    while (length < size && (unsigned char)text[length] >= 0x20 && text[length] != '"' &&
+           text[length] != '\\' && (unsigned char)text[length] < 0x7F)
+        length++;
+    return length;
+}
+
+/* Length of the UTF-8 character at `text`, 0 when there is none. */
+static size_t character_length(const char *text, size_t size) {
+    for (size_t length = 2; length <= 4 && length <= size; length++)
+        if (pix_is_utf8(text, length))
+            return length;
+    return 0;
+}
+
+void pix_json_string(FILE *out, const char *text, size_t size) {
+    put(out, "\"");
+    for (size_t i = 0; i < size;) {
+        size_t plain = plain_length(text + i, size - i);
+        (void)fwrite(text + i, 1, plain, out);
+        i += plain;
+        if (i == size)
+            break;
+        unsigned char c = (unsigned char)text[i];
+        size_t length = c < 0x80 ? 1 : character_length(text + i, size - i);
+        if (c == '"' || c == '\\')
+            (void)fprintf(out, "\\%c", c);
+        else if (c == '\n')
+            put(out, "\\n");
+        else if (c == '\t')
+            put(out, "\\t");
+        else if (c < 0x80)
+            (void)fprintf(out, "\\u%04x", c);
+        else if (length == 0)
+            put(out, "\\ufffd");
+        else
+            (void)fwrite(text + i, 1, length, out);
+        i += length > 0 ? length : 1;
+    }
+    put(out, "\"");
+}
+
+static void write_base64(FILE *out, const unsigned char *bytes, size_t size) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (size_t i = 0; i < size; i += 3) {
+        size_t left = size - i;
+        unsigned group = (unsigned)bytes[i] << 16;
+        if (left > 1)
+            group |= (unsigned)bytes[i + 1] << 8;
+        if (left > 2)
+            group |= bytes[i + 2];
+        char four[5] = {digits[group >> 18], digits[group >> 12 & 63], digits[group >> 6 & 63],
+                        digits[group & 63], '\0'};
+        if (left < 3)
+            four[3] = '=';
+        if (left < 2)
+            four[2] = '=';
+        put(out, four);
+    }
+}
+
+void pix_json_bytes(FILE *out, const char *key, const char *bytes, size_t size) {
+    if (pix_is_utf8(bytes, size)) {
+        (void)fprintf(out, "\"%s\":", key);
+        pix_json_string(out, bytes, size);
+        return;
+    }
+    (void)fprintf(out, "\"%s_base64\":\"", key);
+    write_base64(out, (const unsigned char *)bytes, size);
+    put(out, "\"");
+}
+
+void pix_json_number(FILE *out, double value) {
+    if (isfinite(value))
+        (void)fprintf(out, "%.9g", value);
+    else
+        put(out, "null");
+}
+
+void pix_json_vector(FILE *out, const float *vector, size_t size) {
+    for (size_t i = 0; i < size; i++) {
+        put(out, i == 0 ? "[" : ",");
+        pix_json_number(out, (double)vector[i]);
+    }
+    put(out, size == 0 ? "[]" : "]");
+}
+
+void pix_json_ids(FILE *out, const int32_t *ids, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        (void)fprintf(out, i == 0 ? "[%d" : ",%d", ids[i]);
+    put(out, count == 0 ? "[]" : "]");
+}

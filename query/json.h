@@ -1,0 +1,26 @@
+/* json.h - JSON as pixgrep writes it: straight to a stream, in a fixed order of keys.
+ *
+ * What is written is always valid JSON in UTF-8.  Write errors stay in the stream, where the
+ * program looks before it ends. */
+#ifndef PIX_QUERY_JSON_H
+#define PIX_QUERY_JSON_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* "text" in quotes; bytes that are not UTF-8 become U+FFFD, one for each byte. */
+void pix_json_string(FILE *out, const char *text, size_t size);
+
+/* "KEY":"bytes", or "KEY_base64":"..." (RFC 4648, padded) when the bytes are not UTF-8. */
+void pix_json_bytes(FILE *out, const char *key, const char *bytes, size_t size);
+
+/* 9 significant digits, enough to read a float32 back unchanged; null for what JSON has no number
+ * for. */
+void pix_json_number(FILE *out, double value);
+
+/* [v0,v1,...] */
+void pix_json_vector(FILE *out, const float *vector, size_t size);
+void pix_json_ids(FILE *out, const int32_t *ids, size_t count);
+
+#endif

@@ -1,0 +1,58 @@
+/* options.h - the command line of pixgrep.
+ *
+ * One table says every option, its value and the modes it goes with; getopt_long reads the words in
+ * order, so options may stand before, between and after the query until "--".  Not thread-safe:
+ * getopt keeps globals. */
+#ifndef PIX_QUERY_OPTIONS_H
+#define PIX_QUERY_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "core/base/error.h"
+
+typedef enum pix_query_mode {
+    PIX_QUERY_SEARCH,
+    PIX_QUERY_TOKENIZE,
+    PIX_QUERY_EMBED,
+    PIX_QUERY_CROP,
+    PIX_QUERY_HELP,
+    PIX_QUERY_VERSION
+} pix_query_mode;
+
+typedef enum pix_query_format {
+    PIX_FORMAT_LINES, /* score, tab, escaped path; the other modes' plain form */
+    PIX_FORMAT_TABLE, /* aligned, for a person; chosen by the program, not by an option */
+    PIX_FORMAT_PATHS, /* escaped paths */
+    PIX_FORMAT_NULL,  /* paths as they are, each followed by NUL */
+    PIX_FORMAT_JSON   /* one object a line */
+} pix_query_format;
+
+/* A word of the query, a file, or a --text, in the order of the command line. */
+typedef struct pix_query_input {
+    const char *value;
+    bool is_text; /* given with --text */
+} pix_query_input;
+
+typedef struct pix_query_options {
+    pix_query_mode mode;
+    pix_query_format format;
+    const char *database, *model, *vocabulary; /* NULL: the default one */
+    bool exact, ignore_rotation, truncate;
+    int threads; /* at least 1 */
+    int size;    /* of --crop in pixels; 0: the model's */
+    size_t k;
+    pix_query_input *inputs; /* values belong to argv */
+    size_t input_count;
+} pix_query_options;
+
+/* Fills *options from the command line; a usage error is PIX_EINVALID and names the bad word. */
+pix_status pix_query_options_parse(int argc, char **argv, pix_query_options *options,
+                                   pix_error *error);
+void pix_query_options_free(pix_query_options *options);
+
+/* What --help prints. */
+void pix_query_options_help(FILE *out);
+
+#endif

@@ -1,0 +1,27 @@
+/* print.h - results as a person and a script read them. */
+#ifndef PIX_QUERY_PRINT_H
+#define PIX_QUERY_PRINT_H
+
+#include <stdio.h>
+
+#include "query/encoder.h"
+#include "query/options.h"
+#include "storage/store.h"
+
+/* One result in the given form.  Lines: score with six decimals, tab, path with control bytes and
+ * backslash escaped (\n, \t, \\, \xHH).  JSON: the keys path (or path_base64), score, width,
+ * height, format, taken, camera, latitude, longitude, always all of them, null when unknown.  Write
+ * errors stay in the stream; the status says only that memory ran out. */
+pix_status pix_print_result(FILE *out, pix_query_format format, double score,
+                            const pix_photo_row *photo);
+
+/* The line above a table. */
+void pix_print_heading(FILE *out);
+
+/* One line that says where a text was cut and quotes what was dropped; nothing when all fitted. */
+pix_status pix_print_cut(FILE *out, const pix_text_cut *cut);
+
+/* 1234567 as "1,234,567"; `out` holds 32 bytes. */
+const char *pix_print_count(int64_t count, char out[32]);
+
+#endif

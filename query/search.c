@@ -1,0 +1,148 @@
+#include "query/search.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/files.h"
+#include "query/print.h"
+#include "storage/vector_index.h"
+
+struct pix_search {
+    pix_store *store;
+    int64_t model_id;
+    int64_t encoded; /* photos that can be found */
+};
+
+static pix_status open_store(const char *database, pix_store **out, pix_error *error) {
+    char *place = NULL;
+    if (!database) {
+        place = pix_place_data("index.db");
+        if (!place)
+            return pix_fail(error, PIX_ENOTFOUND, "HOME is not set: name the index with --db FILE");
+        database = place;
+    }
+    pix_status status = pix_store_open(database, PIX_STORE_READ, out, error);
+    if (status == PIX_ENOTFOUND)
+        status = pix_fail(error, status, "no index at %s; run: pixgrepd index DIR", database);
+    free(place);
+    return status;
+}
+
+/* The searched model as the index knows it, and the other model that most photos are encoded with.
+ */
+typedef struct coverage {
+    const char *fingerprint;
+    pix_store_model own, other;
+} coverage;
+
+static pix_status note_model(void *context, const pix_store_model *model) {
+    coverage *seen = context;
+    if (strcmp(model->fingerprint, seen->fingerprint) == 0)
+        seen->own = *model;
+    else if (model->embeddings > seen->other.embeddings)
+        seen->other = *model;
+    return PIX_OK;
+}
+
+/* Nothing was encoded with this model: says what the index was made with instead. */
+static pix_status fail_mismatch(const char *model, const coverage *seen, int64_t photos,
+                                pix_error *error) {
+    char total[32], others[32];
+    pix_print_count(photos, total);
+    if (seen->other.embeddings == 0)
+        return pix_fail(error, PIX_EMISMATCH, "0 of %s photos encoded with %s; run: pixgrepd index",
+                        total, model);
+    pix_print_count(seen->other.embeddings, others);
+    if (strcmp(model, seen->other.name) == 0)
+        return pix_fail(error, PIX_EMISMATCH,
+                        "0 of %s photos encoded with %s (%.12s), %s with other weights of that "
+                        "name (%.12s); run: pixgrepd index",
+                        total, model, seen->fingerprint, others, seen->other.fingerprint);
+    return pix_fail(error, PIX_EMISMATCH,
+                    "0 of %s photos encoded with %s, %s with %s; run: pixgrepd index, or ask with "
+                    "--model %s",
+                    total, model, others, seen->other.name, seen->other.name);
+}
+
+static pix_status check_coverage(pix_search *search, const char *model, coverage *seen,
+                                 pix_bytes *note, pix_error *error) {
+    pix_store_totals totals;
+    pix_status status = pix_store_totals_get(search->store, &totals, error);
+    if (!status)
+        status = pix_store_models(search->store, note_model, seen, error);
+    if (status)
+        return status;
+    search->model_id = seen->own.id;
+    search->encoded = seen->own.embeddings;
+    char text[256] = "", encoded[32], photos[32];
+    if (totals.photos == 0 && totals.missing > 0)
+        (void)snprintf(text, sizeof text,
+                       "no photos: all %s known ones are missing; is their drive there?",
+                       pix_print_count(totals.missing, photos));
+    else if (totals.photos == 0)
+        (void)snprintf(text, sizeof text, "no photos in the index; run: pixgrepd index DIR");
+    else if (search->encoded == 0)
+        return fail_mismatch(model, seen, totals.photos, error);
+    else if (search->encoded < totals.photos)
+        (void)snprintf(text, sizeof text, "%s of %s photos encoded with %s; run pixgrepd index",
+                       pix_print_count(search->encoded, encoded),
+                       pix_print_count(totals.photos, photos), model);
+    return pix_bytes_append_text(note, text) ? pix_fail_memory(error) : PIX_OK;
+}
+
+pix_status pix_search_open(const char *database, const char *model, const char *fingerprint,
+                           pix_search **out, pix_bytes *note, pix_error *error) {
+    *out = NULL;
+    pix_search *search = calloc(1, sizeof *search);
+    if (!search)
+        return pix_fail_memory(error);
+    coverage seen = {.fingerprint = fingerprint};
+    pix_status status = open_store(database, &search->store, error);
+    if (!status)
+        status = check_coverage(search, model, &seen, note, error);
+    if (status) {
+        pix_search_close(search);
+        return status;
+    }
+    *out = search;
+    return PIX_OK;
+}
+
+void pix_search_close(pix_search *search) {
+    if (!search)
+        return;
+    pix_store_close(search->store);
+    free(search);
+}
+
+pix_status pix_search_run(pix_search *search, const float *vector, int dimension, size_t k,
+                          pix_status (*each)(void *context, double score,
+                                             const pix_photo_row *photo),
+                          void *context, size_t *found, pix_error *error) {
+    *found = 0;
+    if (search->encoded == 0)
+        return PIX_OK;
+    if (k > (size_t)search->encoded)
+        k = (size_t)search->encoded;
+    pix_hit *hits = calloc(k, sizeof *hits);
+    if (!hits)
+        return pix_fail_memory(error);
+    size_t count = 0;
+    pix_status status = pix_vector_index_search(search->store, search->model_id, vector, dimension,
+                                                k, hits, &count, error);
+    for (size_t i = 0; i < count && !status; i++) {
+        pix_photo_row photo;
+        status = pix_store_photo_get(search->store, hits[i].image_id, &photo, error);
+        if (status == PIX_ENOTFOUND) { /* gone since the search */
+            status = PIX_OK;
+            continue;
+        }
+        if (!status)
+            status = each(context, hits[i].score, &photo);
+        if (!status)
+            ++*found;
+    }
+    free(hits);
+    return status;
+}

@@ -12,7 +12,9 @@
 
 #include "core/base/error.h"
 
-/* Loads OpenBLAS; later calls only set the number of threads one product may use. */
+/* Loads OpenBLAS; later calls only set the number of threads one product may use.  The first call
+ * may set an environment variable (OPENBLAS_CORETYPE, which child processes then inherit too), so
+ * it belongs before the program's first thread: nothing may read the environment meanwhile. */
 pix_status pix_gemm_open(int threads, pix_error *error);
 
 /* The kernel that runs ("SkylakeX"), and the library's own description. */

@@ -42,7 +42,7 @@ static pix_status decode(const pix_decode_options *decode_options, const char *p
     return status ? pix_error_prefix(error, "%s", path) : PIX_OK;
 }
 
-pix_status pix_crop(const pix_query_options *options, FILE *out, pix_error *error) {
+pix_status pix_crop_write(const pix_query_options *options, FILE *out, pix_error *error) {
     int size = options->size;
     if (size == 0) {
         pix_status status = model_size(options->model, &size, error);

@@ -9,6 +9,6 @@
 
 /* Writes the square crop of the one input as binary PPM (P6).  Its side is --size, else what the
  * model reads, else, with no model at all, 224. */
-pix_status pix_crop(const pix_query_options *options, FILE *out, pix_error *error);
+pix_status pix_crop_write(const pix_query_options *options, FILE *out, pix_error *error);
 
 #endif

@@ -117,7 +117,7 @@ static int run(const pix_query_options *options, pix_error *error) {
             status = pix_fail(error, PIX_EINVALID,
                               "--crop does not write a picture to a terminal; redirect it");
         else
-            status = pix_crop(options, stdout, error);
+            status = pix_crop_write(options, stdout, error);
         return status ? EXIT_ERROR : EXIT_FOUND;
     case PIX_QUERY_HELP:
         pix_query_options_help(stdout);

@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# The command line of pixgrep as a script sees it: help, version, usage errors, output that cannot be written.
+. "$SOURCE/tests/cli/pixgrep.bash"
+
+run pixgrep --help
+said 0 ""
+printed "usage: pixgrep*--tokenize*Exit status:*"
+
+run pixgrep --version
+said 0 ""
+printed "pixgrep [0-9]*.[0-9]*"
+
+run pixgrep
+said 2 "pixgrep: what shall be searched for?*see pixgrep --help"
+printed ""
+
+run pixgrep --frobnicate a dog
+said 2 "pixgrep: unknown option '--frobnicate'*"
+printed ""
+
+run pixgrep -5
+said 2 "pixgrep: unknown option '-5'*"
+
+run pixgrep -k ten dog
+said 2 "pixgrep: -k: 'ten' is not a number from 1*"
+
+run pixgrep --embed --tokenize
+said 2 "pixgrep: --embed and --tokenize exclude each other*"
+
+run pixgrep ""
+said 2 "pixgrep: the query is empty"
+
+run pixgrep a dog ./cat.jpg
+said 2 "pixgrep: './cat.jpg': a picture*"
+
+# Nothing is imported yet.
+run pixgrep -- "-5 degrees"
+said 2 "pixgrep: *pixgrepd model import*"
+check "the error is one line" test "$(wc -l <"$WORK/err")" -eq 1
+
+run pixgrep --model no-such-model t-shirt
+said 2 "pixgrep: *no-such-model*"
+
+run pixgrep --model "$WORK/none.pixm" t-shirt
+said 2 "pixgrep: *$WORK/none.pixm*"
+
+# A full disk and a closed output are not success.
+run bash -c 'pixgrep --help >/dev/full'
+said 2 "pixgrep: cannot write the output: No space left on device"
+run bash -c 'pixgrep --version >&-'
+said 2 "pixgrep: cannot write the output: Bad file descriptor"
+
+# A reader that has gone ends the program without a word, by SIGPIPE or, where that is ignored, with 2.
+mkfifo "$WORK/pipe"
+for ignored in "" PIPE; do
+    run bash -c 'exec 3<>"$1"; exec 4>"$1" 3<&-; [ -z "$2" ] || trap "" PIPE; pixgrep --help >&4' - \
+        "$WORK/pipe" "$ignored"
+    said $([ -n "$ignored" ] && echo 2 || echo 141) ""
+done
+
+finish

@@ -1,1 +1,179 @@
-#include "storage/store.h"
+#include "storage/store_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "core/base/files.h"
+#include "storage/database.h"
+#include "storage/statement.h"
+
+void pix_store_lock(pix_store *store) {
+    pthread_mutex_lock(&store->mutex);
+}
+
+void pix_store_unlock(pix_store *store) {
+    pthread_mutex_unlock(&store->mutex);
+}
+
+static pix_status make_folder_of(const char *path, pix_error *error) {
+    char *folder = strdup(path);
+    if (!folder)
+        return pix_fail_memory(error);
+    char *slash = strrchr(folder, '/');
+    pix_status status = PIX_OK;
+    if (slash && slash != folder) {
+        *slash = '\0';
+        status = pix_folder_make(folder, error);
+    }
+    free(folder);
+    return status;
+}
+
+/* Makes an empty file of mode 0600 (SQLite gives its side files the same) if there is none.  An
+ * existing one is not even opened here: closing it would drop the locks that SQLite may hold on it
+ * elsewhere in this process. */
+static pix_status make_file(const char *path, pix_error *error) {
+    pix_status status = make_folder_of(path, error);
+    if (status)
+        return status;
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0 && errno != EEXIST)
+        return pix_fail_errno(error, "cannot create %s", path);
+    if (fd >= 0)
+        close(fd);
+    return PIX_OK;
+}
+
+/* Takes the writer's lock: flock on a file beside the real index, whatever link led to it.  The
+ * file stays; removing it would let two writers lock different ones. */
+static pix_status take_lock(const char *path, int *fd, pix_error *error) {
+    char real[PATH_MAX];
+    if (!realpath(path, real))
+        return pix_fail_errno(error, "%s", path);
+    char *name = NULL;
+    if (asprintf(&name, "%s.lock", real) < 0)
+        return pix_fail_memory(error);
+    pix_status status = PIX_OK;
+    *fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (*fd < 0)
+        status = pix_fail_errno(error, "cannot create %s", name);
+    else if (flock(*fd, LOCK_EX | LOCK_NB))
+        status = errno == EWOULDBLOCK
+                     ? pix_fail(error, PIX_EBUSY, "%s: another pixgrepd is writing", path)
+                     : pix_fail_errno(error, "cannot lock %s", name);
+    free(name);
+    return status;
+}
+
+static void init_mutex(pthread_mutex_t *mutex) {
+    pthread_mutexattr_t recursive;
+    pthread_mutexattr_init(&recursive);
+    pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(mutex, &recursive);
+    pthread_mutexattr_destroy(&recursive);
+}
+
+pix_status pix_store_open(const char *path, pix_store_mode mode, pix_store **out,
+                          pix_error *error) {
+    *out = NULL;
+    pix_store *store = calloc(1, sizeof *store);
+    if (!store)
+        return pix_fail_memory(error);
+    store->mode = mode;
+    store->lock_fd = -1;
+    init_mutex(&store->mutex);
+    pix_status status = PIX_OK;
+    store->path = strdup(path);
+    if (!store->path)
+        status = pix_fail_memory(error);
+    else if (mode == PIX_STORE_READ)
+        status = pix_database_open_reader(path, &store->db, error);
+    else if (!(status = make_file(path, error)) &&
+             !(status = take_lock(path, &store->lock_fd, error)))
+        status = pix_database_open_writer(path, &store->db, error);
+    if (status) {
+        pix_store_close(store);
+        return status;
+    }
+    *out = store;
+    return PIX_OK;
+}
+
+static void roll_back(pix_store *store) {
+    if (store->in_batch && !sqlite3_get_autocommit(store->db))
+        (void)sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+    store->in_batch = false;
+}
+
+void pix_store_close(pix_store *store) {
+    if (!store)
+        return;
+    roll_back(store);
+    for (int i = 0; i < PIX_SQL_COUNT; i++)
+        (void)sqlite3_finalize(store->statements[i]);
+    (void)sqlite3_close(store->db);
+    if (store->lock_fd >= 0)
+        close(store->lock_fd); /* last: until now the file was ours alone */
+    pix_seen_free(&store->seen_images);
+    pix_seen_free(&store->seen_failures);
+    pix_bytes_free(&store->row_text);
+    pthread_mutex_destroy(&store->mutex);
+    free(store->path);
+    free(store);
+}
+
+const char *pix_store_path(const pix_store *store) {
+    return store->path;
+}
+
+/* Why nothing can be changed, if so. */
+static pix_status check_writable(pix_store *store, pix_error *error) {
+    if (store->mode != PIX_STORE_WRITE)
+        return pix_fail(error, PIX_EINVALID, "%s: opened for reading only", store->path);
+    if (store->failure.status)
+        return pix_fail(error, store->failure.status,
+                        "%s (what was not yet committed is lost; open the index again)",
+                        store->failure.text);
+    return PIX_OK;
+}
+
+pix_status pix_store_change(pix_store *store, pix_error *error) {
+    pix_status status = check_writable(store, error);
+    if (status || store->in_batch)
+        return status;
+    pix_statement s = pix_statement_begin(store, PIX_SQL_BEGIN);
+    status = pix_statement_run(&s, error);
+    store->in_batch = !status;
+    return status;
+}
+
+void pix_store_give_up(pix_store *store, const pix_error *cause) {
+    store->failure = *cause;
+    roll_back(store);
+}
+
+pix_status pix_store_check_run(pix_store *store, int64_t run_id, pix_error *error) {
+    pix_status status = check_writable(store, error);
+    if (!status && (run_id == 0 || run_id != store->run_id))
+        status = pix_fail(error, PIX_EINVALID, "%s: run %lld is not the open one", store->path,
+                          (long long)run_id);
+    return status;
+}
+
+pix_status pix_store_commit(pix_store *store, pix_error *error) {
+    pix_store_lock(store);
+    pix_status status = check_writable(store, error);
+    if (!status && store->in_batch) {
+        pix_statement s = pix_statement_begin(store, PIX_SQL_COMMIT);
+        status = pix_statement_run(&s, error);
+        if (!status)
+            store->in_batch = false;
+    }
+    pix_store_unlock(store);
+    return status;
+}

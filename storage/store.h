@@ -3,8 +3,9 @@
  * A store opened for writing is the only writer (a lock that dies with its process); any number of
  * readers may look on while it writes.  Changes belong to a batch: they become visible and durable
  * together at pix_store_commit, and a crash loses at most the open batch.  Every function may be
- * called from any thread: the store locks itself.  Returned ids are stable for the life of the
- * file. */
+ * called from any thread: the store locks itself.  Callbacks run inside that lock; they may use the
+ * store, but must not wait for another thread that does.  Returned ids are stable for the life of
+ * the file. */
 #ifndef PIX_STORAGE_STORE_H
 #define PIX_STORAGE_STORE_H
 
@@ -19,11 +20,14 @@ typedef struct pix_store pix_store;
 
 typedef enum pix_store_mode { PIX_STORE_READ, PIX_STORE_WRITE } pix_store_mode;
 
-/* WRITE creates the file and migrates an older one; a store that another process writes is
- * PIX_EBUSY. READ of a missing file is PIX_ENOTFOUND; a newer schema is PIX_EUNSUPPORTED. */
+/* WRITE creates the file (0600, folders 0700) and brings an older one up to date; a store that
+ * another process writes is PIX_EBUSY. READ of a missing or still empty file is PIX_ENOTFOUND; an
+ * older or newer schema is PIX_EUNSUPPORTED, anything but an index PIX_EFORMAT. */
 pix_status pix_store_open(const char *path, pix_store_mode mode, pix_store **out, pix_error *error);
 /* Rolls an open batch back: commit first. */
 void pix_store_close(pix_store *store);
+/* When writing fails (a full disk), the open batch is lost as a whole; from then on every change
+ * and commit fails with that reason, and only opening the store again helps. */
 pix_status pix_store_commit(pix_store *store, pix_error *error);
 const char *pix_store_path(const pix_store *store);
 
@@ -53,19 +57,22 @@ typedef struct pix_root {
     const char *identity; /* what file system it was on: "uuid:...", "type:source", ... */
     bool is_mount;        /* the root was itself a mount point */
     int64_t photos;       /* present ones */
-    int64_t scanned_at;   /* Unix seconds of the last complete scan, 0 for never */
+    int64_t scanned_at;   /* Unix seconds of the last pix_store_sweep of all of it, 0 for never */
 } pix_root;
-/* A root inside a known one yields the known one; known roots inside it become part of it. */
+/* A known root gets this identity.  A root inside a known one yields the known one as it is; known
+ * roots inside it become part of it. */
 pix_status pix_store_root_put(pix_store *store, const char *path, const char *identity,
                               bool is_mount, int64_t *id, pix_error *error);
+/* Sorted by path. */
 pix_status pix_store_roots(pix_store *store,
                            pix_status (*each)(void *context, const pix_root *root), void *context,
                            pix_error *error);
-/* Forgets every photo at or below `path` and the roots there; vectors no photo uses go too.
- * `photos` is their number. */
+/* Forgets every photo at or below `path`, missing ones too, and the failures and roots there;
+ * vectors no photo uses go too.  `photos` is their number. */
 pix_status pix_store_forget(pix_store *store, const char *path, int64_t *photos, pix_error *error);
 
-/* Runs. */
+/* Runs.  A store has one open run; what it saw is kept in memory, so that a run over unchanged
+ * photos writes next to nothing. */
 typedef struct pix_run_counts {
     int64_t seen, unchanged, added, changed, moved, duplicates, removed, returned, failed,
         failed_before, encoded;
@@ -93,7 +100,8 @@ typedef enum pix_photo_state {
     PIX_PHOTO_UNENCODED      /* known and unchanged, but without a vector of this recipe */
 } pix_photo_state;
 
-/* Looks a photo up by path and notes that this run saw it; a returned one becomes visible. */
+/* Looks a photo up by path and notes that this run saw it.  A missing photo whose mtime and size
+ * are the old ones becomes visible, whether it is RETURNED or UNENCODED. */
 pix_status pix_store_photo_see(pix_store *store, int64_t run_id, const pix_recipe *recipe,
                                const char *path, int64_t mtime_ns, int64_t size_bytes,
                                pix_photo_state *state, pix_error *error);
@@ -112,17 +120,20 @@ typedef struct pix_content {
     bool has_location;
     double latitude, longitude;
 } pix_content;
-/* Stores a vector (unit float32 [dimension]) for some content, replacing one of another recipe. */
+/* Stores a vector (float32 [dimension]) for some content, replacing the model's earlier one.  A
+ * vector whose length is not within 1e-3 of 1 is PIX_EINVALID. */
 pix_status pix_store_content_put(pix_store *store, const pix_recipe *recipe,
                                  const uint8_t content[PIX_SHA256_BYTES], const pix_content *facts,
                                  const float *vector, int dimension, pix_error *error);
 
-/* Says that `path` holds this content (which must be stored) and clears an earlier failure. */
+/* Says that `path` holds this content (PIX_EINVALID if that is not stored), makes it visible and
+ * clears an earlier failure.  Counts as seen. */
 pix_status pix_store_photo_put(pix_store *store, int64_t run_id, int64_t root_id, const char *path,
                                int64_t mtime_ns, int64_t size_bytes,
                                const uint8_t content[PIX_SHA256_BYTES], pix_error *error);
 
-/* Records why a file gave no vector; a photo under this path is no longer shown. */
+/* Records why a file gave no vector; a photo under this path is no longer shown.  Counts as seen.
+ */
 pix_status pix_store_failure_put(pix_store *store, int64_t run_id, int64_t root_id,
                                  const char *path, int64_t mtime_ns, int64_t size_bytes,
                                  const char *stage, const char *reason, pix_error *error);
@@ -131,6 +142,7 @@ typedef struct pix_failure {
     int64_t mtime_ns, size_bytes, tries;
     int64_t first_at; /* Unix seconds */
 } pix_failure;
+/* Sorted by path. */
 pix_status pix_store_failures(pix_store *store,
                               pix_status (*each)(void *context, const pix_failure *failure),
                               void *context, pix_error *error);
@@ -144,17 +156,28 @@ pix_status pix_store_sweep(pix_store *store, int64_t run_id, int64_t root_id, co
                            const char *const *kept, size_t kept_count, int64_t *removed,
                            int64_t *moved, pix_error *error);
 
-/* Drops photos missing for more than `days` and vectors no photo uses. */
+/* What pix_store_sweep would count, changing nothing: for holding back a mass removal. */
+pix_status pix_store_sweep_preview(pix_store *store, int64_t run_id, int64_t root_id,
+                                   const char *folder, const char *const *kept, size_t kept_count,
+                                   int64_t *removed, int64_t *moved, pix_error *error);
+
+/* Drops photos missing for `days` or longer and vectors no photo uses: also one whose
+ * pix_store_photo_put is still to come. */
 pix_status pix_store_purge(pix_store *store, int days, pix_error *error);
 
 typedef struct pix_store_totals {
-    int64_t photos, contents, missing, failures, file_bytes;
-    int64_t last_run_at; /* Unix seconds, 0 for never */
-    char last_outcome[64];
+    int64_t photos;   /* present ones, as are their contents and bytes */
+    int64_t contents; /* different files among them */
+    int64_t missing;  /* not counting those that failed */
+    int64_t failures;
+    int64_t file_bytes;
+    int64_t last_run_at;   /* Unix seconds of the last run's end, or start; 0 for never */
+    char last_outcome[64]; /* "" while it runs, or when it was killed */
 } pix_store_totals;
 pix_status pix_store_totals_get(pix_store *store, pix_store_totals *totals, pix_error *error);
 
-/* Facts of one photo for printing results; strings live until the next call on this store. */
+/* Facts of one photo for printing results; strings live until the next call on this store.  A photo
+ * forgotten since it was found is PIX_ENOTFOUND. */
 typedef struct pix_photo_row {
     int64_t id;
     const char *path;

@@ -1,0 +1,187 @@
+#include "storage/database.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/base/bytes.h"
+#include "storage/schema.h"
+
+enum { BUSY_TIMEOUT_MS = 10000 };
+
+pix_status pix_database_fail(sqlite3 *db, const char *path, int result, pix_error *error) {
+    switch (result & 0xFF) {
+    case SQLITE_NOMEM:
+        return pix_fail_memory(error);
+    case SQLITE_FULL:
+        return pix_fail(error, PIX_EIO, "%s: the disk is full", path);
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return pix_fail(error, PIX_EBUSY, "%s: another program is using it", path);
+    case SQLITE_NOTADB:
+        return pix_fail(error, PIX_EFORMAT, "%s: not a pixgrep index", path);
+    case SQLITE_CORRUPT:
+        return pix_fail(error, PIX_EFORMAT, "%s: the index is damaged (%s)", path,
+                        sqlite3_errmsg(db));
+    case SQLITE_CONSTRAINT:
+        return pix_fail(error, PIX_EINVALID, "%s: %s", path, sqlite3_errmsg(db));
+    case SQLITE_READONLY:
+        return pix_fail(error, PIX_EIO, "%s: the index cannot be written", path);
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN:
+        errno = sqlite3_system_errno(db);
+        if (errno == ENOSPC || errno == EDQUOT)
+            return pix_fail(error, PIX_EIO, "%s: the disk is full", path);
+        if (errno)
+            return pix_fail_errno(error, "%s", path);
+        return pix_fail(error, PIX_EIO, "%s: %s", path, sqlite3_errmsg(db));
+    default:
+        return pix_fail(error, PIX_EIO, "%s: %s", path, sqlite3_errmsg(db));
+    }
+}
+
+/* "file:PATH?PARAMETERS", every byte that means something in a URI as %HH. */
+static pix_status make_uri(const char *path, const char *parameters, pix_bytes *uri) {
+    pix_status status = pix_bytes_append_text(uri, "file:");
+    for (const char *p = path; *p && !status; p++) {
+        char code[4];
+        (void)snprintf(code, sizeof code, "%%%02X", (unsigned)(unsigned char)*p);
+        status = *p == '/' ? pix_bytes_append(uri, p, 1) : pix_bytes_append(uri, code, 3);
+    }
+    return status ? status : pix_bytes_append_text(uri, parameters);
+}
+
+/* The settings of every connection: a file from elsewhere must not run functions of ours, and paths
+ * and vectors of forgotten photos are overwritten. */
+static const char common_settings[] = "PRAGMA trusted_schema = OFF;"
+                                      "PRAGMA cell_size_check = ON;"
+                                      "PRAGMA secure_delete = ON;";
+
+static int open_connection(const char *path, int flags, const char *parameters, sqlite3 **out) {
+    pix_bytes uri = {0};
+    if (make_uri(path, parameters, &uri)) {
+        pix_bytes_free(&uri);
+        return SQLITE_NOMEM;
+    }
+    int result = sqlite3_open_v2(
+        uri.data, out, flags | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+    pix_bytes_free(&uri);
+    if (result == SQLITE_OK)
+        result = sqlite3_busy_timeout(*out, BUSY_TIMEOUT_MS);
+    if (result == SQLITE_OK)
+        result = sqlite3_exec(*out, common_settings, NULL, NULL, NULL);
+    return result;
+}
+
+/* Why a file cannot be opened at all, said better than SQLite does. */
+static pix_status check_file(const char *path, pix_error *error) {
+    struct stat info;
+    if (stat(path, &info))
+        return errno == ENOENT ? pix_fail(error, PIX_ENOTFOUND, "%s: there is no index", path)
+                               : pix_fail_errno(error, "%s", path);
+    if (!S_ISREG(info.st_mode))
+        return pix_fail(error, PIX_EUNSUPPORTED, "%s: not a regular file", path);
+    return PIX_OK;
+}
+
+pix_status pix_database_open_writer(const char *path, sqlite3 **out, pix_error *error) {
+    *out = NULL;
+    pix_status status = check_file(path, error);
+    if (status)
+        return status;
+    sqlite3 *db = NULL;
+    int version;
+    int result = open_connection(path, SQLITE_OPEN_READWRITE, "", &db);
+    if (result != SQLITE_OK) {
+        status = pix_database_fail(db, path, result, error);
+        goto fail;
+    }
+    /* Nothing may be changed in a file before it is known to be ours. */
+    if ((status = pix_schema_version(db, path, &version, error)))
+        goto fail;
+    result = sqlite3_exec(db,
+                          "PRAGMA page_size = 16384;"
+                          "PRAGMA auto_vacuum = NONE;"
+                          "PRAGMA journal_mode = WAL;"
+                          "PRAGMA synchronous = FULL;"
+                          "PRAGMA cache_size = -32768;"
+                          "PRAGMA journal_size_limit = 67108864;",
+                          NULL, NULL, NULL);
+    if (result != SQLITE_OK) {
+        status = pix_database_fail(db, path, result, error);
+        goto fail;
+    }
+    if ((status = pix_schema_upgrade(db, path, &pix_schema_current, error)))
+        goto fail;
+    result = sqlite3_exec(db, "PRAGMA foreign_keys = ON;", NULL, NULL, NULL);
+    if (result != SQLITE_OK) {
+        status = pix_database_fail(db, path, result, error);
+        goto fail;
+    }
+    *out = db;
+    return PIX_OK;
+fail:
+    sqlite3_close(db);
+    return status;
+}
+
+/* Whether committed changes may still be in the write-ahead log alone. */
+static bool has_log(const char *path) {
+    pix_bytes log = {0};
+    struct stat info;
+    bool found = pix_bytes_append_text(&log, path) || pix_bytes_append_text(&log, "-wal") ||
+                 (stat(log.data, &info) == 0 && info.st_size > 0);
+    pix_bytes_free(&log);
+    return found;
+}
+
+static bool cannot_write_beside(int result) {
+    return (result & 0xFF) == SQLITE_CANTOPEN || (result & 0xFF) == SQLITE_READONLY;
+}
+
+pix_status pix_database_open_reader(const char *path, sqlite3 **out, pix_error *error) {
+    *out = NULL;
+    pix_status status = check_file(path, error);
+    if (status)
+        return status;
+    static const char first_read[] = "SELECT 1 FROM sqlite_schema LIMIT 1";
+    sqlite3 *db = NULL;
+    int version = 0;
+    int result = open_connection(path, SQLITE_OPEN_READONLY, "", &db);
+    if (result == SQLITE_OK)
+        result = sqlite3_exec(db, first_read, NULL, NULL, NULL);
+    if (cannot_write_beside(result) && has_log(path)) {
+        status = pix_fail(error, PIX_EIO,
+                          "%s: changes are left in its -wal file and the folder cannot be written: "
+                          "copy both elsewhere",
+                          path);
+        goto fail;
+    }
+    if (cannot_write_beside(result)) {
+        sqlite3_close(db);
+        db = NULL;
+        result = open_connection(path, SQLITE_OPEN_READONLY, "?immutable=1", &db);
+    }
+    if (result != SQLITE_OK) {
+        status = pix_database_fail(db, path, result, error);
+        goto fail;
+    }
+    if ((status = pix_schema_version(db, path, &version, error)))
+        goto fail;
+    if (version == 0)
+        status = pix_fail(error, PIX_ENOTFOUND, "%s: there is no index yet", path);
+    else if (version < pix_schema_current.version)
+        status = pix_fail(error, PIX_EUNSUPPORTED,
+                          "%s: made by an older pixgrep; run pixgrepd index to bring it up to date",
+                          path);
+    else if (version > pix_schema_current.version)
+        status = pix_schema_too_new(path, version, error);
+    if (status)
+        goto fail;
+    *out = db;
+    return PIX_OK;
+fail:
+    sqlite3_close(db);
+    return status;
+}

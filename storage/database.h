@@ -1,0 +1,20 @@
+/* database.h - a connection to an index file, opened with pixgrep's settings, and SQLite's errors
+ * in words. */
+#ifndef PIX_STORAGE_DATABASE_H
+#define PIX_STORAGE_DATABASE_H
+
+#include <sqlite3.h>
+
+#include "core/base/error.h"
+
+/* Opens an existing file (it may be empty) for its one writer and brings its tables up to date. */
+pix_status pix_database_open_writer(const char *path, sqlite3 **out, pix_error *error);
+
+/* Opens for looking on.  Where nothing can be written beside the file (read-only media) it is read
+ * as one that does not change. */
+pix_status pix_database_open_reader(const char *path, sqlite3 **out, pix_error *error);
+
+/* "PATH: cause" for a SQLite result code, which was the last one of `db`. */
+pix_status pix_database_fail(sqlite3 *db, const char *path, int result, pix_error *error);
+
+#endif

@@ -1,0 +1,121 @@
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "storage/range.h"
+#include "storage/statement.h"
+
+static pix_status find(pix_store *store, const char *path, int64_t *id, pix_error *error) {
+    *id = 0;
+    pix_statement s = pix_statement_begin(store, PIX_SQL_ROOT_FIND);
+    pix_bind_path(&s, path);
+    pix_status status = pix_statement_step(&s, error);
+    if (!status && s.row)
+        *id = sqlite3_column_int64(s.handle, 0);
+    pix_statement_end(&s);
+    return status;
+}
+
+/* The root that `path` lies inside of, 0 for none. */
+static pix_status find_above(pix_store *store, const char *path, int64_t *id, pix_error *error) {
+    *id = 0;
+    char *above = strdup(path);
+    if (!above)
+        return pix_fail_memory(error);
+    pix_status status = PIX_OK;
+    for (char *slash; !status && *id == 0 && above[1] && (slash = strrchr(above, '/'));) {
+        slash[slash == above ? 1 : 0] = '\0';
+        status = find(store, above, id, error);
+    }
+    free(above);
+    return status;
+}
+
+static pix_status update(pix_store *store, int64_t id, const char *identity, bool is_mount,
+                         pix_error *error) {
+    pix_statement s = pix_statement_begin(store, PIX_SQL_ROOT_UPDATE);
+    pix_bind_text(&s, identity);
+    pix_bind_integer(&s, is_mount);
+    pix_bind_integer(&s, id);
+    return pix_statement_run(&s, error);
+}
+
+static pix_status add(pix_store *store, const char *path, const char *identity, bool is_mount,
+                      int64_t *id, pix_error *error) {
+    pix_statement s = pix_statement_begin(store, PIX_SQL_ROOT_ADD);
+    pix_bind_path(&s, path);
+    pix_bind_text(&s, identity);
+    pix_bind_integer(&s, is_mount);
+    pix_bind_integer(&s, time(NULL));
+    pix_status status = pix_statement_run(&s, error);
+    if (!status)
+        *id = sqlite3_last_insert_rowid(store->db);
+    return status;
+}
+
+/* Makes the roots inside the new root `id` part of it. */
+static pix_status merge(pix_store *store, const pix_range *range, int64_t id, pix_error *error) {
+    static const pix_sql steps[] = {PIX_SQL_ROOT_TAKE_IMAGES, PIX_SQL_ROOT_TAKE_FAILURES,
+                                    PIX_SQL_ROOT_DROP_BELOW};
+    pix_status status = PIX_OK;
+    for (size_t i = 0; i < sizeof steps / sizeof *steps && !status; i++) {
+        pix_statement s = pix_statement_begin(store, steps[i]);
+        pix_bind_range(&s, range);
+        pix_bind_integer(&s, id);
+        status = pix_statement_run(&s, error);
+    }
+    return status;
+}
+
+static pix_status put(pix_store *store, const pix_range *range, const char *identity, bool is_mount,
+                      int64_t *id, pix_error *error) {
+    pix_status status = find(store, range->folder, id, error);
+    bool known = *id != 0;
+    if (!status && !known)
+        status = find_above(store, range->folder, id, error);
+    if (status || (*id != 0 && !known))
+        return status;
+    if ((status = pix_store_change(store, error)))
+        return status;
+    if (known)
+        return update(store, *id, identity, is_mount, error);
+    status = add(store, range->folder, identity, is_mount, id, error);
+    return status ? status : merge(store, range, *id, error);
+}
+
+pix_status pix_store_root_put(pix_store *store, const char *path, const char *identity,
+                              bool is_mount, int64_t *id, pix_error *error) {
+    *id = 0;
+    pix_range range;
+    pix_status status = pix_range_init(&range, path, error);
+    if (status)
+        return status;
+    pix_store_lock(store);
+    status = put(store, &range, identity, is_mount, id, error);
+    pix_store_unlock(store);
+    pix_range_free(&range);
+    return status;
+}
+
+pix_status pix_store_roots(pix_store *store,
+                           pix_status (*each)(void *context, const pix_root *root), void *context,
+                           pix_error *error) {
+    pix_store_lock(store);
+    pix_statement s = pix_statement_begin_fresh(store, PIX_SQL_ROOTS);
+    pix_status status;
+    while (!(status = pix_statement_step(&s, error)) && s.row) {
+        pix_root root = {
+            .id = sqlite3_column_int64(s.handle, 0),
+            .path = (const char *)sqlite3_column_text(s.handle, 1),
+            .identity = (const char *)sqlite3_column_text(s.handle, 2),
+            .is_mount = sqlite3_column_int(s.handle, 3) != 0,
+            .scanned_at = sqlite3_column_int64(s.handle, 4),
+            .photos = sqlite3_column_int64(s.handle, 5),
+        };
+        if ((status = each(context, &root)))
+            break;
+    }
+    pix_statement_end(&s);
+    pix_store_unlock(store);
+    return status;
+}

@@ -1,0 +1,82 @@
+#include "storage/schema.h"
+
+#include <stdio.h>
+
+#include "storage/database.h"
+
+/* The generated literal is longer than the 4095 bytes every C compiler must take. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Woverlength-strings"
+#include "schema_text.h"
+#pragma GCC diagnostic pop
+
+const pix_schema pix_schema_current = {.version = 1, .tables = schema_text, .upgrades = NULL};
+
+/* The first column of the first row as a number. */
+static int read_number(sqlite3 *db, const char *sql, int *number) {
+    sqlite3_stmt *statement = NULL;
+    int result = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
+    if (result == SQLITE_OK && (result = sqlite3_step(statement)) == SQLITE_ROW) {
+        *number = sqlite3_column_int(statement, 0);
+        result = SQLITE_OK;
+    }
+    int finished = sqlite3_finalize(statement);
+    return result == SQLITE_OK ? finished : result;
+}
+
+pix_status pix_schema_version(sqlite3 *db, const char *path, int *version, pix_error *error) {
+    *version = 0;
+    int application = 0, user_version = 0, tables = 0;
+    int result = read_number(db, "PRAGMA application_id", &application);
+    if (result == SQLITE_OK)
+        result = read_number(db, "PRAGMA user_version", &user_version);
+    if (result == SQLITE_OK)
+        result = read_number(db, "SELECT count(*) FROM sqlite_schema", &tables);
+    if (result != SQLITE_OK)
+        return pix_database_fail(db, path, result, error);
+    if (application == 0 && user_version == 0 && tables == 0)
+        return PIX_OK;
+    if (application != PIX_SCHEMA_APPLICATION || user_version <= 0)
+        return pix_fail(error, PIX_EFORMAT, "%s: not a pixgrep index", path);
+    *version = user_version;
+    return PIX_OK;
+}
+
+pix_status pix_schema_too_new(const char *path, int version, pix_error *error) {
+    return pix_fail(error, PIX_EUNSUPPORTED,
+                    "%s: made by a newer pixgrep (index version %d, this one reads up to %d)", path,
+                    version, pix_schema_current.version);
+}
+
+/* `sql` and the version it leads to, together or not at all. */
+static pix_status take_step(sqlite3 *db, const char *path, const char *sql, int version,
+                            pix_error *error) {
+    char marks[96];
+    (void)snprintf(marks, sizeof marks, "PRAGMA application_id = %d; PRAGMA user_version = %d;",
+                   PIX_SCHEMA_APPLICATION, version);
+    const char *const parts[] = {"BEGIN IMMEDIATE", sql, marks, "COMMIT"};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        int result = sqlite3_exec(db, parts[i], NULL, NULL, NULL);
+        if (result != SQLITE_OK) {
+            pix_status status = pix_database_fail(db, path, result, error);
+            (void)sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+            return status;
+        }
+    }
+    return PIX_OK;
+}
+
+pix_status pix_schema_upgrade(sqlite3 *db, const char *path, const pix_schema *schema,
+                              pix_error *error) {
+    int version;
+    pix_status status = pix_schema_version(db, path, &version, error);
+    if (status)
+        return status;
+    if (version > schema->version)
+        return pix_schema_too_new(path, version, error);
+    if (version == 0)
+        return take_step(db, path, schema->tables, schema->version, error);
+    for (; version < schema->version && !status; version++)
+        status = take_step(db, path, schema->upgrades[version - 1], version + 1, error);
+    return status;
+}

@@ -1,0 +1,129 @@
+/* sql.h - every SQL statement of the store, by name.
+ *
+ * Parameters are bound in order.  BELOW is the photos at or below a folder: the folder itself, and
+ * the byte range [folder/, folder0), '0' being the byte after '/'. */
+#ifndef PIX_STORAGE_SQL_H
+#define PIX_STORAGE_SQL_H
+
+#define PIX_BELOW "(path = ?1 OR (path >= ?2 AND path < ?3))"
+
+/* Present photos that have a vector of model.id. */
+#define PIX_PHOTOS_OF_MODEL                                                                        \
+    "(SELECT count(*) FROM embedding e INDEXED BY embedding_recipe"                                \
+    " JOIN image i INDEXED BY image_content"                                                       \
+    " ON i.content_id = e.content_id AND i.missing_since IS NULL WHERE e.model_id = model.id)"
+
+#define PIX_SQL_MAP(X)                                                                             \
+    X(BEGIN, "BEGIN IMMEDIATE")                                                                    \
+    X(COMMIT, "COMMIT")                                                                            \
+                                                                                                   \
+    X(MODEL_FIND, "SELECT id, dimension, name FROM model WHERE fingerprint = ?1")                  \
+    X(MODEL_ADD, "INSERT INTO model (fingerprint, name, dimension, added_at)"                      \
+                 " VALUES (?1, ?2, ?3, ?4)")                                                       \
+    X(MODEL_RENAME, "UPDATE model SET name = ?1 WHERE id = ?2")                                    \
+    X(MODEL_DIMENSION, "SELECT dimension FROM model WHERE id = ?1")                                \
+    X(MODELS,                                                                                      \
+      "SELECT id, name, fingerprint, dimension, " PIX_PHOTOS_OF_MODEL " FROM model ORDER BY id")   \
+                                                                                                   \
+    X(ROOT_FIND, "SELECT id FROM root WHERE path = ?1")                                            \
+    X(ROOT_ADD, "INSERT INTO root (path, identity, is_mount, added_at) VALUES (?1, ?2, ?3, ?4)")   \
+    X(ROOT_UPDATE, "UPDATE root SET identity = ?1, is_mount = ?2"                                  \
+                   " WHERE id = ?3 AND (identity <> ?1 OR is_mount <> ?2)")                        \
+    X(ROOT_SCANNED, "UPDATE root SET scanned_at = ?1 WHERE id = ?2 AND path = ?3")                 \
+    X(ROOTS, "SELECT id, path, identity, is_mount, scanned_at,"                                    \
+             " (SELECT count(*) FROM image WHERE root_id = root.id AND missing_since IS NULL)"     \
+             " FROM root ORDER BY path")                                                           \
+    X(ROOT_TAKE_IMAGES, "UPDATE image SET root_id = ?4 WHERE " PIX_BELOW " AND root_id <> ?4")     \
+    X(ROOT_TAKE_FAILURES, "UPDATE failure SET root_id = ?4 WHERE " PIX_BELOW " AND root_id <> ?4") \
+    X(ROOT_DROP_BELOW, "DELETE FROM root WHERE " PIX_BELOW " AND id <> ?4")                        \
+                                                                                                   \
+    X(IMAGE_DROP_BELOW, "DELETE FROM image WHERE " PIX_BELOW)                                      \
+    X(IMAGE_DROP_OLD, "DELETE FROM image WHERE missing_since <= ?1")                               \
+    X(FAILURE_DROP_BELOW, "DELETE FROM failure WHERE " PIX_BELOW)                                  \
+    X(CONTENT_DROP_UNUSED, "DELETE FROM content WHERE NOT EXISTS"                                  \
+                           " (SELECT 1 FROM image WHERE content_id = content.id)")                 \
+                                                                                                   \
+    X(RUN_ADD, "INSERT INTO run (started_at, model_id) VALUES (?1, ?2)")                           \
+    X(RUN_END, "UPDATE run SET ended_at = ?1, outcome = ?2, seen = ?3, unchanged = ?4,"            \
+               " added = ?5, changed = ?6, moved = ?7, duplicates = ?8, removed = ?9,"             \
+               " returned = ?10, failed = ?11, failed_before = ?12, encoded = ?13 WHERE id = ?14") \
+                                                                                                   \
+    X(IMAGE_SEE, "SELECT i.id, i.mtime_ns, i.size_bytes, i.missing_since IS NULL,"                 \
+                 " EXISTS (SELECT 1 FROM embedding e INDEXED BY embedding_recipe"                  \
+                 "  WHERE e.model_id = ?2 AND e.content_id = i.content_id AND e.precision = ?3"    \
+                 "  AND e.ignore_rotation = ?4 AND e.exact >= ?5)"                                 \
+                 " FROM image i WHERE i.path = ?1")                                                \
+    X(IMAGE_RETURN, "UPDATE image SET missing_since = NULL, run_id = ?1 WHERE id = ?2")            \
+    X(IMAGE_HIDE, "UPDATE image SET missing_since = ?1 WHERE id = ?2")                             \
+    X(IMAGE_HIDE_PATH, "UPDATE image SET missing_since = ?1"                                       \
+                       " WHERE path = ?2 AND missing_since IS NULL")                               \
+    X(IMAGE_PUT, "INSERT INTO image"                                                               \
+                 " (root_id, path, mtime_ns, size_bytes, content_id, first_run_id, run_id)"        \
+                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)"                                            \
+                 " ON CONFLICT (path) DO UPDATE SET root_id = excluded.root_id,"                   \
+                 " mtime_ns = excluded.mtime_ns, size_bytes = excluded.size_bytes,"                \
+                 " content_id = excluded.content_id, missing_since = NULL,"                        \
+                 " run_id = CASE WHEN content_id = excluded.content_id"                            \
+                 "  AND missing_since IS NULL THEN run_id ELSE excluded.run_id END"                \
+                 " RETURNING id")                                                                  \
+    X(IMAGE_BELOW, "SELECT id, path, EXISTS (SELECT 1 FROM image n"                                \
+                   "  WHERE n.content_id = image.content_id AND n.missing_since IS NULL"           \
+                   "  AND n.run_id = ?5 AND n.id <> image.id)"                                     \
+                   " FROM image WHERE " PIX_BELOW " AND root_id = ?4 AND missing_since IS NULL")   \
+    X(IMAGE_GET, "SELECT i.path, c.width, c.height, c.format, c.taken_at, c.camera,"               \
+                 " c.latitude, c.longitude FROM image i JOIN content c ON c.id = i.content_id"     \
+                 " WHERE i.id = ?1")                                                               \
+    X(IMAGES_OF_CONTENT, "SELECT id FROM image INDEXED BY image_content"                           \
+                         " WHERE content_id = ?1 AND missing_since IS NULL ORDER BY id")           \
+                                                                                                   \
+    X(CONTENT_FIND, "SELECT id FROM content WHERE hash = ?1")                                      \
+    X(CONTENT_PUT, "INSERT INTO content (hash, width, height, orientation, format, taken_at,"      \
+                   " camera, latitude, longitude) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"     \
+                   " ON CONFLICT (hash) DO UPDATE SET width = excluded.width,"                     \
+                   " height = excluded.height, orientation = excluded.orientation,"                \
+                   " format = excluded.format, taken_at = excluded.taken_at,"                      \
+                   " camera = excluded.camera, latitude = excluded.latitude,"                      \
+                   " longitude = excluded.longitude RETURNING id")                                 \
+    X(EMBEDDING_KNOWN, "SELECT 1 FROM content c JOIN embedding e INDEXED BY embedding_recipe"      \
+                       " ON e.content_id = c.id WHERE c.hash = ?1 AND e.model_id = ?2"             \
+                       " AND e.precision = ?3 AND e.ignore_rotation = ?4 AND e.exact >= ?5")       \
+    X(EMBEDDING_PUT, "INSERT OR REPLACE INTO embedding (content_id, model_id, precision,"          \
+                     " ignore_rotation, exact, run_id, vector)"                                    \
+                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")                                       \
+    X(EMBEDDINGS, "SELECT id, content_id, vector FROM embedding NOT INDEXED"                       \
+                  " WHERE model_id = ?1 ORDER BY id")                                              \
+                                                                                                   \
+    X(FAILURE_FIND, "SELECT id FROM failure"                                                       \
+                    " WHERE path = ?1 AND mtime_ns = ?2 AND size_bytes = ?3")                      \
+    X(FAILURE_PUT, "INSERT INTO failure"                                                           \
+                   " (root_id, path, mtime_ns, size_bytes, stage, reason, first_at, last_at,"      \
+                   " run_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8)"                          \
+                   " ON CONFLICT (path) DO UPDATE SET root_id = excluded.root_id,"                 \
+                   " mtime_ns = excluded.mtime_ns, size_bytes = excluded.size_bytes,"              \
+                   " stage = excluded.stage, reason = excluded.reason, tries = tries + 1,"         \
+                   " last_at = excluded.last_at, run_id = excluded.run_id RETURNING id")           \
+    X(FAILURE_CLEAR, "DELETE FROM failure WHERE path = ?1")                                        \
+    X(FAILURE_DROP, "DELETE FROM failure WHERE id = ?1")                                           \
+    X(FAILURE_BELOW, "SELECT id, path FROM failure WHERE " PIX_BELOW " AND root_id = ?4")          \
+    X(FAILURES, "SELECT path, stage, reason, mtime_ns, size_bytes, tries, first_at"                \
+                " FROM failure ORDER BY path")                                                     \
+                                                                                                   \
+    X(TOTALS, "SELECT"                                                                             \
+              " (SELECT count(*) FROM image i WHERE missing_since IS NULL),"                       \
+              " (SELECT count(DISTINCT content_id) FROM image WHERE missing_since IS NULL),"       \
+              " (SELECT count(*) FROM image i WHERE missing_since IS NOT NULL"                     \
+              "  AND NOT EXISTS (SELECT 1 FROM failure f WHERE f.path = i.path)),"                 \
+              " (SELECT count(*) FROM failure),"                                                   \
+              " (SELECT total(size_bytes) FROM image INDEXED BY image_root"                        \
+              "  WHERE missing_since IS NULL)")                                                    \
+    X(RUN_LAST, "SELECT coalesce(ended_at, started_at), outcome FROM run ORDER BY id DESC LIMIT "  \
+                "1")
+
+typedef enum pix_sql {
+#define X(name, text) PIX_SQL_##name,
+    PIX_SQL_MAP(X)
+#undef X
+        PIX_SQL_COUNT
+} pix_sql;
+
+#endif

@@ -1,0 +1,45 @@
+/* store_internal.h - the inside of a store, for the files of this folder. */
+#ifndef PIX_STORAGE_STORE_INTERNAL_H
+#define PIX_STORAGE_STORE_INTERNAL_H
+
+#include <pthread.h>
+#include <sqlite3.h>
+
+#include "core/base/bytes.h"
+#include "storage/seen.h"
+#include "storage/sql.h"
+#include "storage/store.h"
+
+struct pix_store {
+    char *path;
+    pix_store_mode mode;
+    int lock_fd;           /* -1 in a reader */
+    pthread_mutex_t mutex; /* recursive: callbacks run with it held */
+    sqlite3 *db;
+    sqlite3_stmt *statements[PIX_SQL_COUNT]; /* prepared when first used */
+    bool in_batch;
+    pix_error failure; /* status is not PIX_OK once a batch was lost */
+
+    int64_t run_id; /* the open run, 0 for none */
+    pix_seen seen_images, seen_failures;
+
+    pix_bytes row_text; /* of the last pix_store_photo_get */
+};
+
+void pix_store_lock(pix_store *store);
+void pix_store_unlock(pix_store *store);
+
+/* To be called before a change: begins the batch if need be. */
+pix_status pix_store_change(pix_store *store, pix_error *error);
+
+/* Loses the open batch because of `cause`; every later change is refused with that reason. */
+void pix_store_give_up(pix_store *store, const pix_error *cause);
+
+/* Fails unless `run_id` is the run begun last and not ended. */
+pix_status pix_store_check_run(pix_store *store, int64_t run_id, pix_error *error);
+
+/* PIX_ENOTFOUND when there is no such model. */
+pix_status pix_store_model_dimension(pix_store *store, int64_t model_id, int *dimension,
+                                     pix_error *error);
+
+#endif

@@ -1,0 +1,82 @@
+#include "core/weights/sniff.h"
+
+#include <stdbool.h>
+#include <string.h>
+#include <strings.h>
+
+#include "core/base/bytes.h"
+
+/* Longer beginnings before the shorter ones they contain. */
+static const struct {
+    const char *start;
+    size_t size, at;
+    pix_status status;
+    const char *text;
+} signatures[] = {
+#define SIGNATURE(start, at, status, text)                                                         \
+    { start, sizeof(start) - 1, at, status, text }
+    /* LONG1 0x1950a86a20f9469cfc6c, the magic number of torch/serialization.py */
+    SIGNATURE("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", 0, PIX_EUNSUPPORTED,
+              "a torch.save file in the format before PyTorch 1.6, which is not supported; load it "
+              "and save it again with a newer PyTorch"),
+    SIGNATURE("ustar", 257, PIX_EUNSUPPORTED, "a tar archive"),
+    SIGNATURE("GGUF", 0, PIX_EUNSUPPORTED, "a GGUF model, which is not supported"),
+    SIGNATURE("lmgg", 0, PIX_EUNSUPPORTED, "a GGML model, which is not supported"),
+    SIGNATURE("\x89HDF\r\n\x1a\n", 0, PIX_EUNSUPPORTED,
+              "an HDF5 file (Keras?), which is not supported"),
+    SIGNATURE("\x08\x00\x00\x00TFL3", 0, PIX_EUNSUPPORTED,
+              "a TFLite model, which is not supported"),
+    SIGNATURE("version https://git-lfs.github.com/", 0, PIX_EFORMAT,
+              "a Git LFS pointer instead of the weights: run git lfs pull"),
+    SIGNATURE("\x1f\x8b", 0, PIX_EFORMAT, "gzip data"),
+    SIGNATURE("BZh", 0, PIX_EFORMAT, "bzip2 data"),
+    SIGNATURE("\xfd"
+              "7zXZ",
+              0, PIX_EFORMAT, "xz data"),
+    SIGNATURE("\x28\xb5\x2f\xfd", 0, PIX_EFORMAT, "zstd data"),
+    SIGNATURE("7z\xbc\xaf\x27\x1c", 0, PIX_EFORMAT, "a 7z archive"),
+    SIGNATURE("\xff\xd8\xff", 0, PIX_EFORMAT, "a JPEG picture"),
+    SIGNATURE("\x89PNG", 0, PIX_EFORMAT, "a PNG picture"),
+    SIGNATURE("\x93NUMPY", 0, PIX_EFORMAT, "a NumPy array"),
+    SIGNATURE("\x7f"
+              "ELF",
+              0, PIX_EFORMAT, "a program"),
+    SIGNATURE("SQLite format 3", 0, PIX_EFORMAT, "an SQLite database"),
+    SIGNATURE("%PDF", 0, PIX_EFORMAT, "a PDF document"),
+    SIGNATURE("<!doctype", 0, PIX_EFORMAT, "a web page (a download that failed?)"),
+    SIGNATURE("<html", 0, PIX_EFORMAT, "a web page (a download that failed?)"),
+    SIGNATURE("<?xml", 0, PIX_EFORMAT, "an XML document (a download that failed?)"),
+    SIGNATURE("{", 0, PIX_EFORMAT, "a JSON text"),
+    SIGNATURE("\x80\x02", 0, PIX_EFORMAT, "a Python pickle, but not one of torch.save"),
+    SIGNATURE("\x80\x03", 0, PIX_EFORMAT, "a Python pickle, but not one of torch.save"),
+    SIGNATURE("\x80\x04", 0, PIX_EFORMAT, "a Python pickle, but not one of torch.save"),
+    SIGNATURE("\x80\x05", 0, PIX_EFORMAT, "a Python pickle, but not one of torch.save"),
+#undef SIGNATURE
+};
+
+pix_status pix_sniff_refuse(const uint8_t *data, size_t size, pix_error *error) {
+    if (size == 0)
+        return pix_fail(error, PIX_EFORMAT, "an empty file");
+    for (size_t i = 0; i < sizeof signatures / sizeof *signatures; i++) {
+        size_t at = signatures[i].at, length = signatures[i].size;
+        /* Without regard to case, for HTML; the binary signatures have too few letters to care. */
+        if (size >= at + length &&
+            (memcmp(data + at, signatures[i].start, length) == 0 ||
+             strncasecmp((const char *)data + at, signatures[i].start, length) == 0))
+            return pix_fail(error, signatures[i].status, "not a checkpoint; looks like %s",
+                            signatures[i].text);
+    }
+    size_t shown = size < 512 ? size : 512;
+    bool text = true, zeros = true;
+    for (size_t i = 0; i < shown; i++) {
+        text = text && data[i] != 0x7F && (data[i] >= 0x20 || (data[i] >= 0x09 && data[i] <= 0x0D));
+        zeros = zeros && data[i] == 0;
+    }
+    return pix_fail(error, PIX_EFORMAT,
+                    "not a checkpoint; looks like %s (%zu bytes); a TorchScript .pt archive or a "
+                    "safetensors file is wanted",
+                    text    ? "text"
+                    : zeros ? "zeros, a download that was never filled in"
+                            : "unknown binary data",
+                    size);
+}

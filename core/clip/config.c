@@ -1,1 +1,381 @@
 #include "core/clip/config.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char text_blocks[] = "transformer.resblocks.";
+static const char vision_blocks[] = "visual.transformer.resblocks.";
+
+enum { TENSORS_PER_BLOCK = 12, TENSORS_OUTSIDE = 13 };
+
+int32_t pix_clip_vision_tokens(const pix_clip_config *config) {
+    int32_t grid = config->image_size / config->patch_size;
+    return grid * grid + 1;
+}
+
+size_t pix_clip_tensor_elements(const pix_clip_tensor *tensor) {
+    size_t elements = 1;
+    for (int i = 0; i < tensor->rank; i++)
+        elements *= (size_t)tensor->shape[i];
+    return elements;
+}
+
+/* The names and shapes of a model. */
+
+struct list {
+    pix_clip_tensor *tensors;
+    size_t count;
+};
+
+static void add(struct list *list, const char *prefix, const char *name, int rank,
+                const int64_t *shape) {
+    pix_clip_tensor *tensor = &list->tensors[list->count++];
+    *tensor = (pix_clip_tensor){.rank = rank};
+    (void)snprintf(tensor->name, sizeof tensor->name, "%s%s", prefix, name);
+    memcpy(tensor->shape, shape, (size_t)rank * sizeof *shape);
+}
+
+static void add_vector(struct list *list, const char *prefix, const char *name, int64_t size) {
+    add(list, prefix, name, 1, &size);
+}
+
+static void add_matrix(struct list *list, const char *prefix, const char *name, int64_t rows,
+                       int64_t columns) {
+    add(list, prefix, name, 2, (int64_t[]){rows, columns});
+}
+
+static void add_blocks(struct list *list, const char *blocks, int layers, int64_t width,
+                       int64_t mlp_width) {
+    for (int layer = 0; layer < layers; layer++) {
+        char block[44];
+        (void)snprintf(block, sizeof block, "%s%d.", blocks, layer);
+        add_vector(list, block, "ln_1.weight", width);
+        add_vector(list, block, "ln_1.bias", width);
+        add_matrix(list, block, "attn.in_proj_weight", 3 * width, width);
+        add_vector(list, block, "attn.in_proj_bias", 3 * width);
+        add_matrix(list, block, "attn.out_proj.weight", width, width);
+        add_vector(list, block, "attn.out_proj.bias", width);
+        add_vector(list, block, "ln_2.weight", width);
+        add_vector(list, block, "ln_2.bias", width);
+        add_matrix(list, block, "mlp.c_fc.weight", mlp_width, width);
+        add_vector(list, block, "mlp.c_fc.bias", mlp_width);
+        add_matrix(list, block, "mlp.c_proj.weight", width, mlp_width);
+        add_vector(list, block, "mlp.c_proj.bias", width);
+    }
+}
+
+static void add_text_tower(struct list *list, const pix_clip_config *c) {
+    add_matrix(list, "", "token_embedding.weight", c->vocab_size, c->text_width);
+    add_matrix(list, "", "positional_embedding", c->context_length, c->text_width);
+    add_blocks(list, text_blocks, c->text_layers, c->text_width, c->text_mlp_width);
+    add_vector(list, "", "ln_final.weight", c->text_width);
+    add_vector(list, "", "ln_final.bias", c->text_width);
+    add_matrix(list, "", "text_projection", c->text_width, c->embed_dim);
+}
+
+static void add_vision_tower(struct list *list, const pix_clip_config *c) {
+    add(list, "", "visual.conv1.weight", 4,
+        (int64_t[]){c->vision_width, 3, c->patch_size, c->patch_size});
+    add_vector(list, "", "visual.class_embedding", c->vision_width);
+    add_matrix(list, "", "visual.positional_embedding", pix_clip_vision_tokens(c), c->vision_width);
+    add_vector(list, "", "visual.ln_pre.weight", c->vision_width);
+    add_vector(list, "", "visual.ln_pre.bias", c->vision_width);
+    add_blocks(list, vision_blocks, c->vision_layers, c->vision_width, c->vision_mlp_width);
+    add_vector(list, "", "visual.ln_post.weight", c->vision_width);
+    add_vector(list, "", "visual.ln_post.bias", c->vision_width);
+    add_matrix(list, "", "visual.proj", c->vision_width, c->embed_dim);
+}
+
+static int by_name(const void *a, const void *b) {
+    return strcmp(((const pix_clip_tensor *)a)->name, ((const pix_clip_tensor *)b)->name);
+}
+
+pix_status pix_clip_tensors(const pix_clip_config *config, pix_clip_tensor **out, size_t *count,
+                            pix_error *error) {
+    *out = NULL;
+    *count = 0;
+    size_t most = TENSORS_OUTSIDE +
+                  TENSORS_PER_BLOCK * ((size_t)config->text_layers + (size_t)config->vision_layers);
+    struct list list = {.tensors = calloc(most, sizeof *list.tensors)};
+    if (!list.tensors)
+        return pix_fail_memory(error);
+    add_text_tower(&list, config);
+    if (config->vision_kind == PIX_VISION_VIT)
+        add_vision_tower(&list, config);
+    qsort(list.tensors, list.count, sizeof *list.tensors, by_name);
+    *out = list.tensors;
+    *count = list.count;
+    return PIX_OK;
+}
+
+/* Bounds: several times the largest CLIP ever published, small enough that no product of two
+ * overflows 32 bits where the towers multiply them. */
+static const struct bound {
+    const char *name;
+    size_t offset;
+    int32_t low, high;
+} bounds[] = {
+#define BOUND(field, low, high)                                                                    \
+    { #field, offsetof(pix_clip_config, field), low, high }
+    BOUND(embed_dim, 1, 16384),      BOUND(image_size, 1, 4096),     BOUND(vision_width, 1, 16384),
+    BOUND(vision_heads, 1, 1024),    BOUND(context_length, 1, 4096), BOUND(vocab_size, 1, 1 << 22),
+    BOUND(text_width, 1, 16384),     BOUND(text_layers, 1, 256),     BOUND(text_heads, 1, 1024),
+    BOUND(text_mlp_width, 1, 65536), BOUND(exact_gelu, 0, 1),
+};
+static const struct bound vit_bounds[] = {
+    BOUND(vision_layers, 1, 256),
+    BOUND(patch_size, 1, 1024),
+    BOUND(vision_mlp_width, 1, 65536),
+#undef BOUND
+};
+
+static pix_status check_bounds(const pix_clip_config *config, const struct bound *bound,
+                               size_t count, pix_error *error) {
+    for (; count > 0; bound++, count--) {
+        int32_t value;
+        memcpy(&value, (const char *)config + bound->offset, sizeof value);
+        if (value < bound->low || value > bound->high)
+            return pix_fail(error, PIX_ELIMIT, "%s is %" PRId32 ", outside %" PRId32 "..%" PRId32,
+                            bound->name, value, bound->low, bound->high);
+    }
+    return PIX_OK;
+}
+
+pix_status pix_clip_config_check(const pix_clip_config *c, pix_error *error) {
+    if (c->vision_kind != PIX_VISION_VIT && c->vision_kind != PIX_VISION_RESNET)
+        return pix_fail(error, PIX_EFORMAT, "vision_kind is %d", (int)c->vision_kind);
+    pix_status status = check_bounds(c, bounds, sizeof bounds / sizeof *bounds, error);
+    if (!status && c->vision_kind == PIX_VISION_VIT)
+        status = check_bounds(c, vit_bounds, sizeof vit_bounds / sizeof *vit_bounds, error);
+    if (status)
+        return status;
+    if (c->vision_kind == PIX_VISION_VIT && c->image_size % c->patch_size != 0)
+        return pix_fail(error, PIX_EFORMAT, "image_size %d is not a multiple of patch_size %d",
+                        (int)c->image_size, (int)c->patch_size);
+    if (c->vision_kind == PIX_VISION_VIT && c->vision_width % c->vision_heads != 0)
+        return pix_fail(error, PIX_EFORMAT, "%d heads do not divide vision_width %d",
+                        (int)c->vision_heads, (int)c->vision_width);
+    if (c->text_width % c->text_heads != 0)
+        return pix_fail(error, PIX_EFORMAT, "%d heads do not divide text_width %d",
+                        (int)c->text_heads, (int)c->text_width);
+    if (c->end_token < -1 || c->end_token >= c->vocab_size)
+        return pix_fail(error, PIX_EFORMAT, "end_token %d is not among %d tokens",
+                        (int)c->end_token, (int)c->vocab_size);
+    if (!(c->layer_norm_eps > 0 && c->layer_norm_eps < 1))
+        return pix_fail(error, PIX_EFORMAT, "layer_norm_eps is %g", (double)c->layer_norm_eps);
+    if (!(c->logit_scale > 0 && isfinite(c->logit_scale)))
+        return pix_fail(error, PIX_EFORMAT, "logit_scale is %g", (double)c->logit_scale);
+    return PIX_OK;
+}
+
+/* Inference. */
+
+/* "[768, 3, 32, 32]" */
+static const char *shape_text(char *text, size_t size, int rank, const int64_t *shape) {
+    size_t length = 0;
+    for (int i = 0; i < rank && length < size; i++)
+        length +=
+            (size_t)snprintf(text + length, size - length, "%s%" PRId64, i ? ", " : "[", shape[i]);
+    if (length < size)
+        (void)snprintf(text + length, size - length, rank ? "]" : "[]");
+    return text;
+}
+
+/* The tensor of that name and rank, every extent at least 1 and within int32. */
+static pix_status find(const pix_checkpoint *checkpoint, const char *name, int rank,
+                       const pix_tensor_info **out, pix_error *error) {
+    *out = NULL;
+    const pix_tensor_info *info = pix_checkpoint_find(checkpoint, name);
+    if (!info)
+        return pix_fail(error, PIX_EFORMAT, "not a CLIP model: it has no tensor %s", name);
+    bool fits = info->rank == rank;
+    for (int i = 0; i < info->rank; i++)
+        fits = fits && info->shape[i] > 0 && info->shape[i] <= INT32_MAX;
+    char text[128];
+    if (!fits)
+        return pix_fail(error, PIX_EFORMAT,
+                        "not a CLIP model: tensor %s has shape %s, expected "
+                        "%d dimension%s",
+                        name, shape_text(text, sizeof text, info->rank, info->shape), rank,
+                        rank == 1 ? "" : "s");
+    *out = info;
+    return PIX_OK;
+}
+
+/* Extent `axis` of the tensor of that name and rank. */
+static pix_status extent(const pix_checkpoint *checkpoint, const char *name, int rank, int axis,
+                         int32_t *out, pix_error *error) {
+    const pix_tensor_info *info;
+    pix_status status = find(checkpoint, name, rank, &info, error);
+    if (!status)
+        *out = (int32_t)info->shape[axis];
+    return status;
+}
+
+/* One more than the highest N of the tensors named PREFIX N ".". */
+static int32_t count_numbered(const pix_checkpoint *checkpoint, const char *prefix) {
+    long highest = -1;
+    size_t length = strlen(prefix);
+    for (size_t i = 0; i < pix_checkpoint_count(checkpoint); i++) {
+        const char *name = pix_checkpoint_info(checkpoint, i)->name;
+        if (strncmp(name, prefix, length) != 0)
+            continue;
+        char *end;
+        long number = strtol(name + length, &end, 10);
+        if (end > name + length && *end == '.' && number > highest)
+            highest = number;
+    }
+    return highest < 1000000 ? (int32_t)highest + 1 : 1000000;
+}
+
+/* The side of a grid of `cells` and one more; 0 when it is not a square. */
+static int32_t grid_side(int32_t cells_and_one) {
+    int32_t side = (int32_t)lround(sqrt((double)(cells_and_one - 1)));
+    return (int64_t)side * side == cells_and_one - 1 ? side : 0;
+}
+
+static pix_status no_square(const char *name, int32_t rows, pix_error *error) {
+    return pix_fail(error, PIX_EFORMAT,
+                    "tensor %s has %d rows, expected a square number of cells and one more", name,
+                    (int)rows);
+}
+
+static pix_status infer_text(const pix_checkpoint *p, pix_clip_config *c, pix_error *error) {
+    pix_status status;
+    if ((status = extent(p, "token_embedding.weight", 2, 0, &c->vocab_size, error)) ||
+        (status = extent(p, "positional_embedding", 2, 0, &c->context_length, error)) ||
+        (status = extent(p, "ln_final.weight", 1, 0, &c->text_width, error)) ||
+        (status = extent(p, "text_projection", 2, 1, &c->embed_dim, error)) ||
+        (status =
+             extent(p, "transformer.resblocks.0.mlp.c_fc.weight", 2, 0, &c->text_mlp_width, error)))
+        return status;
+    c->text_layers = count_numbered(p, text_blocks);
+    return PIX_OK;
+}
+
+static pix_status infer_vit(const pix_checkpoint *p, pix_clip_config *c, pix_error *error) {
+    static const char positions[] = "visual.positional_embedding";
+    pix_status status;
+    int32_t tokens;
+    if ((status = extent(p, "visual.conv1.weight", 4, 0, &c->vision_width, error)) ||
+        (status = extent(p, "visual.conv1.weight", 4, 3, &c->patch_size, error)) ||
+        (status = extent(p, positions, 2, 0, &tokens, error)) ||
+        (status = extent(p, "visual.transformer.resblocks.0.mlp.c_fc.weight", 2, 0,
+                         &c->vision_mlp_width, error)))
+        return status;
+    int32_t grid = grid_side(tokens);
+    if (grid == 0)
+        return no_square(positions, tokens, error);
+    int64_t size = (int64_t)grid * c->patch_size;
+    c->image_size = size <= INT32_MAX ? (int32_t)size : INT32_MAX;
+    c->vision_layers = count_numbered(p, vision_blocks);
+    return PIX_OK;
+}
+
+static pix_status infer_resnet(const pix_checkpoint *p, pix_clip_config *c, pix_error *error) {
+    static const char positions[] = "visual.attnpool.positional_embedding";
+    pix_status status;
+    int32_t tokens;
+    if ((status = extent(p, "visual.layer1.0.conv1.weight", 4, 0, &c->vision_width, error)) ||
+        (status = extent(p, positions, 2, 0, &tokens, error)))
+        return status;
+    for (int i = 0; i < 4; i++) {
+        char prefix[32];
+        (void)snprintf(prefix, sizeof prefix, "visual.layer%d.", i + 1);
+        c->resnet_layers[i] = count_numbered(p, prefix);
+        if (c->resnet_layers[i] == 0)
+            return pix_fail(error, PIX_EFORMAT,
+                            "not a CLIP model: it has no tensor %s0.conv1.weight", prefix);
+    }
+    int32_t grid = grid_side(tokens);
+    if (grid == 0)
+        return no_square(positions, tokens, error);
+    c->image_size = grid <= INT32_MAX / 32 ? grid * 32 : INT32_MAX;
+    return PIX_OK;
+}
+
+/* Heads are width / 64 in every model of OpenAI's (model.py); a config file may say otherwise. */
+static int32_t heads(int64_t hint, int32_t width) {
+    if (hint > 0)
+        return hint <= INT32_MAX ? (int32_t)hint : INT32_MAX;
+    return width >= 64 ? width / 64 : 1;
+}
+
+static pix_status apply_hints(pix_checkpoint *checkpoint, pix_clip_config *c, pix_error *error) {
+    const pix_checkpoint_hints *hint = pix_checkpoint_hint(checkpoint);
+    bool vit = c->vision_kind == PIX_VISION_VIT;
+    /* Attention pooling works on the last stage's 32 * width channels. */
+    int32_t channels =
+        vit || c->vision_width > INT32_MAX / 32 ? c->vision_width : 32 * c->vision_width;
+    c->vision_heads = heads(hint->vision_heads, channels);
+    c->text_heads = heads(hint->text_heads, c->text_width);
+    c->exact_gelu = hint->exact_gelu;
+    c->layer_norm_eps = (float)hint->layer_norm_eps;
+    if (hint->end_token < -1 || hint->end_token >= c->vocab_size)
+        return pix_fail(error, PIX_EFORMAT,
+                        "the config's end token %" PRId64 " is not among the model's %d tokens",
+                        hint->end_token, (int)c->vocab_size);
+    /* The last token is the highest: one way to say it, so that one model has one fingerprint. */
+    c->end_token = hint->end_token == c->vocab_size - 1 ? -1 : (int32_t)hint->end_token;
+    return PIX_OK;
+}
+
+static pix_status read_logit_scale(pix_checkpoint *checkpoint, pix_clip_config *c,
+                                   pix_error *error) {
+    const pix_tensor_info *info = pix_checkpoint_find(checkpoint, "logit_scale");
+    if (!info)
+        return pix_fail(error, PIX_EFORMAT, "not a CLIP model: it has no tensor logit_scale");
+    char text[128];
+    if (info->rank > 1 || (info->rank == 1 && info->shape[0] != 1))
+        return pix_fail(error, PIX_EFORMAT, "tensor logit_scale has shape %s, expected []",
+                        shape_text(text, sizeof text, info->rank, info->shape));
+    float value;
+    pix_status status = pix_checkpoint_read(checkpoint, info, &value, error);
+    c->logit_scale = status ? 0 : (float)exp((double)value);
+    return status;
+}
+
+static pix_status check_shapes(const pix_checkpoint *checkpoint, const pix_clip_config *config,
+                               pix_error *error) {
+    pix_clip_tensor *tensors;
+    size_t count;
+    pix_status status = pix_clip_tensors(config, &tensors, &count, error);
+    for (size_t i = 0; !status && i < count; i++) {
+        const pix_clip_tensor *want = &tensors[i];
+        const pix_tensor_info *have = pix_checkpoint_find(checkpoint, want->name);
+        char have_text[128], want_text[128];
+        if (!have)
+            status =
+                pix_fail(error, PIX_EFORMAT, "not a CLIP model: it has no tensor %s", want->name);
+        else if (have->rank != want->rank ||
+                 memcmp(have->shape, want->shape, (size_t)want->rank * sizeof *want->shape) != 0)
+            status = pix_fail(error, PIX_EFORMAT, "tensor %s has shape %s, expected %s", want->name,
+                              shape_text(have_text, sizeof have_text, have->rank, have->shape),
+                              shape_text(want_text, sizeof want_text, want->rank, want->shape));
+    }
+    free(tensors);
+    return status;
+}
+
+pix_status pix_clip_config_infer(pix_checkpoint *checkpoint, pix_clip_config *config,
+                                 pix_error *error) {
+    *config = (pix_clip_config){0};
+    bool resnet = pix_checkpoint_find(checkpoint, "visual.layer1.0.conv1.weight") != NULL;
+    config->vision_kind = resnet ? PIX_VISION_RESNET : PIX_VISION_VIT;
+    pix_status status = infer_text(checkpoint, config, error);
+    if (!status)
+        status =
+            resnet ? infer_resnet(checkpoint, config, error) : infer_vit(checkpoint, config, error);
+    if (!status)
+        status = apply_hints(checkpoint, config, error);
+    if (!status)
+        status = read_logit_scale(checkpoint, config, error);
+    if (!status)
+        status = pix_clip_config_check(config, error);
+    if (!status)
+        status = check_shapes(checkpoint, config, error);
+    return status;
+}

@@ -20,8 +20,30 @@ typedef struct pix_clip_config {
     float logit_scale; /* exp() already taken */
 } pix_clip_config;
 
-/* Fails with what is missing or does not fit when the tensors are not a CLIP model's. */
+/* Fails with what is missing or does not fit when the tensors are not a CLIP model's.  A ViT is
+ * checked in full; of a ModifiedResNet's vision tower only the sizes are read. */
 pix_status pix_clip_config_infer(pix_checkpoint *checkpoint, pix_clip_config *config,
                                  pix_error *error);
+
+/* Fails when a size is out of bounds or does not divide as it must: for sizes read from a file. */
+pix_status pix_clip_config_check(const pix_clip_config *config, pix_error *error);
+
+/* Tokens of one picture in a ViT: its patches and the class token. */
+int32_t pix_clip_vision_tokens(const pix_clip_config *config);
+
+enum { PIX_CLIP_NAME_MAX = 64, PIX_CLIP_RANK_MAX = 4 };
+
+typedef struct pix_clip_tensor {
+    char name[PIX_CLIP_NAME_MAX];
+    int32_t rank;
+    int64_t shape[PIX_CLIP_RANK_MAX];
+} pix_clip_tensor;
+
+size_t pix_clip_tensor_elements(const pix_clip_tensor *tensor);
+
+/* Every tensor the towers of a ViT model of checked sizes read, in name order (so the text tower
+ * comes first), as a heap array. */
+pix_status pix_clip_tensors(const pix_clip_config *config, pix_clip_tensor **out, size_t *count,
+                            pix_error *error);
 
 #endif

@@ -61,4 +61,7 @@ pix_status pix_model_verify(pix_model *model, bool *source_checked, pix_error *e
  * elements.  For the towers. */
 const float *pix_model_tensor(const pix_model *model, const char *name, size_t elements);
 
+/* Asks the kernel to read the tensors whose names begin with `prefix` ahead of their use. */
+void pix_model_read_ahead(const pix_model *model, const char *prefix);
+
 #endif

@@ -1,0 +1,264 @@
+/* import.c - pix_model_import: a checkpoint becomes a .pixm, one tensor in memory at a time. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/bytes.h"
+#include "core/base/files.h"
+#include "core/clip/model.h"
+#include "core/clip/pixm.h"
+#include "core/clip/vocabulary.h"
+
+/* What one import holds. */
+typedef struct import {
+    pix_checkpoint *checkpoint;
+    pix_pixm_header header;
+    pix_clip_tensor *tensors;
+    size_t tensor_count;
+    pix_pixm_tensor *directory; /* [tensor_count] */
+    pix_bytes merges;
+    char *vocabulary; /* the path it came from */
+    pix_atomic_file *file;
+    const char *path;
+    uint64_t written; /* bytes after the start of the file */
+    pix_sha256 contents, fingerprint;
+    float *values; /* room for the largest tensor */
+} import;
+
+static void import_free(import *im) {
+    pix_checkpoint_close(im->checkpoint);
+    free(im->tensors);
+    free(im->directory);
+    pix_bytes_free(&im->merges);
+    free(im->vocabulary);
+    pix_atomic_file_close(im->file);
+    free(im->values);
+}
+
+/* `source` as an absolute path, symbolic links kept: what a person would type again. */
+static pix_status set_source(import *im, const char *source, const char *name, pix_error *error) {
+    char *folder = source[0] == '/' ? NULL : getcwd(NULL, 0);
+    char *path = folder ? pix_path_join(folder, source) : strdup(source);
+    pix_status status = PIX_OK;
+    if (!path)
+        status = pix_fail_memory(error);
+    else if (strlen(path) >= sizeof im->header.source)
+        status = pix_fail(error, PIX_ELIMIT, "%s: the path is too long", source);
+    else if (strlen(name) >= sizeof im->header.name)
+        status = pix_fail(error, PIX_ELIMIT, "%s: a model's name has at most %zu bytes", name,
+                          sizeof im->header.name - 1);
+    else {
+        strcpy(im->header.source, path);
+        strcpy(im->header.name, name);
+    }
+    free(path);
+    free(folder);
+    return status;
+}
+
+static pix_status read_config(import *im, pix_error *error) {
+    pix_status status = pix_clip_config_infer(im->checkpoint, &im->header.config, error);
+    const char *path = pix_checkpoint_path(im->checkpoint);
+    if (status)
+        return pix_error_prefix(error, "%s", path);
+    if (im->header.config.vision_kind != PIX_VISION_VIT)
+        return pix_fail(error, PIX_EUNSUPPORTED,
+                        "%s: its vision tower is a ModifiedResNet, and this version runs only "
+                        "VisionTransformers (ViT)",
+                        path);
+    return pix_clip_tensors(&im->header.config, &im->tensors, &im->tensor_count, error);
+}
+
+static pix_status no_vocabulary(import *im, const char *why, pix_error *error) {
+    int length = snprintf(im->header.no_vocabulary, sizeof im->header.no_vocabulary,
+                          "text cannot be encoded: %s; run: pixgrepd model import --vocab FILE %s",
+                          why, im->header.source);
+    return length < 0 ? pix_fail_memory(error) : PIX_OK;
+}
+
+static pix_status find_vocabulary(import *im, const char *named, pix_error *error) {
+    size_t tokens = (size_t)im->header.config.vocab_size;
+    if (named) {
+        pix_status status = pix_vocabulary_try(named, tokens, &im->merges, error);
+        if (!status && !(im->vocabulary = strdup(named)))
+            status = pix_fail_memory(error);
+        return status;
+    }
+    char *folder = strdup(pix_checkpoint_path(im->checkpoint));
+    if (!folder)
+        return pix_fail_memory(error);
+    char *slash = strrchr(folder, '/');
+    if (slash)
+        slash[slash == folder ? 1 : 0] = '\0';
+    char *why = NULL;
+    pix_status status = pix_vocabulary_search(slash ? folder : ".", tokens, &im->merges,
+                                              &im->vocabulary, &why, error);
+    if (!status && !im->vocabulary)
+        status = no_vocabulary(im, why, error);
+    free(why);
+    free(folder);
+    return status;
+}
+
+/* Decides where everything goes; sizes are bounded by pix_clip_config_check. */
+static pix_status lay_out(import *im, pix_error *error) {
+    pix_pixm_header *h = &im->header;
+    memcpy(h->magic, pix_pixm_magic, sizeof h->magic);
+    h->version = PIX_PIXM_VERSION;
+    h->header_bytes = sizeof *h;
+    h->directory_offset = pix_pixm_align(sizeof *h);
+    h->directory_count = im->tensor_count;
+    im->directory = calloc(im->tensor_count, sizeof *im->directory);
+    if (!im->directory)
+        return pix_fail_memory(error);
+    h->vocabulary_offset =
+        pix_pixm_align(h->directory_offset + im->tensor_count * sizeof *im->directory);
+    h->vocabulary_bytes = im->merges.size;
+    uint64_t offset = pix_pixm_align(h->vocabulary_offset + h->vocabulary_bytes);
+    size_t largest = 0;
+    for (size_t i = 0; i < im->tensor_count; i++) {
+        const pix_clip_tensor *tensor = &im->tensors[i];
+        size_t bytes = pix_clip_tensor_elements(tensor) * sizeof(float);
+        pix_pixm_tensor *entry = &im->directory[i];
+        memcpy(entry->name, tensor->name, sizeof entry->name);
+        memcpy(entry->shape, tensor->shape, sizeof entry->shape);
+        entry->rank = tensor->rank;
+        entry->offset = offset;
+        entry->bytes = bytes;
+        offset = pix_pixm_align(offset + bytes);
+        largest = bytes > largest ? bytes : largest;
+    }
+    h->file_bytes = offset;
+    im->values = malloc(largest);
+    return im->values ? PIX_OK : pix_fail_memory(error);
+}
+
+static pix_status write_bytes(import *im, const void *data, size_t size, pix_error *error) {
+    if (size > 0 && fwrite(data, 1, size, pix_atomic_file_stream(im->file)) != size)
+        return pix_fail_errno(error, "cannot write %s", im->path);
+    im->written += size;
+    return PIX_OK;
+}
+
+/* As write_bytes, of what follows the header, after zeros up to `offset`. */
+static pix_status write_part(import *im, uint64_t offset, const void *data, size_t size,
+                             pix_error *error) {
+    static const uint8_t zeros[PIX_PIXM_ALIGNMENT];
+    size_t gap = (size_t)(offset - im->written);
+    pix_sha256_add(&im->contents, zeros, gap);
+    pix_status status = write_bytes(im, zeros, gap, error);
+    if (!status && size > 0) {
+        pix_sha256_add(&im->contents, data, size);
+        status = write_bytes(im, data, size, error);
+    }
+    return status;
+}
+
+static pix_status write_tensor(import *im, size_t index, pix_error *error) {
+    const pix_pixm_tensor *entry = &im->directory[index];
+    const pix_tensor_info *info = pix_checkpoint_find(im->checkpoint, entry->name);
+    const char *source = pix_checkpoint_path(im->checkpoint);
+    pix_status status = pix_checkpoint_read(im->checkpoint, info, im->values, error);
+    if (status)
+        return status;
+    size_t elements = (size_t)entry->bytes / sizeof(float);
+    for (size_t i = 0; i < elements; i++)
+        if (!isfinite(im->values[i]))
+            return pix_fail(error, PIX_EFORMAT, "%s: tensor %s: value %zu is not finite", source,
+                            entry->name, i);
+    pix_sha256_add(&im->fingerprint, entry->name, strlen(entry->name) + 1);
+    pix_sha256_add(&im->fingerprint, entry->shape, sizeof entry->shape);
+    pix_sha256_add(&im->fingerprint, im->values, (size_t)entry->bytes);
+    return write_part(im, entry->offset, im->values, (size_t)entry->bytes, error);
+}
+
+static pix_status write_contents(import *im, void (*progress)(void *context, double done),
+                                 void *context, pix_error *error) {
+    pix_pixm_header *h = &im->header;
+    pix_sha256_init(&im->contents);
+    pix_sha256_init(&im->fingerprint);
+    pix_sha256_add(&im->fingerprint, &h->config, sizeof h->config);
+    const pix_pixm_header empty = {0};
+    pix_status status = write_bytes(im, &empty, sizeof empty, error);
+    if (!status)
+        status = write_part(im, h->directory_offset, im->directory,
+                            im->tensor_count * sizeof *im->directory, error);
+    if (!status)
+        status = write_part(im, h->vocabulary_offset, im->merges.data, im->merges.size, error);
+    for (size_t i = 0; !status && i < im->tensor_count; i++) {
+        status = write_tensor(im, i, error);
+        /* Hashing the source and syncing take about a tenth of the time. */
+        if (!status && progress)
+            progress(context, 0.9 * (double)im->written / (double)h->file_bytes);
+    }
+    if (!status)
+        status = write_part(im, h->file_bytes, NULL, 0, error);
+    return status;
+}
+
+/* The header comes last: only now are its hashes known. */
+static pix_status finish(import *im, pix_error *error) {
+    pix_pixm_header *h = &im->header;
+    pix_status status = pix_checkpoint_sha256(im->checkpoint, h->source_sha256, error);
+    if (status)
+        return status;
+    pix_sha256_finish(&im->fingerprint, h->fingerprint);
+    pix_sha256 hash;
+    pix_sha256_init(&hash);
+    pix_sha256_add(&hash, im->merges.data, im->merges.size);
+    pix_sha256_finish(&hash, h->vocabulary_sha256);
+    pix_sha256_add(&im->contents, h, sizeof *h);
+    pix_sha256_finish(&im->contents, h->contents_sha256);
+    if (fseek(pix_atomic_file_stream(im->file), 0, SEEK_SET) != 0)
+        return pix_fail_errno(error, "cannot write %s", im->path);
+    status = write_bytes(im, h, sizeof *h, error);
+    return status ? status : pix_atomic_file_commit(im->file, error);
+}
+
+static void report_import(const import *im, pix_import_report *report) {
+    const pix_pixm_header *h = &im->header;
+    *report = (pix_import_report){.config = h->config, .file_bytes = (int64_t)h->file_bytes};
+    (void)snprintf(report->format, sizeof report->format, "%s",
+                   pix_checkpoint_format(im->checkpoint));
+    pix_hex(h->source_sha256, PIX_SHA256_BYTES, report->source_sha256);
+    pix_hex(h->fingerprint, PIX_SHA256_BYTES, report->fingerprint);
+    report->parameters = 1; /* logit_scale, which the configuration holds */
+    for (size_t i = 0; i < im->tensor_count; i++)
+        report->parameters += (int64_t)pix_clip_tensor_elements(&im->tensors[i]);
+    (void)snprintf(report->vocabulary, sizeof report->vocabulary, "%s",
+                   im->vocabulary ? im->vocabulary : "");
+    (void)snprintf(report->no_vocabulary, sizeof report->no_vocabulary, "%s", h->no_vocabulary);
+}
+
+static pix_status make_folder_of(const char *path, pix_error *error) {
+    const char *slash = strrchr(path, '/');
+    if (!slash || slash == path)
+        return PIX_OK;
+    char *folder = strndup(path, (size_t)(slash - path));
+    pix_status status = folder ? pix_folder_make(folder, error) : pix_fail_memory(error);
+    free(folder);
+    return status;
+}
+
+pix_status pix_model_import(const char *source, const char *name, const char *vocabulary,
+                            const char *pixm_path, void (*progress)(void *context, double done),
+                            void *context, pix_import_report *report, pix_error *error) {
+import im = {.path = pixm_path };
+    pix_status status;
+    if ((status = set_source(&im, source, name, error)) ||
+        (status = pix_checkpoint_open(source, &im.checkpoint, error)) ||
+        (status = read_config(&im, error)) || (status = find_vocabulary(&im, vocabulary, error)) ||
+        (status = lay_out(&im, error)) || (status = make_folder_of(pixm_path, error)) ||
+        (status = pix_atomic_file_open(pixm_path, &im.file, error)) ||
+        (status = write_contents(&im, progress, context, error)) || (status = finish(&im, error)))
+        goto done;
+    report_import(&im, report);
+    if (progress)
+        progress(context, 1.0);
+done:
+    import_free(&im);
+    return status;
+}

@@ -1,0 +1,313 @@
+#include "core/clip/library.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/bytes.h"
+#include "core/base/files.h"
+
+static const char extension[] = ".pixm";
+static const char bundled_folder[] = "share/pixgrep/models";
+
+enum { NAME_MAX_BYTES = 127 }; /* what a .pixm's header has room for */
+
+static bool is_name_byte(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c && strchr("._@+-", c));
+}
+
+static bool is_name(const char *name, size_t length) {
+    if (length == 0 || length > NAME_MAX_BYTES || name[0] == '.' || name[0] == '-')
+        return false;
+    for (size_t i = 0; i < length; i++)
+        if (!is_name_byte(name[i]))
+            return false;
+    return true;
+}
+
+static pix_status check_name(const char *name, pix_error *error) {
+    if (is_name(name, strlen(name)))
+        return PIX_OK;
+    return pix_fail(error, PIX_EINVALID,
+                    "'%s' is not a model's name: letters, digits and . _ @ + - , not beginning "
+                    "with . or -",
+                    name);
+}
+
+/* Heap path of `name` in the person's folder. */
+static pix_status own_path(const char *name, char **path, pix_error *error) {
+    *path = NULL;
+    char *folder = pix_place_data("models");
+    if (!folder)
+        return pix_fail(error, PIX_ENOTFOUND,
+                        "no place for models: neither XDG_DATA_HOME nor HOME is set");
+    *path = pix_path_join(folder, name);
+    free(folder);
+    return *path ? PIX_OK : pix_fail_memory(error);
+}
+
+pix_status pix_library_path(const char *name, char **path, pix_error *error) {
+    *path = NULL;
+    char file[NAME_MAX_BYTES + sizeof extension];
+    pix_status status = check_name(name, error);
+    if (status)
+        return status;
+    (void)snprintf(file, sizeof file, "%s%s", name, extension);
+    return own_path(file, path, error);
+}
+
+/* Heap path of a bundled model's file; NULL when there is none. */
+static char *bundled_path(const char *name) {
+    char file[sizeof bundled_folder + NAME_MAX_BYTES + 1 + sizeof extension];
+    (void)snprintf(file, sizeof file, "%s/%s%s", bundled_folder, name, extension);
+    char *path = pix_place_installed(file);
+    if (path && access(path, F_OK) != 0) {
+        free(path);
+        path = NULL;
+    }
+    return path;
+}
+
+/* A stretch of a path. */
+typedef struct part {
+    const char *start;
+    size_t length;
+} part;
+
+/* The last component of path[0..length), without slashes. */
+static part last_component(const char *path, size_t length) {
+    while (length > 0 && path[length - 1] == '/')
+        length--;
+    size_t start = length;
+    while (start > 0 && path[start - 1] != '/')
+        start--;
+    return (part){path + start, length - start};
+}
+
+static part without_ending(part name) {
+    static const char *const endings[] = {".pt", ".pth", ".bin", ".safetensors", ".pixm"};
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        size_t size = strlen(endings[i]);
+        if (name.length > size && memcmp(name.start + name.length - size, endings[i], size) == 0)
+            return (part){name.start, name.length - size};
+    }
+    return name;
+}
+
+/* What publishers call the file of every model; there the folder's name says more. */
+static bool is_generic(part name) {
+    static const char *const names[] = {"model", "pytorch_model", "open_clip_model",
+                                        "open_clip_pytorch_model"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (name.length == strlen(names[i]) && memcmp(name.start, names[i], name.length) == 0)
+            return true;
+    return false;
+}
+
+char *pix_library_name_for(const char *source) {
+    part name = without_ending(last_component(source, strlen(source)));
+    part folder = last_component(source, (size_t)(name.start - source));
+    if (is_generic(name) && folder.length > 0)
+        name = folder;
+    while (name.length > 0 && (name.start[0] == '.' || name.start[0] == '-')) {
+        name.start++;
+        name.length--;
+    }
+    if (name.length == 0)
+        return strdup("model");
+    char *result = strndup(name.start, name.length < NAME_MAX_BYTES ? name.length : NAME_MAX_BYTES);
+    for (char *c = result; c && *c; c++)
+        if (!is_name_byte(*c))
+            *c = '_';
+    return result;
+}
+
+pix_status pix_library_current(char **name, pix_error *error) {
+    *name = NULL;
+    char *path;
+    pix_status status = own_path("current", &path, error);
+    if (status)
+        return status;
+    pix_bytes text = {0};
+    status = pix_file_read(path, 4096, &text, error);
+    if (status == PIX_ENOTFOUND)
+        status = PIX_OK;
+    else if (!status) {
+        size_t length = text.data ? strcspn(text.data, "\n") : 0;
+        if (length != text.size - (length < text.size) || !is_name(text.data, length))
+            status = pix_fail(error, PIX_EFORMAT,
+                              "%s: not a model's name; run: pixgrepd model use NAME", path);
+        else if (!(*name = strndup(text.data, length)))
+            status = pix_fail_memory(error);
+    }
+    pix_bytes_free(&text);
+    free(path);
+    return status;
+}
+
+static pix_status open_named(const char *name, pix_model **out, pix_error *error) {
+    char *path;
+    pix_status status = pix_library_path(name, &path, error);
+    if (status)
+        return status;
+    if (access(path, F_OK) != 0) {
+        char *bundled = bundled_path(name);
+        if (bundled) {
+            free(path);
+            path = bundled;
+        }
+    }
+    status = pix_model_open(path, out, error);
+    if (status == PIX_ENOTFOUND)
+        status = pix_fail(error, PIX_ENOTFOUND,
+                          "no model is called %s; pixgrepd model list shows "
+                          "those there are",
+                          name);
+    free(path);
+    return status;
+}
+
+pix_status pix_library_open(const char *name, pix_model **out, pix_error *error) {
+    *out = NULL;
+    if (name)
+        return strchr(name, '/') ? pix_model_open(name, out, error) : open_named(name, out, error);
+    char *current;
+    pix_status status = pix_library_current(&current, error);
+    if (!status && !current)
+        status = pix_fail(error, PIX_ENOTFOUND,
+                          "no model has been chosen; run: pixgrepd model import FILE (CLIP weights "
+                          "such as ViT-B-32.pt, or a Hugging Face folder)");
+    if (!status)
+        status = open_named(current, out, error);
+    free(current);
+    return status;
+}
+
+static pix_status write_current(const char *name, pix_error *error) {
+    char *path;
+    pix_atomic_file *file = NULL;
+    pix_status status = own_path("current", &path, error);
+    if (status)
+        return status;
+    char *slash = strrchr(path, '/');
+    *slash = '\0';
+    status = pix_folder_make(path, error);
+    *slash = '/';
+    if (!status)
+        status = pix_atomic_file_open(path, &file, error);
+    if (!status && fprintf(pix_atomic_file_stream(file), "%s\n", name) < 0)
+        status = pix_fail_errno(error, "cannot write %s", path);
+    if (!status)
+        status = pix_atomic_file_commit(file, error);
+    pix_atomic_file_close(file);
+    free(path);
+    return status;
+}
+
+pix_status pix_library_use(const char *name, pix_error *error) {
+    pix_model *model;
+    pix_status status = open_named(name, &model, error);
+    pix_model_close(model);
+    return status ? status : write_current(name, error);
+}
+
+static pix_status remove_current(pix_error *error) {
+    char *path;
+    pix_status status = own_path("current", &path, error);
+    if (!status && unlink(path) && errno != ENOENT)
+        status = pix_fail_errno(error, "cannot remove %s", path);
+    free(path);
+    return status;
+}
+
+pix_status pix_library_remove(const char *name, pix_error *error) {
+    char *path, *current = NULL;
+    pix_status status = pix_library_path(name, &path, error);
+    if (status)
+        return status;
+    if (access(path, F_OK) != 0) {
+        char *bundled = bundled_path(name);
+        status = bundled ? pix_fail(error, PIX_EUNSUPPORTED,
+                                    "%s comes with pixgrep and cannot be removed", bundled)
+                         : pix_fail(error, PIX_ENOTFOUND, "no model is called %s", name);
+        free(bundled);
+    }
+    if (!status)
+        status = pix_library_current(&current, error);
+    /* First the choice, then the file: stopped in between, nothing names a file that is gone. */
+    if (!status && current && strcmp(current, name) == 0)
+        status = remove_current(error);
+    if (!status && unlink(path))
+        status = pix_fail_errno(error, "cannot remove %s", path);
+    free(current);
+    free(path);
+    return status;
+}
+
+typedef struct names {
+    char **data;
+    size_t count, capacity;
+} names;
+
+static void names_free(names *list) {
+    for (size_t i = 0; i < list->count; i++)
+        free(list->data[i]);
+    free(list->data);
+}
+
+static pix_status names_add(names *list, const char *name, size_t length, pix_error *error) {
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity ? 2 * list->capacity : 8;
+        char **data = realloc(list->data, capacity * sizeof *data);
+        if (!data)
+            return pix_fail_memory(error);
+        list->data = data;
+        list->capacity = capacity;
+    }
+    list->data[list->count] = strndup(name, length);
+    return list->data[list->count++] ? PIX_OK : pix_fail_memory(error);
+}
+
+/* Adds the models in a folder; one that does not exist has none.  Takes `folder`. */
+static pix_status add_folder(names *list, char *folder, pix_error *error) {
+    if (!folder)
+        return PIX_OK;
+    DIR *stream = opendir(folder);
+    pix_status status = PIX_OK;
+    if (!stream && errno != ENOENT)
+        status = pix_fail_errno(error, "%s", folder);
+    for (struct dirent *entry; !status && stream && (entry = readdir(stream));) {
+        part name = {entry->d_name, strlen(entry->d_name)};
+        size_t ending = sizeof extension - 1;
+        if (name.length > ending && is_name(name.start, name.length - ending) &&
+            strcmp(name.start + name.length - ending, extension) == 0)
+            status = names_add(list, name.start, name.length - ending, error);
+    }
+    if (stream)
+        (void)closedir(stream);
+    free(folder);
+    return status;
+}
+
+static int by_text(const void *a, const void *b) {
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+pix_status pix_library_list(pix_status (*each)(void *context, const char *name), void *context,
+                            pix_error *error) {
+    names list = {0};
+    pix_status status = add_folder(&list, pix_place_data("models"), error);
+    if (!status)
+        status = add_folder(&list, pix_place_installed(bundled_folder), error);
+    if (!status && list.count > 0)
+        qsort(list.data, list.count, sizeof *list.data, by_text);
+    for (size_t i = 0; !status && i < list.count; i++)
+        if (i == 0 || strcmp(list.data[i], list.data[i - 1]) != 0)
+            status = each(context, list.data[i]);
+    names_free(&list);
+    return status;
+}

@@ -1,0 +1,251 @@
+#include "core/clip/model.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "core/base/bytes.h"
+#include "core/base/files.h"
+#include "core/clip/pixm.h"
+
+struct pix_model {
+    pix_mapping file;
+    const pix_pixm_header *header;    /* in the mapping */
+    const pix_pixm_tensor *directory; /* in the mapping */
+    char *path;
+    char source_sha256[PIX_SHA256_HEX];
+    char fingerprint[PIX_SHA256_HEX];
+    pthread_mutex_t lock; /* guards tokenizer */
+    pix_tokenizer *tokenizer;
+};
+
+static bool is_string(const char *text, size_t room) {
+    return memchr(text, '\0', room) != NULL;
+}
+
+/* [offset, offset + bytes) is aligned and lies in the file after the header. */
+static bool in_file(const pix_pixm_header *h, uint64_t offset, uint64_t bytes) {
+    return offset % PIX_PIXM_ALIGNMENT == 0 && offset >= sizeof *h && offset <= h->file_bytes &&
+           bytes <= h->file_bytes - offset;
+}
+
+static pix_status damaged(const pix_model *model, const char *what, pix_error *error) {
+    return pix_fail(error, PIX_EFORMAT, "%s: damaged model file: %s", model->path, what);
+}
+
+static pix_status check_version(const pix_model *model, pix_error *error) {
+    const pix_pixm_header *h = model->header;
+    size_t prefix = offsetof(pix_pixm_header, file_bytes);
+    if (model->file.size < prefix || memcmp(h->magic, pix_pixm_magic, sizeof h->magic) != 0)
+        return pix_fail(error, PIX_EFORMAT, "%s: not a pixgrep model", model->path);
+    if (!is_string(h->name, sizeof h->name) || !is_string(h->source, sizeof h->source))
+        return damaged(model, "its name is not terminated", error);
+    if (h->version < PIX_PIXM_VERSION)
+        return pix_fail(error, PIX_EUNSUPPORTED,
+                        "%s was written by an older pixgrep; run: pixgrepd model import %s",
+                        model->path, h->source);
+    if (h->version > PIX_PIXM_VERSION)
+        return pix_fail(error, PIX_EUNSUPPORTED,
+                        "%s was written by a newer pixgrep (format %" PRIu32 ", this one reads %d)",
+                        model->path, h->version, PIX_PIXM_VERSION);
+    return PIX_OK;
+}
+
+static pix_status check_header(const pix_model *model, pix_error *error) {
+    const pix_pixm_header *h = model->header;
+    if (model->file.size < sizeof *h || h->header_bytes != sizeof *h)
+        return damaged(model, "its header is cut short", error);
+    if (h->file_bytes != model->file.size)
+        return pix_fail(error, PIX_EFORMAT, "%s: %zu bytes, but its header says %" PRIu64,
+                        model->path, model->file.size, h->file_bytes);
+    if (!is_string(h->no_vocabulary, sizeof h->no_vocabulary))
+        return damaged(model, "a text is not terminated", error);
+    if (h->config.vision_kind != PIX_VISION_VIT)
+        return damaged(model, "its vision tower is of an unknown kind", error);
+    if (pix_clip_config_check(&h->config, error))
+        return pix_error_prefix(error, "%s: damaged model file", model->path);
+    if (!in_file(h, h->vocabulary_offset, h->vocabulary_bytes))
+        return damaged(model, "its vocabulary lies outside", error);
+    if (h->directory_count > h->file_bytes / sizeof(pix_pixm_tensor) ||
+        !in_file(h, h->directory_offset, h->directory_count * sizeof(pix_pixm_tensor)))
+        return damaged(model, "its directory lies outside", error);
+    return PIX_OK;
+}
+
+/* The directory must hold exactly the tensors of the configuration. */
+static pix_status check_directory(const pix_model *model, pix_error *error) {
+    const pix_pixm_header *h = model->header;
+    pix_clip_tensor *tensors;
+    size_t count;
+    pix_status status = pix_clip_tensors(&h->config, &tensors, &count, error);
+    if (status)
+        return status;
+    if (count != h->directory_count)
+        status = damaged(model, "its directory does not fit its configuration", error);
+    for (size_t i = 0; !status && i < count; i++) {
+        const pix_pixm_tensor *have = &model->directory[i];
+        if (strncmp(have->name, tensors[i].name, sizeof have->name) != 0 ||
+            have->rank != tensors[i].rank ||
+            memcmp(have->shape, tensors[i].shape, sizeof have->shape) != 0 ||
+            have->bytes != pix_clip_tensor_elements(&tensors[i]) * sizeof(float) ||
+            !in_file(h, have->offset, have->bytes))
+            status = pix_fail(error, PIX_EFORMAT, "%s: damaged model file: its tensor %s",
+                              model->path, tensors[i].name);
+    }
+    free(tensors);
+    return status;
+}
+
+pix_status pix_model_open(const char *pixm_path, pix_model **out, pix_error *error) {
+    *out = NULL;
+    pix_model *model = calloc(1, sizeof *model);
+    if (!model)
+        return pix_fail_memory(error);
+    (void)pthread_mutex_init(&model->lock, NULL);
+    model->path = strdup(pixm_path);
+    pix_status status =
+        model->path ? pix_mapping_open(&model->file, pixm_path, error) : pix_fail_memory(error);
+    if (status)
+        goto fail;
+    model->header = (const pix_pixm_header *)model->file.data;
+    if ((status = check_version(model, error)) || (status = check_header(model, error)))
+        goto fail;
+    model->directory =
+        (const pix_pixm_tensor *)(model->file.data + model->header->directory_offset);
+    if ((status = check_directory(model, error)))
+        goto fail;
+    pix_hex(model->header->source_sha256, PIX_SHA256_BYTES, model->source_sha256);
+    pix_hex(model->header->fingerprint, PIX_SHA256_BYTES, model->fingerprint);
+    *out = model;
+    return PIX_OK;
+fail:
+    pix_model_close(model);
+    return status;
+}
+
+void pix_model_close(pix_model *model) {
+    if (!model)
+        return;
+    pix_tokenizer_free(model->tokenizer);
+    pix_mapping_close(&model->file);
+    (void)pthread_mutex_destroy(&model->lock);
+    free(model->path);
+    free(model);
+}
+
+const char *pix_model_name(const pix_model *model) {
+    return model->header->name;
+}
+
+const char *pix_model_path(const pix_model *model) {
+    return model->path;
+}
+
+const char *pix_model_source(const pix_model *model) {
+    return model->header->source;
+}
+
+const char *pix_model_source_sha256(const pix_model *model) {
+    return model->source_sha256;
+}
+
+const char *pix_model_fingerprint(const pix_model *model) {
+    return model->fingerprint;
+}
+
+const pix_clip_config *pix_model_config(const pix_model *model) {
+    return &model->header->config;
+}
+
+bool pix_model_has_text(const pix_model *model, const char **why) {
+    if (why)
+        *why = model->header->no_vocabulary;
+    return model->header->vocabulary_bytes > 0;
+}
+
+pix_status pix_model_tokenizer(pix_model *model, const pix_tokenizer **out, pix_error *error) {
+    *out = NULL;
+    const char *why;
+    if (!pix_model_has_text(model, &why))
+        return pix_fail(error, PIX_EUNSUPPORTED, "%s: %s", model->header->name, why);
+    pix_status status = PIX_OK;
+    (void)pthread_mutex_lock(&model->lock);
+    if (!model->tokenizer)
+        status =
+            pix_tokenizer_new((const char *)model->file.data + model->header->vocabulary_offset,
+                              (size_t)model->header->vocabulary_bytes, &model->tokenizer, error);
+    *out = model->tokenizer;
+    (void)pthread_mutex_unlock(&model->lock);
+    return status ? pix_error_prefix(error, "%s", model->path) : PIX_OK;
+}
+
+static pix_status verify_contents(const pix_model *model, pix_error *error) {
+    pix_sha256 hash;
+    pix_sha256_init(&hash);
+    pix_sha256_add(&hash, model->file.data + sizeof(pix_pixm_header),
+                   model->file.size - sizeof(pix_pixm_header));
+    pix_pixm_header header = *model->header;
+    memset(header.contents_sha256, 0, sizeof header.contents_sha256);
+    pix_sha256_add(&hash, &header, sizeof header);
+    uint8_t digest[PIX_SHA256_BYTES];
+    pix_sha256_finish(&hash, digest);
+    if (memcmp(digest, model->header->contents_sha256, sizeof digest) != 0)
+        return pix_fail(error, PIX_EFORMAT,
+                        "%s: its contents are not what import wrote; run: pixgrepd model import %s",
+                        model->path, model->header->source);
+    return PIX_OK;
+}
+
+pix_status pix_model_verify(pix_model *model, bool *source_checked, pix_error *error) {
+    *source_checked = false;
+    pix_status status = verify_contents(model, error);
+    if (status)
+        return status;
+    const char *source = model->header->source;
+    if (access(source, F_OK) != 0)
+        return PIX_OK;
+    pix_checkpoint *checkpoint;
+    uint8_t digest[PIX_SHA256_BYTES];
+    status = pix_checkpoint_open(source, &checkpoint, error);
+    if (!status)
+        status = pix_checkpoint_sha256(checkpoint, digest, error);
+    if (!status && memcmp(digest, model->header->source_sha256, sizeof digest) != 0)
+        status = pix_fail(error, PIX_EMISMATCH, "%s: not the weights that %s was imported from",
+                          pix_checkpoint_path(checkpoint), model->path);
+    pix_checkpoint_close(checkpoint);
+    *source_checked = !status;
+    return status;
+}
+
+static int by_name(const void *name, const void *tensor) {
+    return strcmp(name, ((const pix_pixm_tensor *)tensor)->name);
+}
+
+const float *pix_model_tensor(const pix_model *model, const char *name, size_t elements) {
+    const pix_pixm_tensor *tensor =
+        bsearch(name, model->directory, (size_t)model->header->directory_count,
+                sizeof *model->directory, by_name);
+    assert(tensor && tensor->bytes == elements * sizeof(float));
+    return (const float *)(model->file.data + tensor->offset);
+}
+
+void pix_model_read_ahead(const pix_model *model, const char *prefix) {
+    size_t first = SIZE_MAX, end = 0, length = strlen(prefix);
+    for (uint64_t i = 0; i < model->header->directory_count; i++) {
+        const pix_pixm_tensor *tensor = &model->directory[i];
+        if (strncmp(tensor->name, prefix, length) != 0)
+            continue;
+        first = tensor->offset < first ? tensor->offset : first;
+        end = tensor->offset + tensor->bytes > end ? tensor->offset + tensor->bytes : end;
+    }
+    if (first >= end)
+        return;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    first -= first % page;
+    /* Advice only: failure costs time, not correctness. */
+    (void)madvise((void *)(model->file.data + first), end - first, MADV_WILLNEED);
+}

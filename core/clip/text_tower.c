@@ -1,0 +1,81 @@
+#include "core/clip/text_tower.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "core/tensor/gemm.h"
+#include "core/tensor/layers.h"
+
+pix_status pix_text_tower_init(pix_text_tower *tower, const pix_model *model, pix_error *error) {
+    const pix_clip_config *c = pix_model_config(model);
+    size_t width = (size_t)c->text_width;
+    *tower = (pix_text_tower){
+        .context_length = c->context_length,
+        .vocab_size = c->vocab_size,
+        .embed_dim = c->embed_dim,
+        .end_token = c->end_token,
+        .transformer = {.width = c->text_width,
+                        .heads = c->text_heads,
+                        .mlp_width = c->text_mlp_width,
+                        .causal = true,
+                        .exact_gelu = c->exact_gelu,
+                        .eps = c->layer_norm_eps},
+    };
+    tower->token_embedding =
+        pix_model_tensor(model, "token_embedding.weight", (size_t)c->vocab_size * width);
+    tower->positional_embedding =
+        pix_model_tensor(model, "positional_embedding", (size_t)c->context_length * width);
+    tower->ln_final_weight = pix_model_tensor(model, "ln_final.weight", width);
+    tower->ln_final_bias = pix_model_tensor(model, "ln_final.bias", width);
+    tower->text_projection =
+        pix_model_tensor(model, "text_projection", width * (size_t)c->embed_dim);
+    return pix_transformer_init(&tower->transformer, model, "transformer.", c->text_layers, error);
+}
+
+void pix_text_tower_free(pix_text_tower *tower) {
+    pix_transformer_free(&tower->transformer);
+    *tower = (pix_text_tower){0};
+}
+
+pix_status pix_text_tower_length(const pix_text_tower *tower, const int32_t *ids, size_t count,
+                                 int *length, pix_error *error) {
+    if (count > (size_t)tower->context_length)
+        return pix_fail(error, PIX_ELIMIT, "%zu tokens, more than the %d the model reads", count,
+                        tower->context_length);
+    if (count == 0)
+        return pix_fail(error, PIX_EINVALID, "no tokens");
+    int32_t end = tower->end_token;
+    for (size_t i = 0; i < count; i++) {
+        if (ids[i] < 0 || ids[i] >= tower->vocab_size)
+            return pix_fail(error, PIX_EINVALID, "token %" PRId32 " is not among the model's %d",
+                            ids[i], tower->vocab_size);
+        if (tower->end_token < 0 && ids[i] > end)
+            end = ids[i];
+    }
+    for (size_t i = 0; i < count; i++)
+        if (ids[i] == end) {
+            *length = (int)i + 1;
+            return PIX_OK;
+        }
+    return pix_fail(error, PIX_EINVALID, "the tokens do not hold the end token %" PRId32, end);
+}
+
+void pix_text_tower_embed(const pix_text_tower *tower, pix_scratch *scratch, const int32_t *ids,
+                          int length) {
+    size_t width = (size_t)tower->transformer.width;
+    for (int i = 0; i < length; i++)
+        memcpy(scratch->x + (size_t)i * width, tower->token_embedding + (size_t)ids[i] * width,
+               width * sizeof(float));
+    pix_bias_add(scratch->x, 1, (size_t)length * width, tower->positional_embedding);
+}
+
+void pix_text_tower_encode(const pix_text_tower *tower, pix_scratch *scratch, const int32_t *ids,
+                           int length, float *feature) {
+    int width = tower->transformer.width;
+    pix_text_tower_embed(tower, scratch, ids, length);
+    pix_transformer_run(&tower->transformer, scratch, 1, length, length - 1);
+    pix_layer_norm(scratch->x, scratch->x, 1, (size_t)width, tower->ln_final_weight,
+                   tower->ln_final_bias, tower->transformer.eps);
+    pix_gemm(1, tower->embed_dim, width, 1.0f, scratch->x, width, tower->text_projection,
+             tower->embed_dim, false, 0.0f, feature, tower->embed_dim);
+}

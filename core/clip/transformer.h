@@ -1,0 +1,66 @@
+/* transformer.h - the pre-norm residual blocks both towers are made of (openai/CLIP, model.py).
+ *
+ *     x += out_proj(attention(ln_1(x)));  x += c_proj(gelu(c_fc(ln_2(x))))
+ *
+ * Weights belong to the model and are shared; a pix_scratch belongs to one thread.  Nothing here
+ * allocates once the scratch exists. */
+#ifndef PIX_CLIP_TRANSFORMER_H
+#define PIX_CLIP_TRANSFORMER_H
+
+#include "core/clip/model.h"
+
+typedef struct pix_block {
+    const float *ln_1_weight, *ln_1_bias;         /* [width] */
+    const float *in_proj_weight, *in_proj_bias;   /* [3 * width, width]: q, k, v */
+    const float *out_proj_weight, *out_proj_bias; /* [width, width] */
+    const float *ln_2_weight, *ln_2_bias;         /* [width] */
+    const float *c_fc_weight, *c_fc_bias;         /* [mlp_width, width] */
+    const float *c_proj_weight, *c_proj_bias;     /* [width, mlp_width] */
+} pix_block;
+
+typedef struct pix_transformer {
+    int width, layers, heads, mlp_width;
+    bool causal; /* a token attends to itself and those before it */
+    bool exact_gelu;
+    float eps;
+    pix_block *blocks; /* [layers] */
+} pix_transformer;
+
+/* The blocks named PREFIX "resblocks.N." of `model`. */
+pix_status pix_transformer_init(pix_transformer *transformer, const pix_model *model,
+                                const char *prefix, int layers, pix_error *error);
+void pix_transformer_free(pix_transformer *transformer);
+
+/* Where a pass keeps its activations; rows = sequences * tokens. */
+typedef struct pix_scratch {
+    float *x;      /* [rows, width]: the residual stream */
+    float *normal; /* [rows, width]: after a LayerNorm */
+    float *qkv;    /* [rows, 3 * width] */
+    float *mixed;  /* [rows, width]: what the heads attended to */
+    float *hidden; /* [rows, mlp_width], or the patches of a ViT */
+    float *scores; /* [tokens, tokens]: one head of one sequence */
+} pix_scratch;
+
+/* Elements of each array of a pix_scratch. */
+typedef struct pix_scratch_sizes {
+    size_t x, normal, qkv, mixed, hidden, scores;
+} pix_scratch_sizes;
+
+/* Raises *sizes to what a pass of that many sequences needs; false on overflow. */
+bool pix_transformer_measure(const pix_transformer *transformer, size_t sequences, size_t tokens,
+                             pix_scratch_sizes *sizes);
+pix_status pix_scratch_init(pix_scratch *scratch, const pix_scratch_sizes *sizes, pix_error *error);
+void pix_scratch_free(pix_scratch *scratch);
+
+/* The two halves of a block, over every token of scratch->x [sequences, tokens, width]. */
+void pix_block_attend(const pix_transformer *transformer, int layer, pix_scratch *scratch,
+                      int sequences, int tokens);
+void pix_block_feed_forward(const pix_transformer *transformer, int layer, pix_scratch *scratch,
+                            int rows);
+
+/* All blocks; of the last one only token number `token` of each sequence is computed, and left in
+ * scratch->x as [sequences, width]. */
+void pix_transformer_run(const pix_transformer *transformer, pix_scratch *scratch, int sequences,
+                         int tokens, int token);
+
+#endif

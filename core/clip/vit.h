@@ -1,0 +1,49 @@
+/* vit.h - the VisionTransformer (Dosovitskiy et al. 2020, as in openai/CLIP's model.py).
+ *
+ *     picture -> patches [grid * grid, 3 * patch * patch] -> conv1 as a product -> class token in
+ *     front, + positions -> ln_pre -> blocks -> class token -> ln_post -> proj -> [embed_dim]
+ *
+ * Immutable once made; the scratch belongs to one thread. */
+#ifndef PIX_CLIP_VIT_H
+#define PIX_CLIP_VIT_H
+
+#include "core/clip/transformer.h"
+
+typedef struct pix_vit {
+    int image_size, patch_size, grid;
+    int tokens; /* grid * grid + 1 */
+    int embed_dim;
+    const float *conv1;                /* [width, 3, patch, patch] */
+    const float *class_embedding;      /* [width] */
+    const float *positional_embedding; /* [tokens, width] */
+    const float *ln_pre_weight, *ln_pre_bias;
+    const float *ln_post_weight, *ln_post_bias;
+    const float *proj; /* [width, embed_dim] */
+    pix_transformer transformer;
+} pix_vit;
+
+pix_status pix_vit_init(pix_vit *vit, const pix_model *model, pix_error *error);
+void pix_vit_free(pix_vit *vit);
+
+/* Raises *sizes to what `count` pictures need; false on overflow. */
+bool pix_vit_measure(const pix_vit *vit, size_t count, pix_scratch_sizes *sizes);
+
+/* The normalised value of each byte: ((float)b / 255 - mean) / deviation of its channel, with the
+ * constants of openai/CLIP's clip.py. */
+void pix_vit_byte_values(float values[3][256]);
+
+/* Picture number `index` of a batch cut into patches, in scratch->hidden: [count, tokens,
+ * 3 * patch * patch], the first row of each picture zero (the class token's).  From bytes
+ * [size, size, 3] by the table, or from floats [3, size, size]. */
+void pix_vit_cut_bytes(const pix_vit *vit, pix_scratch *scratch, int index, const uint8_t *rgb,
+                       const float values[3][256]);
+void pix_vit_cut_floats(const pix_vit *vit, pix_scratch *scratch, int index, const float *pixels);
+
+/* The patches in scratch->hidden to what enters the blocks, in scratch->x [count, tokens, width].
+ */
+void pix_vit_embed(const pix_vit *vit, pix_scratch *scratch, int count);
+
+/* The patches in scratch->hidden to features [count, embed_dim]. */
+void pix_vit_encode(const pix_vit *vit, pix_scratch *scratch, int count, float *features);
+
+#endif

@@ -1,0 +1,110 @@
+#include "core/clip/vocabulary.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/base/files.h"
+#include "core/text/tokenizer.h"
+
+/* OpenAI's own file, plain or compressed, and the two of a Hugging Face folder. */
+static const char *const file_names[] = {
+    "bpe_simple_vocab_16e6.txt.gz", "bpe_simple_vocab_16e6.txt", "merges.txt", "tokenizer.json"};
+
+pix_status pix_vocabulary_try(const char *path, size_t token_count, pix_bytes *merges,
+                              pix_error *error) {
+    size_t before = merges->size;
+    pix_status status = pix_vocabulary_load(path, token_count, merges, error);
+    pix_tokenizer *tokenizer = NULL;
+    if (!status &&
+        pix_tokenizer_new(merges->data + before, merges->size - before, &tokenizer, error))
+        status = pix_error_prefix(error, "%s", path);
+    if (!status && (size_t)pix_tokenizer_end(tokenizer) + 1 != token_count)
+        status = pix_fail(error, PIX_EMISMATCH, "%s: its end token is %d, the model's is %zu", path,
+                          (int)pix_tokenizer_end(tokenizer), token_count - 1);
+    pix_tokenizer_free(tokenizer);
+    if (status) {
+        merges->size = before;
+        if (merges->data)
+            merges->data[before] = '\0';
+    }
+    return status;
+}
+
+typedef struct vocabulary_search {
+    size_t token_count;
+    pix_bytes *merges;
+    char *path; /* the one that fits */
+    char *why;  /* what was wrong with the first that does not */
+} vocabulary_search;
+
+static pix_status try_file(vocabulary_search *search, const char *path, pix_error *error) {
+    if (access(path, F_OK) != 0)
+        return PIX_OK;
+    pix_error reason;
+    pix_status status = pix_vocabulary_try(path, search->token_count, search->merges, &reason);
+    char **copy = status ? &search->why : &search->path;
+    if (status == PIX_ENOMEM || (!*copy && !(*copy = strdup(status ? reason.text : path))))
+        return pix_fail_memory(error);
+    return PIX_OK;
+}
+
+static pix_status try_folder(vocabulary_search *search, const char *folder, pix_error *error) {
+    pix_status status = PIX_OK;
+    for (size_t i = 0; !status && !search->path && i < sizeof file_names / sizeof *file_names;
+         i++) {
+        char *path = pix_path_join(folder, file_names[i]);
+        status = path ? try_file(search, path, error) : pix_fail_memory(error);
+        free(path);
+    }
+    return status;
+}
+
+/* `place` is heap memory, taken; NULL (no HOME, or not running from an installation) is skipped. */
+static pix_status try_place(vocabulary_search *search, char *place, pix_error *error) {
+    pix_status status = PIX_OK;
+    struct stat info;
+    if (place && !search->path && stat(place, &info) == 0)
+        status = S_ISDIR(info.st_mode) ? try_folder(search, place, error)
+                                       : try_file(search, place, error);
+    free(place);
+    return status;
+}
+
+/* Where OpenAI's own package and rclip keep what they download. */
+static char *clip_cache(void) {
+    const char *home = getenv("HOME");
+    return home ? pix_path_join(home, ".cache/clip") : NULL;
+}
+
+pix_status pix_vocabulary_search(const char *folder, size_t token_count, pix_bytes *merges,
+                                 char **path, char **why, pix_error *error) {
+    *path = *why = NULL;
+    vocabulary_search search = {.token_count = token_count, .merges = merges};
+    const char *chosen = getenv("PIXGREP_VOCAB");
+    pix_status status = try_folder(&search, folder, error);
+    if (!status && chosen && chosen[0])
+        status = try_place(&search, strdup(chosen), error);
+    if (!status)
+        status = try_place(&search, pix_place_data("vocab"), error);
+    if (!status)
+        status = try_place(&search, pix_place_installed("share/pixgrep/vocab"), error);
+    if (!status)
+        status = try_place(&search, clip_cache(), error);
+    if (!status && !search.path && !search.why &&
+        !(search.why = strdup("no vocabulary lies beside the weights or is installed")))
+        status = pix_fail_memory(error);
+    if (status || search.path) {
+        free(search.why);
+        search.why = NULL;
+    }
+    if (status) {
+        free(search.path);
+        search.path = NULL;
+    }
+    *path = search.path;
+    *why = search.why;
+    return status;
+}

@@ -1,11 +1,10 @@
 #include "query/vocabulary.h"
 
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "core/base/files.h"
 #include "core/clip/library.h"
+#include "core/clip/vocabulary.h"
 
 enum { OPENAI_TOKENS = 49408, OPENAI_CONTEXT = 77 };
 
@@ -34,28 +33,33 @@ static pix_status open_model(const char *name, pix_model **out, pix_error *error
     return pix_library_open(name, out, error);
 }
 
-/* A vocabulary file that is installed for everybody or kept by this person; NULL when there is
- * none. */
-static char *find_installed(void) {
-    static const char file[] = "bpe_simple_vocab_16e6.txt.gz";
-    const char *named = getenv("PIXGREP_VOCAB");
-    char *path = named && named[0] ? strdup(named) : pix_place_data(file);
-    if (path && access(path, R_OK) == 0)
-        return path;
-    free(path);
-    path = pix_place_installed("share/pixgrep/bpe_simple_vocab_16e6.txt.gz");
-    if (path && access(path, R_OK) == 0)
-        return path;
-    free(path);
-    return NULL;
-}
-
 static pix_status from_file(const char *path, pix_query_vocabulary *out, pix_error *error) {
     size_t tokens = OPENAI_TOKENS;
     if (out->model)
         tokens = (size_t)pix_model_config(out->model)->vocab_size;
     pix_status status = pix_query_vocabulary_open(path, tokens, &out->owned, error);
     out->tokenizer = out->owned;
+    return status;
+}
+
+/* The first vocabulary that lies among the models or is installed. */
+static pix_status from_installed(pix_query_vocabulary *out, pix_error *error) {
+    char *folder = pix_place_data("models");
+    if (!folder)
+        return pix_fail(error, PIX_ENOTFOUND, "HOME is not set: name a vocabulary with --vocab");
+    pix_bytes merges = {0};
+    char *path = NULL, *why = NULL;
+    pix_status status = pix_vocabulary_search(folder, OPENAI_TOKENS, &merges, &path, &why, error);
+    if (!status && !path)
+        status =
+            pix_fail(error, PIX_ENOTFOUND, "%s; name one with --vocab, or import a model", why);
+    if (!status)
+        status = pix_tokenizer_new(merges.data, merges.size, &out->owned, error);
+    out->tokenizer = out->owned;
+    pix_bytes_free(&merges);
+    free(path);
+    free(why);
+    free(folder);
     return status;
 }
 
@@ -78,11 +82,7 @@ pix_status pix_query_vocabulary_choose(const pix_query_options *options, pix_que
                      ? pix_model_tokenizer(out->model, &out->tokenizer, error)
                      : pix_fail(error, PIX_EUNSUPPORTED, "%s", why);
     } else {
-        char *path = find_installed();
-        status = path ? from_file(path, out, error)
-                      : pix_fail(error, PIX_ENOTFOUND,
-                                 "no vocabulary: name one with --vocab FILE, or import a model");
-        free(path);
+        status = from_installed(out, error);
     }
     if (!status)
         return PIX_OK;

@@ -1,3 +1,64 @@
-int main(void) {
-    return 0;
+/* pixgrepd: the program that keeps the index. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/bytes.h"
+#include "indexer/commands.h"
+#include "indexer/format.h"
+
+static const struct command {
+    const char *name;
+    pix_exit (*run)(const pix_options *options, pix_error *error);
+} commands[] = {
+    [PIX_COMMAND_INDEX] = {"index", pix_command_index},
+    [PIX_COMMAND_STATUS] = {"status", pix_command_status},
+    [PIX_COMMAND_ROOTS] = {"roots", pix_command_roots},
+    [PIX_COMMAND_FORGET] = {"forget", pix_command_forget},
+    [PIX_COMMAND_FAILURES] = {"failures", pix_command_failures},
+    [PIX_COMMAND_MODEL_IMPORT] = {"model import", pix_command_model_import},
+    [PIX_COMMAND_MODEL_LIST] = {"model list", pix_command_model_list},
+    [PIX_COMMAND_MODEL_USE] = {"model use", pix_command_model_use},
+    [PIX_COMMAND_MODEL_VERIFY] = {"model verify", pix_command_model_verify},
+    [PIX_COMMAND_MODEL_REMOVE] = {"model remove", pix_command_model_remove},
+};
+
+/* "pixgrepd: OPERATION: TEXT", control bytes escaped: the text may hold names of files. */
+static void complain(const char *operation, const char *text) {
+    (void)fprintf(stderr, "pixgrepd: %s%s", operation, operation[0] ? ": " : "");
+    pix_print_path(stderr, text);
+    (void)fputc('\n', stderr);
+}
+
+/* Output that did not arrive is an error, too. */
+static pix_exit finish(pix_exit code) {
+    if (ferror(stdout) || fclose(stdout) != 0) {
+        complain("", errno ? strerror(errno) : "cannot write");
+        return PIX_EXIT_ERROR;
+    }
+    return code;
+}
+
+int main(int argc, char **argv) {
+    (void)signal(SIGPIPE, SIG_IGN);
+    pix_error error = {0};
+    pix_options options;
+    if (pix_options_parse(argc, argv, &options, &error)) {
+        complain("", error.text);
+        return PIX_EXIT_ERROR;
+    }
+    pix_exit code = PIX_EXIT_OK;
+    if (options.help) {
+        (void)fputs(pix_options_help(options.command), stdout);
+    } else if (options.version) {
+        (void)puts("pixgrepd " PIX_VERSION);
+    } else {
+        const struct command *command = &commands[options.command];
+        code = command->run(&options, &error);
+        if (code == PIX_EXIT_ERROR)
+            complain(command->name, error.text);
+    }
+    pix_options_free(&options);
+    return finish(code);
 }

@@ -1,1 +1,286 @@
-#include "core/base/error.h"
+#include "indexer/options.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/bytes.h"
+
+#define BIT(command) (1U << PIX_COMMAND_##command)
+#define ALL_STORE (BIT(INDEX) | BIT(STATUS) | BIT(ROOTS) | BIT(FORGET) | BIT(FAILURES))
+
+typedef enum option_kind { FLAG, TEXT, LIST, THREADS } option_kind;
+
+/* Every option, the commands that know it and the field it sets. */
+static const struct option {
+    const char *name;
+    option_kind kind;
+    unsigned commands;
+    size_t field;
+} option_table[] = {
+#define FIELD(name) offsetof(pix_options, name)
+    {"--db", TEXT, ALL_STORE, FIELD(db)},
+    {"--exclude", LIST, BIT(INDEX), FIELD(excludes)},
+    {"--follow", FLAG, BIT(INDEX), FIELD(follow)},
+    {"--hidden", FLAG, BIT(INDEX), FIELD(hidden)},
+    {"--exact", FLAG, BIT(INDEX), FIELD(exact)},
+    {"--no-autorotate", FLAG, BIT(INDEX), FIELD(no_autorotate)},
+    {"--precision", TEXT, BIT(INDEX), FIELD(precision)},
+    {"--threads", THREADS, BIT(INDEX), FIELD(threads)},
+    {"--model", TEXT, BIT(INDEX), FIELD(model)},
+    {"--quiet", FLAG, BIT(INDEX), FIELD(quiet)},
+    {"--verbose", FLAG, BIT(STATUS), FIELD(verbose)},
+    {"--json", FLAG, BIT(STATUS) | BIT(ROOTS) | BIT(FAILURES), FIELD(json)},
+    {"--vocab", TEXT, BIT(MODEL_IMPORT), FIELD(vocabulary)},
+    {"--name", TEXT, BIT(MODEL_IMPORT), FIELD(name)},
+    {"--no-use", FLAG, BIT(MODEL_IMPORT), FIELD(no_use)},
+#undef FIELD
+};
+
+enum { OPTION_COUNT = sizeof option_table / sizeof *option_table };
+
+static const struct command {
+    const char *word, *second; /* "model", "import" */
+    pix_command command;
+    size_t least, most; /* operands */
+    const char *operands;
+} command_table[] = {
+    {"index", NULL, PIX_COMMAND_INDEX, 0, SIZE_MAX, "DIR..."},
+    {"status", NULL, PIX_COMMAND_STATUS, 0, 0, ""},
+    {"roots", NULL, PIX_COMMAND_ROOTS, 0, 0, ""},
+    {"forget", NULL, PIX_COMMAND_FORGET, 1, 1, "DIR"},
+    {"failures", NULL, PIX_COMMAND_FAILURES, 0, 0, ""},
+    {"model", "import", PIX_COMMAND_MODEL_IMPORT, 1, 1, "PATH"},
+    {"model", "list", PIX_COMMAND_MODEL_LIST, 0, 0, ""},
+    {"model", "use", PIX_COMMAND_MODEL_USE, 1, 1, "NAME"},
+    {"model", "verify", PIX_COMMAND_MODEL_VERIFY, 0, 1, "NAME"},
+    {"model", "remove", PIX_COMMAND_MODEL_REMOVE, 1, 1, "NAME"},
+};
+
+static const char *const help_texts[] = {
+    [PIX_COMMAND_NONE] =
+        "usage: pixgrepd COMMAND [OPTION...] [ARGUMENT...]\n"
+        "\n"
+        "Keeps the index that pixgrep searches.\n"
+        "\n"
+        "  index [DIR...]        bring the index up to date with these folders, or with all known\n"
+        "  status                what the index holds\n"
+        "  roots                 the folders that are indexed\n"
+        "  forget DIR            drop a folder's photos from the index; the files stay\n"
+        "  failures              the files that could not be indexed, and why\n"
+        "  model import PATH     make CLIP weights ready to use, and current\n"
+        "  model list            the imported models; the current one has a '*'\n"
+        "  model use NAME        make a model the current one\n"
+        "  model verify [NAME]   check a model's file, or every one\n"
+        "  model remove NAME     delete a model's file\n"
+        "\n"
+        "  --help, --version     also: pixgrepd COMMAND --help\n",
+    [PIX_COMMAND_INDEX] =
+        "usage: pixgrepd index [OPTION...] [DIR...]\n"
+        "\n"
+        "Brings the index up to date with the folders DIR, or with every known one.\n"
+        "\n"
+        "  --exclude GLOB        leave out files and folders whose name or path matches "
+        "(repeatable)\n"
+        "  --follow              follow symbolic links\n"
+        "  --hidden              also names that begin with a dot\n"
+        "  --exact               decode in full: slower, bit for bit OpenAI's pixels\n"
+        "  --no-autorotate       ignore the orientation a camera noted\n"
+        "  --precision fp32      arithmetic of the model (fp32 is the only one yet)\n"
+        "  --threads N           photos worked on at once (default: the number of processors)\n"
+        "  --model NAME          a model other than the current one\n"
+        "  --db FILE             the index (default: $XDG_DATA_HOME/pixgrep/index.db)\n"
+        "  --quiet               no progress and no summary\n"
+        "\n"
+        "Exit status: 0 done, 1 done but files failed for the first time, 2 error, 3 stopped "
+        "early.\n",
+    [PIX_COMMAND_STATUS] = "usage: pixgrepd status [--verbose] [--json] [--db FILE]\n"
+                           "\n"
+                           "What the index holds; --verbose adds what it runs on.\n",
+    [PIX_COMMAND_ROOTS] = "usage: pixgrepd roots [--json] [--db FILE]\n"
+                          "\n"
+                          "The indexed folders: photos, last complete scan, file system, path.\n",
+    [PIX_COMMAND_FORGET] = "usage: pixgrepd forget [--db FILE] DIR\n"
+                           "\n"
+                           "Drops what is known of photos in DIR; the files themselves stay.\n",
+    [PIX_COMMAND_FAILURES] = "usage: pixgrepd failures [--json] [--db FILE]\n"
+                             "\n"
+                             "The files that could not be indexed, one a line: reason, path.\n"
+                             "They are tried again when they change.\n",
+    [PIX_COMMAND_MODEL] =
+        "usage: pixgrepd model import PATH [--vocab FILE] [--name NAME] [--no-use]\n"
+        "       pixgrepd model list\n"
+        "       pixgrepd model use NAME\n"
+        "       pixgrepd model verify [NAME]\n"
+        "       pixgrepd model remove NAME\n",
+    [PIX_COMMAND_MODEL_IMPORT] =
+        "usage: pixgrepd model import PATH [--vocab FILE] [--name NAME] [--no-use]\n"
+        "\n"
+        "Makes CLIP weights (OpenAI's .pt, a Hugging Face folder, safetensors) ready to use.\n"
+        "\n"
+        "  --vocab FILE          the byte pair merges, when they are not beside the weights\n"
+        "  --name NAME           what to call the model (default: the file's or folder's name)\n"
+        "  --no-use              leave the current model as it is\n",
+    [PIX_COMMAND_MODEL_LIST] = "usage: pixgrepd model list\n"
+                               "\n"
+                               "The imported models; the current one has a '*'.\n",
+    [PIX_COMMAND_MODEL_USE] = "usage: pixgrepd model use NAME\n"
+                              "\n"
+                              "Makes a model the current one.\n",
+    [PIX_COMMAND_MODEL_VERIFY] =
+        "usage: pixgrepd model verify [NAME]\n"
+        "\n"
+        "Checks a model's file against its checksums, and the weights it was imported from when\n"
+        "they still exist; without NAME, every model.\n",
+    [PIX_COMMAND_MODEL_REMOVE] = "usage: pixgrepd model remove NAME\n"
+                                 "\n"
+                                 "Deletes a model's file; the vectors it made stay in the index.\n",
+};
+
+const char *pix_options_help(pix_command command) {
+    return help_texts[command];
+}
+
+void pix_options_free(pix_options *options) {
+    free(options->excludes);
+    free(options->operands);
+    *options = (pix_options){0};
+}
+
+static const struct command *command_of(pix_command command) {
+    for (size_t i = 0; i < sizeof command_table / sizeof *command_table; i++)
+        if (command_table[i].command == command)
+            return &command_table[i];
+    return NULL;
+}
+
+static pix_status wrong(const pix_options *options, pix_error *error, const char *what,
+                        const char *word) {
+    const struct command *command = command_of(options->command);
+    const char *first = command                                 ? command->word
+                        : options->command == PIX_COMMAND_MODEL ? "model"
+                                                                : NULL;
+    const char *second = command ? command->second : NULL;
+    return pix_fail(error, PIX_EINVALID, "%s '%s' (see: pixgrepd%s%s%s%s --help)", what, word,
+                    first ? " " : "", first ? first : "", second ? " " : "", second ? second : "");
+}
+
+/* The command's words at argv[*at]; moves *at to the last of them. */
+static pix_status parse_command(char **argv, int *at, pix_options *out, pix_error *error) {
+    const char *word = argv[*at], *second = NULL;
+    if (strcmp(word, "model") == 0) {
+        out->command = PIX_COMMAND_MODEL;
+        second = argv[*at + 1];
+        if (!second || second[0] == '-')
+            return PIX_OK;
+        ++*at;
+    }
+    for (size_t i = 0; i < sizeof command_table / sizeof *command_table; i++) {
+        const struct command *command = &command_table[i];
+        if (strcmp(word, command->word) == 0 && (!second || strcmp(second, command->second) == 0)) {
+            out->command = command->command;
+            return PIX_OK;
+        }
+    }
+    return second ? wrong(out, error, "unknown model command", second)
+                  : wrong(out, error, "unknown command", word);
+}
+
+static pix_status set_option(const struct option *option, const char *value, pix_options *out,
+                             pix_error *error) {
+    void *field = (char *)out + option->field;
+    int64_t number;
+    switch (option->kind) {
+    case FLAG:
+        *(bool *)field = true;
+        break;
+    case TEXT:
+        *(const char **)field = value;
+        break;
+    case LIST:
+        out->excludes[out->exclude_count++] = value;
+        break;
+    case THREADS:
+        if (pix_parse_integer(value, 1, 1024, &number))
+            return wrong(out, error, "--threads wants a number from 1 to 1024, not", value);
+        *(int *)field = (int)number;
+        break;
+    }
+    return PIX_OK;
+}
+
+/* The option at argv[*at], with its value; moves *at to the last word it used and notes in *used,
+ * one bit an option, that it was there. */
+static pix_status parse_option(char **argv, int *at, uint32_t *used, pix_options *out,
+                               pix_error *error) {
+    const char *word = argv[*at];
+    size_t length = strcspn(word, "=");
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        const struct option *option = &option_table[i];
+        if (strlen(option->name) != length || strncmp(word, option->name, length) != 0)
+            continue;
+        *used |= UINT32_C(1) << i;
+        const char *value = word[length] == '=' ? word + length + 1 : NULL;
+        if (option->kind == FLAG && value)
+            return wrong(out, error, "no value is allowed in", word);
+        if (option->kind != FLAG && !value && !(value = argv[++*at]))
+            return wrong(out, error, "a value is missing after", word);
+        return set_option(option, value, out, error);
+    }
+    return wrong(out, error, "unknown option", word);
+}
+
+static pix_status check(const pix_options *options, uint32_t used, pix_error *error) {
+    const struct command *command = command_of(options->command);
+    if (options->command == PIX_COMMAND_NONE)
+        return pix_fail(error, PIX_EINVALID, "no command given (see: pixgrepd --help)");
+    if (!command)
+        return pix_fail(error, PIX_EINVALID, "no model command given (see: pixgrepd model --help)");
+    for (size_t i = 0; i < OPTION_COUNT; i++)
+        if (used & UINT32_C(1) << i && !(option_table[i].commands & 1U << options->command))
+            return wrong(options, error, "not an option of this command:", option_table[i].name);
+    if (options->operand_count < command->least)
+        return wrong(options, error, "missing", command->operands);
+    if (options->operand_count > command->most)
+        return wrong(options, error, "unexpected argument", options->operands[command->most]);
+    for (size_t i = 0; i < options->operand_count; i++)
+        if (options->operands[i][0] == '\0')
+            return wrong(options, error, "empty argument", "");
+    if (options->precision && strcmp(options->precision, "fp32") != 0)
+        return wrong(options, error, "--precision can only be fp32, not", options->precision);
+    return PIX_OK;
+}
+
+pix_status pix_options_parse(int argc, char **argv, pix_options *out, pix_error *error) {
+    *out = (pix_options){0};
+    out->excludes = calloc((size_t)argc + 1, sizeof *out->excludes);
+    out->operands = calloc((size_t)argc + 1, sizeof *out->operands);
+    if (!out->excludes || !out->operands) {
+        pix_options_free(out);
+        return pix_fail_memory(error);
+    }
+    pix_status status = PIX_OK;
+    uint32_t used = 0;
+    bool only_operands = false;
+    for (int at = argc > 0 ? 1 : 0; !status && !out->help && !out->version && argv[at]; at++) {
+        const char *word = argv[at];
+        bool dashed = !only_operands && word[0] == '-' && word[1] != '\0';
+        if (!dashed && out->command == PIX_COMMAND_NONE)
+            status = parse_command(argv, &at, out, error);
+        else if (!dashed)
+            out->operands[out->operand_count++] = word;
+        else if (strcmp(word, "--") == 0)
+            only_operands = true;
+        else if (strcmp(word, "--help") == 0)
+            out->help = true;
+        else if (strcmp(word, "--version") == 0 && out->command == PIX_COMMAND_NONE)
+            out->version = true;
+        else
+            status = parse_option(argv, &at, &used, out, error);
+    }
+    if (!status && !out->help && !out->version)
+        status = check(out, used, error);
+    if (status)
+        pix_options_free(out);
+    return status;
+}

@@ -1,0 +1,71 @@
+#include "indexer/format.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/base/bytes.h"
+
+enum { TEXT_SIZE = 48 };
+
+static char *next_text(void) {
+    static char texts[8][TEXT_SIZE];
+    static int next;
+    return texts[next++ % 8];
+}
+
+const char *pix_text_count(int64_t count) {
+    char digits[24];
+    int length = snprintf(digits, sizeof digits, "%" PRId64, count);
+    char *text = next_text(), *out = text;
+    for (int i = 0; i < length; i++) {
+        if (i > 0 && (length - i) % 3 == 0 && digits[i - 1] != '-')
+            *out++ = ',';
+        *out++ = digits[i];
+    }
+    *out = '\0';
+    return text;
+}
+
+const char *pix_text_size(int64_t bytes) {
+    static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
+    double value = (double)bytes;
+    size_t unit = 0;
+    while (value >= 1024 && unit < sizeof units / sizeof *units - 1) {
+        value /= 1024;
+        unit++;
+    }
+    char *text = next_text();
+    (void)snprintf(text, TEXT_SIZE, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
+    return text;
+}
+
+const char *pix_text_duration(double seconds) {
+    char *text = next_text();
+    int64_t whole = (int64_t)(seconds + 0.5);
+    if (seconds < 59.95)
+        (void)snprintf(text, TEXT_SIZE, "%.1f s", seconds);
+    else if (whole < 3600)
+        (void)snprintf(text, TEXT_SIZE, "%" PRId64 " min %02" PRId64 " s", whole / 60, whole % 60);
+    else
+        (void)snprintf(text, TEXT_SIZE, "%" PRId64 " h %02" PRId64 " min", whole / 3600,
+                       whole / 60 % 60);
+    return text;
+}
+
+const char *pix_text_time(int64_t unix_seconds) {
+    time_t when = (time_t)unix_seconds;
+    struct tm local;
+    char *text = next_text();
+    if (unix_seconds <= 0 || !localtime_r(&when, &local) ||
+        strftime(text, TEXT_SIZE, "%Y-%m-%d %H:%M:%S", &local) == 0)
+        (void)snprintf(text, TEXT_SIZE, "never");
+    return text;
+}
+
+void pix_print_path(FILE *stream, const char *path) {
+    pix_bytes text = {0};
+    if (pix_bytes_append_escaped(&text, path, strlen(path)) == PIX_OK && text.data)
+        (void)fputs(text.data, stream);
+    pix_bytes_free(&text);
+}

@@ -1,0 +1,149 @@
+/* pixgrepd model: the models a person has. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/files.h"
+#include "core/clip/library.h"
+#include "indexer/commands.h"
+#include "indexer/format.h"
+
+static void draw_import(void *context, double done) {
+    (void)context;
+    (void)fprintf(stderr, "\rimporting: %3.0f %%\033[K", done * 100);
+    (void)fflush(stderr);
+}
+
+static void print_config(const pix_clip_config *config) {
+    if (config->vision_kind == PIX_VISION_VIT)
+        (void)printf("  vision      transformer, %d layers of %d, patches of %d pixels\n",
+                     config->vision_layers, config->vision_width, config->patch_size);
+    else
+        (void)printf("  vision      ResNet, %d-%d-%d-%d blocks of width %d\n",
+                     config->resnet_layers[0], config->resnet_layers[1], config->resnet_layers[2],
+                     config->resnet_layers[3], config->vision_width);
+    (void)printf("  pictures    %d x %d pixels -> %d numbers\n", config->image_size,
+                 config->image_size, config->embed_dim);
+    (void)printf("  text        %d layers of %d, %d tokens of %d\n", config->text_layers,
+                 config->text_width, config->context_length, config->vocab_size);
+}
+
+static void print_report(const char *name, const char *source, const pix_import_report *report) {
+    (void)printf("%s: imported from ", name);
+    pix_print_path(stdout, source);
+    (void)printf(" (%s)\n", report->format);
+    (void)printf("  parameters  %s, %s\n", pix_text_count(report->parameters),
+                 pix_text_size(report->file_bytes));
+    print_config(&report->config);
+    (void)fputs("  vocabulary  ", stdout);
+    if (report->vocabulary[0])
+        pix_print_path(stdout, report->vocabulary);
+    else
+        pix_print_path(stdout, report->no_vocabulary);
+    (void)printf("\n  source      sha256 %s\n", report->source_sha256);
+    (void)printf("  fingerprint %s\n", report->fingerprint);
+}
+
+static pix_status import(const pix_options *options, const char *name, pix_error *error) {
+    const char *source = options->operands[0];
+    char *path = NULL;
+    pix_import_report report;
+    bool draw = isatty(STDERR_FILENO) != 0;
+    pix_status status = pix_library_path(name, &path, error);
+    if (!status)
+        status = pix_model_import(source, name, options->vocabulary, path,
+                                  draw ? draw_import : NULL, NULL, &report, error);
+    if (draw)
+        (void)fputs("\r\033[K", stderr);
+    if (!status && !options->no_use)
+        status = pix_library_use(name, error);
+    if (!status) {
+        print_report(name, source, &report);
+        if (!report.vocabulary[0])
+            (void)fputs("pixgrepd: model import: without a vocabulary, photos can be indexed and "
+                        "searched by picture, but not by words\n",
+                        stderr);
+        (void)printf(options->no_use ? "  not current: pixgrepd model use %s\n"
+                                     : "  now the current model\n",
+                     name);
+    }
+    free(path);
+    return status;
+}
+
+pix_exit pix_command_model_import(const pix_options *options, pix_error *error) {
+    char *name = options->name ? strdup(options->name) : pix_library_name_for(options->operands[0]);
+    pix_status status = name ? import(options, name, error) : pix_fail_memory(error);
+    free(name);
+    return status ? PIX_EXIT_ERROR : PIX_EXIT_OK;
+}
+
+typedef struct model_list {
+    const char *current; /* NULL: none */
+    bool broken;
+} model_list;
+
+static pix_status print_model(void *context, const char *name) {
+    model_list *list = context;
+    bool current = list->current && strcmp(name, list->current) == 0;
+    pix_model *model;
+    pix_error error;
+    (void)printf("%c %s\t", current ? '*' : ' ', name);
+    if (pix_library_open(name, &model, &error)) {
+        list->broken = true;
+        (void)fputs("cannot be used: ", stdout);
+        pix_print_path(stdout, error.text);
+        (void)putchar('\n');
+        return PIX_OK;
+    }
+    const pix_clip_config *config = pix_model_config(model);
+    (void)printf("%d pixels\t%d numbers\t%s\t%.12s\n", config->image_size, config->embed_dim,
+                 pix_model_has_text(model, NULL) ? "text and pictures" : "pictures only",
+                 pix_model_fingerprint(model));
+    pix_model_close(model);
+    return PIX_OK;
+}
+
+pix_exit pix_command_model_list(const pix_options *options, pix_error *error) {
+    (void)options;
+    char *current = NULL;
+    model_list list = {0};
+    pix_status status = pix_library_current(&current, error);
+    list.current = current;
+    if (!status)
+        status = pix_library_list(print_model, &list, error);
+    free(current);
+    if (!status && list.broken)
+        status = pix_fail(error, PIX_EFORMAT, "not every model can be used");
+    return status ? PIX_EXIT_ERROR : PIX_EXIT_OK;
+}
+
+pix_exit pix_command_model_use(const pix_options *options, pix_error *error) {
+    return pix_library_use(options->operands[0], error) ? PIX_EXIT_ERROR : PIX_EXIT_OK;
+}
+
+pix_exit pix_command_model_remove(const pix_options *options, pix_error *error) {
+    return pix_library_remove(options->operands[0], error) ? PIX_EXIT_ERROR : PIX_EXIT_OK;
+}
+
+static pix_status verify(void *context, const char *name) {
+    pix_error *error = context;
+    pix_model *model;
+    bool source_checked = false;
+    pix_status status = pix_library_open(name, &model, error);
+    if (!status)
+        status = pix_model_verify(model, &source_checked, error);
+    if (!status)
+        (void)printf("%s: %s\n", name,
+                     source_checked ? "as imported, and so is the file it came from"
+                                    : "as imported (the file it came from is gone)");
+    pix_model_close(model);
+    return status;
+}
+
+pix_exit pix_command_model_verify(const pix_options *options, pix_error *error) {
+    pix_status status = options->operand_count > 0 ? verify(error, options->operands[0])
+                                                   : pix_library_list(verify, error, error);
+    return status ? PIX_EXIT_ERROR : PIX_EXIT_OK;
+}

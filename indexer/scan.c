@@ -1,0 +1,318 @@
+#include "indexer/scan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/threads.h"
+#include "indexer/counter.h"
+#include "indexer/format.h"
+
+static const int64_t COMMIT_NS = 1000000000;
+
+/* How long to wait for a worker before looking at signals, commits and progress again. */
+enum { COLLECT_MS = 100 };
+
+const char pix_stage_permission[] = "permission";
+
+typedef struct scan_state {
+    const pix_scan_context *context;
+    const pix_target *target;
+    int64_t root_id;
+    pix_run_counts counts;
+    int64_t same;         /* photos that are as the index knew them */
+    pix_counter *counter; /* only with progress */
+    pix_paths kept;       /* what could not be looked at */
+    int64_t committed_ns;
+    pix_error *error;
+} scan_state;
+
+/* A failure that was not known: one line on standard error. */
+static void report(const scan_state *scan, const char *path, const char *reason) {
+    pix_progress_clear(scan->context->progress);
+    (void)fputs("pixgrepd: index ", stderr);
+    pix_print_path(stderr, scan->target->root);
+    (void)fputs(": ", stderr);
+    pix_print_path(stderr, pix_path_relative(path, scan->target->root));
+    (void)fputs(": ", stderr);
+    pix_print_path(stderr, reason);
+    (void)fputc('\n', stderr);
+}
+
+static void note(const scan_state *scan, const char *text) {
+    pix_progress_clear(scan->context->progress);
+    (void)fputs("pixgrepd: index ", stderr);
+    pix_print_path(stderr, scan->target->folder);
+    (void)fprintf(stderr, ": %s\n", text);
+}
+
+static void draw_progress(const scan_state *scan) {
+    const pix_run_counts *counts = &scan->counts;
+    pix_progress_state state = {.done = counts->seen -
+                                        (int64_t)pix_pipeline_pending(scan->context->pipeline),
+                                .failed = counts->failed};
+    if (!scan->context->progress)
+        return;
+    state.total = pix_counter_get(scan->counter, &state.total_known);
+    if (state.total < counts->seen)
+        state.total = counts->seen;
+    pix_progress_draw(scan->context->progress, &state);
+}
+
+static pix_status commit_when_due(scan_state *scan) {
+    if (pix_now_ns() - scan->committed_ns < COMMIT_NS)
+        return PIX_OK;
+    pix_status status = pix_store_commit(scan->context->store, scan->error);
+    scan->committed_ns = pix_now_ns();
+    return status;
+}
+
+static pix_status record_failure(scan_state *scan, const pix_job *job, const char *stage) {
+    const pix_scan_context *context = scan->context;
+    if (job->failed_before) {
+        scan->counts.failed_before++;
+    } else {
+        scan->counts.failed++;
+        report(scan, job->path, job->error.text);
+    }
+    return pix_store_failure_put(context->store, context->run_id, scan->root_id, job->path,
+                                 job->mtime_ns, job->size_bytes, stage, job->error.text,
+                                 scan->error);
+}
+
+static void classify(pix_run_counts *counts, const pix_job *job) {
+    if (job->state == PIX_PHOTO_CHANGED)
+        counts->changed++;
+    else if (job->state == PIX_PHOTO_UNENCODED)
+        counts->unchanged++;
+    else if (job->outcome == PIX_OUTCOME_KNOWN)
+        counts->duplicates++;
+    else
+        counts->added++;
+}
+
+static pix_status record_photo(scan_state *scan, const pix_job *job) {
+    const pix_scan_context *context = scan->context;
+    const pix_photo *photo = &job->photo;
+    pix_status status = PIX_OK;
+    if (job->outcome == PIX_OUTCOME_ENCODED) {
+        pix_content facts = {.width = photo->width,
+                             .height = photo->height,
+                             .orientation = photo->orientation,
+                             .format = photo->format,
+                             .taken_at = photo->taken_at,
+                             .camera = photo->camera,
+                             .has_location = photo->has_location,
+                             .latitude = photo->latitude,
+                             .longitude = photo->longitude};
+        status = pix_store_content_put(context->store, context->recipe, job->content, &facts,
+                                       job->vector, context->dimension, scan->error);
+        scan->counts.encoded++;
+    }
+    if (!status)
+        status = pix_store_photo_put(context->store, context->run_id, scan->root_id, job->path,
+                                     job->mtime_ns, job->size_bytes, job->content, scan->error);
+    classify(&scan->counts, job);
+    return status;
+}
+
+/* Writes down what became of a job. */
+static pix_status record(scan_state *scan, const pix_job *job) {
+    switch (job->outcome) {
+    case PIX_OUTCOME_ENCODED:
+    case PIX_OUTCOME_KNOWN:
+        return record_photo(scan, job);
+    case PIX_OUTCOME_BROKEN:
+        return record_failure(scan, job, job->stage);
+    case PIX_OUTCOME_DENIED:
+        return record_failure(scan, job, pix_stage_permission);
+    case PIX_OUTCOME_TROUBLE:
+        /* Not written down: the next run tries again, and what is known of the photo stays. */
+        scan->counts.failed++;
+        report(scan, job->path, job->error.text);
+        return PIX_OK;
+    case PIX_OUTCOME_GONE:
+    case PIX_OUTCOME_CANCELLED:
+        scan->counts.seen--;
+        return PIX_OK;
+    }
+    return PIX_OK;
+}
+
+/* Takes in every job that is finished; waits for the first one at most `timeout_ms`. */
+static pix_status collect(scan_state *scan, int timeout_ms) {
+    pix_pipeline *pipeline = scan->context->pipeline;
+    pix_status status = PIX_OK;
+    pix_job *job;
+    while (!status && (job = pix_pipeline_collect(pipeline, timeout_ms))) {
+        status = record(scan, job);
+        pix_pipeline_settle(pipeline, job);
+        timeout_ms = 0;
+    }
+    draw_progress(scan);
+    return status ? status : commit_when_due(scan);
+}
+
+static pix_status see_trouble(scan_state *scan, const pix_walk_entry *entry) {
+    const pix_scan_context *context = scan->context;
+    if (pix_paths_add(&scan->kept, entry->path))
+        return pix_fail_memory(scan->error);
+    pix_photo_state state;
+    pix_status status = pix_store_photo_see(context->store, context->run_id, context->recipe,
+                                            entry->path, 0, 0, &state, scan->error);
+    if (status)
+        return status;
+    if (state == PIX_PHOTO_FAILED_BEFORE) {
+        scan->counts.failed_before++;
+        return PIX_OK;
+    }
+    scan->counts.failed++;
+    report(scan, entry->path, entry->reason);
+    return pix_store_failure_put(context->store, context->run_id, scan->root_id, entry->path, 0, 0,
+                                 "walk", entry->reason, scan->error);
+}
+
+static pix_status see_photo(scan_state *scan, const pix_walk_entry *entry) {
+    const pix_scan_context *context = scan->context;
+    pix_photo_state state;
+    pix_status status =
+        pix_store_photo_see(context->store, context->run_id, context->recipe, entry->path,
+                            entry->mtime_ns, entry->size_bytes, &state, scan->error);
+    if (status)
+        return status;
+    scan->counts.seen++;
+    if (state != PIX_PHOTO_NEW && state != PIX_PHOTO_CHANGED)
+        scan->same++;
+    bool denied = state == PIX_PHOTO_FAILED_BEFORE && pix_paths_has(context->denied, entry->path);
+    if (state == PIX_PHOTO_UNCHANGED)
+        scan->counts.unchanged++;
+    else if (state == PIX_PHOTO_RETURNED)
+        scan->counts.returned++;
+    else if (state == PIX_PHOTO_FAILED_BEFORE && !denied)
+        scan->counts.failed_before++;
+    else {
+        pix_job *job = pix_job_new(entry->path, entry->mtime_ns, entry->size_bytes);
+        if (!job)
+            return pix_fail_memory(scan->error);
+        job->state = state;
+        job->failed_before = denied;
+        pix_pipeline_submit(context->pipeline, job);
+    }
+    return PIX_OK;
+}
+
+/* Walks to the end or until stopped, then drains the pipeline. */
+static pix_status walk_and_encode(scan_state *scan, pix_walk *walk, bool *stopped) {
+    const pix_scan_context *context = scan->context;
+    pix_walk_entry entry;
+    pix_status status;
+    do {
+        *stopped = context->stopped();
+        if (*stopped)
+            pix_pipeline_stop(context->pipeline);
+        status = pix_walk_next(walk, &entry, scan->error);
+        if (status || *stopped)
+            break;
+        if (entry.kind == PIX_WALK_TROUBLE)
+            status = see_trouble(scan, &entry);
+        else if (entry.kind == PIX_WALK_PHOTO)
+            status = see_photo(scan, &entry);
+        do {
+            if (!status)
+                status = collect(scan, pix_pipeline_has_room(context->pipeline) ? 0 : COLLECT_MS);
+        } while (!status && !pix_pipeline_has_room(context->pipeline));
+    } while (!status && entry.kind != PIX_WALK_END);
+    while (!status && pix_pipeline_pending(context->pipeline) > 0) {
+        if (context->stopped()) {
+            *stopped = true;
+            pix_pipeline_stop(context->pipeline);
+        }
+        status = collect(scan, COLLECT_MS);
+    }
+    return status;
+}
+
+/* A root on another file system: perhaps another drive in the place of the one indexed, perhaps the
+ * same photos on a new drive.  At least half of them being as they were tells the second; then the
+ * next run trusts what it sees again. */
+static pix_status meet_elsewhere(scan_state *scan) {
+    const pix_target *target = scan->target;
+    bool whole = strcmp(target->root, target->folder) == 0;
+    if (!whole || 2 * scan->same < target->photos) {
+        note(scan, "is on another file system than before: nothing is removed from the index");
+        return PIX_OK;
+    }
+    note(scan, "is on another file system than before, with the same photos: noted; nothing is "
+               "removed from the index this time");
+    return pix_store_root_put(scan->context->store, target->root, target->identity.text,
+                              target->identity.is_mount, &scan->root_id, scan->error);
+}
+
+/* Marks what is gone, if this walk can tell. */
+static pix_status sweep(scan_state *scan) {
+    const pix_scan_context *context = scan->context;
+    const pix_target *target = scan->target;
+    pix_run_counts *counts = &scan->counts;
+    if (target->elsewhere)
+        return meet_elsewhere(scan);
+    if (counts->seen == 0 && target->photos > 0) {
+        note(scan, "holds no photos now: nothing is removed from the index "
+                   "(if that is right: pixgrepd forget)");
+        return PIX_OK;
+    }
+    for (size_t i = 0; i < target->kept.count; i++)
+        if (pix_paths_add(&scan->kept, target->kept.items[i]))
+            return pix_fail_memory(scan->error);
+    int64_t removed = 0, moved = 0;
+    pix_status status = pix_store_sweep(context->store, context->run_id, scan->root_id,
+                                        target->folder, (const char *const *)scan->kept.items,
+                                        scan->kept.count, &removed, &moved, scan->error);
+    /* A moved photo was met as a duplicate, or as new when its content had no vector yet. */
+    int64_t from_duplicates = moved < counts->duplicates ? moved : counts->duplicates;
+    int64_t from_added =
+        moved - from_duplicates < counts->added ? moved - from_duplicates : counts->added;
+    counts->duplicates -= from_duplicates;
+    counts->added -= from_added;
+    counts->moved = from_duplicates + from_added;
+    counts->removed = removed - counts->moved;
+    return status;
+}
+
+pix_status pix_scan(const pix_scan_context *context, const pix_target *target,
+                    pix_scan_result *result, pix_error *error) {
+    *result = (pix_scan_result){0};
+    scan_state scan = {.context = context,
+                       .target = target,
+                       .root_id = target->id,
+                       .error = error,
+                       .committed_ns = pix_now_ns()};
+    int64_t start = pix_now_ns();
+    pix_walk *walk;
+    pix_status status = pix_walk_open(target->root, target->folder, context->walk, &walk, error);
+    if (status && target->known) {
+        pix_progress_clear(context->progress);
+        (void)fputs("pixgrepd: index ", stderr);
+        pix_print_path(stderr, error->text);
+        (void)fputs(": nothing is removed from the index\n", stderr);
+        result->unreadable = true;
+        return PIX_OK;
+    }
+    if (!status && !target->known)
+        status = pix_store_root_put(context->store, target->root, target->identity.text,
+                                    target->identity.is_mount, &scan.root_id, error);
+    if (!status && context->progress)
+        scan.counter = pix_counter_open(target->root, target->folder, context->walk);
+    if (!status)
+        status = walk_and_encode(&scan, walk, &result->stopped);
+    if (!status && !result->stopped)
+        status = sweep(&scan);
+    if (!status)
+        status = pix_store_commit(context->store, error);
+    pix_progress_clear(context->progress);
+    pix_counter_close(scan.counter);
+    pix_walk_close(walk);
+    pix_paths_free(&scan.kept);
+    result->counts = scan.counts;
+    result->seconds = (double)(pix_now_ns() - start) / 1e9;
+    return status;
+}

@@ -1,0 +1,44 @@
+/* scan.h - one folder walked, its photos encoded, what is gone marked.
+ *
+ * The thread that calls owns the walk and every write to the store; it commits about once a second,
+ * so a crash loses a second of work.  Failures are printed to standard error as they happen. */
+#ifndef PIX_INDEXER_SCAN_H
+#define PIX_INDEXER_SCAN_H
+
+#include "indexer/paths.h"
+#include "indexer/pipeline.h"
+#include "indexer/progress.h"
+#include "indexer/targets.h"
+#include "indexer/walk.h"
+#include "storage/store.h"
+
+/* What a run's scans share. */
+typedef struct pix_scan_context {
+    pix_store *store;
+    pix_pipeline *pipeline;
+    pix_progress *progress; /* may be NULL */
+    const pix_recipe *recipe;
+    const pix_walk_options *walk;
+    const pix_paths *denied; /* sorted: files that could not be read for want of permission */
+    int dimension;
+    int64_t run_id;
+    bool (*stopped)(void); /* asked often; true ends the scan early */
+} pix_scan_context;
+
+typedef struct pix_scan_result {
+    pix_run_counts counts;
+    bool stopped;    /* early: nothing was taken for removed */
+    bool unreadable; /* a known root's folder: nothing else is set */
+    double seconds;
+} pix_scan_result;
+
+/* `target` is not away.  Every photo seen is in exactly one of the counts unchanged, added,
+ * changed, moved, duplicates, returned, failed and failed_before; the last two also count folders
+ * that cannot be read. */
+pix_status pix_scan(const pix_scan_context *context, const pix_target *target,
+                    pix_scan_result *result, pix_error *error);
+
+/* The stage of failures that end when permissions change, which no mtime tells: tried every run. */
+extern const char pix_stage_permission[];
+
+#endif

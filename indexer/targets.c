@@ -1,0 +1,209 @@
+#include "indexer/targets.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/base/files.h"
+
+static void target_free(pix_target *target) {
+    free(target->root);
+    free(target->folder);
+    free(target->identity_before);
+    pix_paths_free(&target->kept);
+}
+
+void pix_targets_free(pix_targets *targets) {
+    for (size_t i = 0; i < targets->count; i++)
+        target_free(&targets->items[i]);
+    free(targets->items);
+    *targets = (pix_targets){0};
+}
+
+/* `path` without empty, "." and ".." parts; in place. */
+static void clean_path(char *path) {
+    char *out = path;
+    for (const char *in = path; *in;) {
+        in += strspn(in, "/");
+        size_t size = strcspn(in, "/");
+        if (size == 2 && in[0] == '.' && in[1] == '.') {
+            while (out > path && *--out != '/')
+                ;
+        } else if (size > 0 && !(size == 1 && in[0] == '.')) {
+            *out++ = '/';
+            memmove(out, in, size);
+            out += size;
+        }
+        in += size;
+    }
+    if (out == path)
+        *out++ = '/';
+    *out = '\0';
+}
+
+char *pix_folder_path(const char *name, bool *exists) {
+    char *path = realpath(name, NULL);
+    *exists = path != NULL;
+    if (path || errno == ENOMEM)
+        return path;
+    if (name[0] == '/') {
+        path = strdup(name);
+    } else {
+        char *here = getcwd(NULL, 0);
+        path = here ? pix_path_join(here, name) : NULL;
+        free(here);
+    }
+    if (path)
+        clean_path(path);
+    return path;
+}
+
+typedef struct root_list {
+    pix_target *items;
+    size_t count, capacity;
+} root_list;
+
+static pix_status add_root(void *context, const pix_root *root) {
+    root_list *list = context;
+    if (list->count == list->capacity) {
+        size_t more = list->capacity ? 2 * list->capacity : 8;
+        pix_target *items = reallocarray(list->items, more, sizeof *items);
+        if (!items)
+            return PIX_ENOMEM;
+        list->items = items;
+        list->capacity = more;
+    }
+    pix_target *item = &list->items[list->count];
+    *item = (pix_target){.known = true,
+                         .id = root->id,
+                         .photos = root->photos,
+                         .root = strdup(root->path),
+                         .folder = strdup(root->path),
+                         .identity_before = strdup(root->identity),
+                         .mount_before = root->is_mount};
+    list->count++;
+    return item->root && item->folder && item->identity_before ? PIX_OK : PIX_ENOMEM;
+}
+
+/* Looks at the target's root and folder on the disk. */
+static pix_status inspect(pix_target *target, pix_error *error) {
+    struct stat info;
+    pix_status status = PIX_OK;
+    pix_error reason = {0};
+    if (stat(target->folder, &info))
+        status = pix_fail_errno(&reason, "cannot be reached");
+    else if (!S_ISDIR(info.st_mode))
+        status = pix_fail(&reason, PIX_EINVALID, "not a folder");
+    else
+        status = pix_root_identify(target->root, NULL, &target->identity, &reason);
+    if (status && !target->known)
+        return pix_fail(error, status, "%s: %s", target->folder, reason.text);
+    if (status)
+        (void)snprintf(target->away, sizeof target->away, "%s", reason.text);
+    else if (target->known)
+        target->elsewhere = strcmp(target->identity.text, target->identity_before) != 0 ||
+                            target->identity.is_mount != target->mount_before;
+    return PIX_OK;
+}
+
+/* A new root takes over the known ones inside it; what cannot be seen of them now stays. */
+static pix_status absorb(pix_target *target, root_list *roots, pix_error *error) {
+    for (size_t i = 0; i < roots->count; i++) {
+        pix_target *inner = &roots->items[i];
+        if (!pix_path_is_within(inner->root, target->root))
+            continue;
+        target->photos += inner->photos;
+        pix_status status = inspect(inner, error);
+        if (status)
+            return status;
+        if ((inner->away[0] || inner->elsewhere) && pix_paths_add(&target->kept, inner->root))
+            return pix_fail_memory(error);
+    }
+    return PIX_OK;
+}
+
+/* Makes *target of a name on the command line: part of a known root, or a new one. */
+static pix_status from_name(const char *name, root_list *roots, pix_target *target,
+                            pix_error *error) {
+    bool exists;
+    *target = (pix_target){.named = true, .folder = pix_folder_path(name, &exists)};
+    int cause = errno;
+    if (!target->folder)
+        return pix_fail_memory(error);
+    for (size_t i = 0; i < roots->count && !target->known; i++) {
+        const pix_target *root = &roots->items[i];
+        if (!pix_path_is_within(target->folder, root->root))
+            continue;
+        target->known = true;
+        target->id = root->id;
+        target->photos = root->photos;
+        target->mount_before = root->mount_before;
+        target->identity_before = strdup(root->identity_before);
+        target->root = strdup(root->root);
+        if (!target->root || !target->identity_before)
+            return pix_fail_memory(error);
+    }
+    if (!target->known && !exists) {
+        errno = cause;
+        return pix_fail_errno(error, "%s", name);
+    }
+    if (!target->root && !(target->root = strdup(target->folder)))
+        return pix_fail_memory(error);
+    pix_status status = inspect(target, error);
+    return status || target->known ? status : absorb(target, roots, error);
+}
+
+static int by_folder(const void *a, const void *b) {
+    return strcmp(((const pix_target *)a)->folder, ((const pix_target *)b)->folder);
+}
+
+/* Drops targets that another one contains. */
+static void merge_nested(pix_targets *targets) {
+    qsort(targets->items, targets->count, sizeof *targets->items, by_folder);
+    size_t kept = 0;
+    for (size_t i = 0; i < targets->count; i++) {
+        bool nested = false;
+        for (size_t k = 0; k < kept && !nested; k++)
+            nested = pix_path_is_within(targets->items[i].folder, targets->items[k].folder);
+        if (nested)
+            target_free(&targets->items[i]);
+        else
+            targets->items[kept++] = targets->items[i];
+    }
+    targets->count = kept;
+}
+
+pix_status pix_targets_choose(pix_store *store, const char *const *names, size_t name_count,
+                              pix_targets *out, pix_error *error) {
+    *out = (pix_targets){0};
+    root_list roots = {0};
+    pix_targets chosen = {0};
+    pix_status status = pix_store_roots(store, add_root, &roots, error);
+    if (status == PIX_ENOMEM)
+        status = pix_fail_memory(error);
+    if (!status && name_count == 0) {
+        chosen = (pix_targets){.items = roots.items, .count = roots.count};
+        roots = (root_list){0};
+        if (chosen.count == 0)
+            status = pix_fail(error, PIX_ENOTFOUND,
+                              "no folder is known yet; name one: pixgrepd index DIR");
+        for (size_t i = 0; i < chosen.count && !status; i++)
+            status = inspect(&chosen.items[i], error);
+    } else if (!status && !(chosen.items = calloc(name_count, sizeof *chosen.items))) {
+        status = pix_fail_memory(error);
+    }
+    for (size_t i = 0; i < name_count && !status; i++)
+        status = from_name(names[i], &roots, &chosen.items[chosen.count++], error);
+    if (!status)
+        merge_nested(&chosen);
+    pix_targets known = {.items = roots.items, .count = roots.count};
+    pix_targets_free(&known);
+    if (status)
+        pix_targets_free(&chosen);
+    else
+        *out = chosen;
+    return status;
+}

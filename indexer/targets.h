@@ -1,0 +1,47 @@
+/* targets.h - which folders a run walks, and what may be concluded from them.
+ *
+ * Folders inside known roots belong to those roots, folders inside others given are walked with
+ * them, and a root that is away or on another file system is marked: its photos must not be taken
+ * for removed.  Not thread-safe. */
+#ifndef PIX_INDEXER_TARGETS_H
+#define PIX_INDEXER_TARGETS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "indexer/paths.h"
+#include "indexer/root_identity.h"
+#include "storage/store.h"
+
+typedef struct pix_target {
+    char *root;   /* what the index knows or will know */
+    char *folder; /* what is walked: the root or a folder in it */
+    bool known;
+    bool named;            /* on the command line */
+    int64_t id;            /* of a known root */
+    int64_t photos;        /* it had before */
+    char *identity_before; /* of a known root, with `mount_before` */
+    bool mount_before;
+    char away[1024]; /* why the folder of a known root cannot be reached; nothing below is set */
+    pix_paths kept;  /* known roots inside a new one that are away or elsewhere */
+    pix_root_identity identity;
+    bool elsewhere; /* a known root that is on another file system than before */
+} pix_target;
+
+typedef struct pix_targets {
+    pix_target *items;
+    size_t count;
+} pix_targets;
+
+/* The folders named, or every known root when none is.  A folder that neither exists nor is known,
+ * or no root at all, is an error. */
+pix_status pix_targets_choose(pix_store *store, const char *const *names, size_t name_count,
+                              pix_targets *out, pix_error *error);
+void pix_targets_free(pix_targets *targets);
+
+/* The folder as an absolute path without links, or, when it does not exist, without "." and "..";
+ * heap memory, NULL when memory is out. */
+char *pix_folder_path(const char *name, bool *exists);
+
+#endif

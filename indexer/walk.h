@@ -1,0 +1,55 @@
+/* walk.h - every file below a folder whose name could be a photo's, one at a time.
+ *
+ * Names are bytes; entries come in byte order, so that runs are reproducible.  Memory is bounded by
+ * the depth and by the entries of one folder (and, when links are followed, by the number of
+ * folders).  Nothing that cannot be read ends the walk: it is reported and the walk goes on.  One
+ * thread at a time. */
+#ifndef PIX_INDEXER_WALK_H
+#define PIX_INDEXER_WALK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/error.h"
+
+typedef struct pix_walk_options {
+    bool follow; /* symbolic links: otherwise neither files nor folders behind them are seen */
+    bool hidden; /* also names that begin with a dot */
+    const char *const *excludes; /* fnmatch(3) patterns; see pix_walk_open */
+    size_t exclude_count;
+} pix_walk_options;
+
+typedef enum pix_walk_kind {
+    PIX_WALK_PHOTO,
+    PIX_WALK_TROUBLE, /* a folder or file that could not be looked at: `reason` */
+    PIX_WALK_END
+} pix_walk_kind;
+
+/* `path` lives until the next call. */
+typedef struct pix_walk_entry {
+    pix_walk_kind kind;
+    const char *path;
+    int64_t mtime_ns;
+    int64_t size_bytes;
+    const char *reason;
+} pix_walk_entry;
+
+typedef struct pix_walk pix_walk;
+
+/* Walks `folder`, which is `root` or below it (both absolute, without a trailing slash).  A pattern
+ * leaves out files and folders whose name, or whose path relative to `root`, or, when the pattern
+ * begins with '/', whose whole path it matches; '*' does not cross a '/'.  Folders that hold a file
+ * named ".nomedia" are left out, too.  A folder reached by links is entered once, under its real
+ * path when that is part of the walk.  The options are borrowed until _close. */
+pix_status pix_walk_open(const char *root, const char *folder, const pix_walk_options *options,
+                         pix_walk **out, pix_error *error);
+void pix_walk_close(pix_walk *walk);
+
+/* The next entry; after PIX_WALK_END, again that.  Fails only when memory is out. */
+pix_status pix_walk_next(pix_walk *walk, pix_walk_entry *entry, pix_error *error);
+
+/* True when the name ends like a photo's.  What the file really is, its content decides later. */
+bool pix_walk_is_photo_name(const char *name);
+
+#endif

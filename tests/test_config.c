@@ -1,0 +1,324 @@
+#include "core/clip/config.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/support.h"
+
+/* A checkpoint of this test's own: names and shapes, no file.  It stands in for core/weights, whose
+ * functions config.c calls. */
+enum { MOST_TENSORS = 128 };
+
+struct pix_checkpoint {
+    struct {
+        char name[64];
+        pix_tensor_info info;
+    } tensors[MOST_TENSORS];
+    size_t count;
+    pix_checkpoint_hints hints;
+    float logit_scale;
+};
+
+size_t pix_checkpoint_count(const pix_checkpoint *checkpoint) {
+    return checkpoint->count;
+}
+
+const pix_tensor_info *pix_checkpoint_info(const pix_checkpoint *checkpoint, size_t index) {
+    return &checkpoint->tensors[index].info;
+}
+
+const pix_tensor_info *pix_checkpoint_find(const pix_checkpoint *checkpoint, const char *name) {
+    for (size_t i = 0; i < checkpoint->count; i++)
+        if (strcmp(checkpoint->tensors[i].name, name) == 0)
+            return &checkpoint->tensors[i].info;
+    return NULL;
+}
+
+const pix_checkpoint_hints *pix_checkpoint_hint(const pix_checkpoint *checkpoint) {
+    return &checkpoint->hints;
+}
+
+pix_status pix_checkpoint_read(pix_checkpoint *checkpoint, const pix_tensor_info *info, float *out,
+                               pix_error *error) {
+    (void)info;
+    (void)error;
+    *out = checkpoint->logit_scale;
+    return PIX_OK;
+}
+
+/* Adds the tensor, or changes its shape when it is there.  `shape` ends with 0. */
+static void put(pix_checkpoint *checkpoint, const char *name, const int64_t *shape) {
+    size_t i = 0;
+    while (i < checkpoint->count && strcmp(checkpoint->tensors[i].name, name) != 0)
+        i++;
+    assert_true(i < MOST_TENSORS);
+    if (i == checkpoint->count)
+        checkpoint->count++;
+    (void)snprintf(checkpoint->tensors[i].name, sizeof checkpoint->tensors[i].name, "%s", name);
+    pix_tensor_info *info = &checkpoint->tensors[i].info;
+    *info = (pix_tensor_info){.name = checkpoint->tensors[i].name, .dtype = "F16"};
+    for (; shape[info->rank]; info->rank++)
+        info->shape[info->rank] = shape[info->rank];
+}
+
+#define PUT(checkpoint, name, ...) put(checkpoint, name, (const int64_t[]){__VA_ARGS__, 0})
+
+static void drop(pix_checkpoint *checkpoint, const char *name) {
+    for (size_t i = 0; i < checkpoint->count; i++)
+        if (strcmp(checkpoint->tensors[i].name, name) == 0)
+            checkpoint->tensors[i].name[0] = '\0';
+}
+
+static void put_blocks(pix_checkpoint *checkpoint, const char *prefix, int layers, int64_t width) {
+    for (int layer = 0; layer < layers; layer++) {
+        static const struct {
+            const char *name;
+            int rows, columns; /* in widths */
+        } parts[] = {{"ln_1.weight", 1, 0},          {"ln_1.bias", 1, 0},
+                     {"attn.in_proj_weight", 3, 1},  {"attn.in_proj_bias", 3, 0},
+                     {"attn.out_proj.weight", 1, 1}, {"attn.out_proj.bias", 1, 0},
+                     {"ln_2.weight", 1, 0},          {"ln_2.bias", 1, 0},
+                     {"mlp.c_fc.weight", 4, 1},      {"mlp.c_fc.bias", 4, 0},
+                     {"mlp.c_proj.weight", 1, 4},    {"mlp.c_proj.bias", 1, 0}};
+        for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+            char name[64];
+            (void)snprintf(name, sizeof name, "%sresblocks.%d.%s", prefix, layer, parts[i].name);
+            PUT(checkpoint, name, parts[i].rows * width, parts[i].columns * width);
+        }
+    }
+}
+
+static void put_text(pix_checkpoint *checkpoint) {
+    PUT(checkpoint, "token_embedding.weight", 512, 128);
+    PUT(checkpoint, "positional_embedding", 77, 128);
+    PUT(checkpoint, "ln_final.weight", 128);
+    PUT(checkpoint, "ln_final.bias", 128);
+    PUT(checkpoint, "text_projection", 128, 32);
+    put_blocks(checkpoint, "transformer.", 3, 128);
+    put(checkpoint, "logit_scale", (const int64_t[]){0});
+    checkpoint->logit_scale = 4.6051702f;
+    checkpoint->hints = (pix_checkpoint_hints){.end_token = -1, .layer_norm_eps = 1e-5};
+}
+
+/* ViT, 96 pixels, patch 32, width 64, 2 layers. */
+static pix_checkpoint *vit(void) {
+    static pix_checkpoint checkpoint;
+    checkpoint = (pix_checkpoint){0};
+    put_text(&checkpoint);
+    PUT(&checkpoint, "visual.conv1.weight", 64, 3, 32, 32);
+    PUT(&checkpoint, "visual.class_embedding", 64);
+    PUT(&checkpoint, "visual.positional_embedding", 10, 64);
+    PUT(&checkpoint, "visual.ln_pre.weight", 64);
+    PUT(&checkpoint, "visual.ln_pre.bias", 64);
+    PUT(&checkpoint, "visual.ln_post.weight", 64);
+    PUT(&checkpoint, "visual.ln_post.bias", 64);
+    PUT(&checkpoint, "visual.proj", 64, 32);
+    put_blocks(&checkpoint, "visual.transformer.", 2, 64);
+    return &checkpoint;
+}
+
+static void every_size_of_a_vit_comes_from_its_shapes(void **state) {
+    (void)state;
+    pix_clip_config c;
+    pix_error error;
+    assert_ok(pix_clip_config_infer(vit(), &c, &error), &error);
+    assert_int_equal(c.vision_kind, PIX_VISION_VIT);
+    assert_int_equal(c.embed_dim, 32);
+    assert_int_equal(c.image_size, 96);
+    assert_int_equal(c.patch_size, 32);
+    assert_int_equal(c.vision_width, 64);
+    assert_int_equal(c.vision_layers, 2);
+    assert_int_equal(c.vision_heads, 1);
+    assert_int_equal(c.vision_mlp_width, 256);
+    assert_int_equal(c.context_length, 77);
+    assert_int_equal(c.vocab_size, 512);
+    assert_int_equal(c.text_width, 128);
+    assert_int_equal(c.text_layers, 3);
+    assert_int_equal(c.text_heads, 2);
+    assert_int_equal(c.text_mlp_width, 512);
+    assert_int_equal(c.end_token, -1);
+    assert_int_equal(c.exact_gelu, 0);
+    assert_float_equal(c.layer_norm_eps, 1e-5, 0);
+    assert_float_equal(c.logit_scale, 100, 1e-4);
+    assert_int_equal(pix_clip_vision_tokens(&c), 10);
+}
+
+static void a_config_file_overrides_the_conventions(void **state) {
+    (void)state;
+    pix_checkpoint *checkpoint = vit();
+    checkpoint->hints = (pix_checkpoint_hints){.exact_gelu = true,
+                                               .vision_heads = 4,
+                                               .text_heads = 8,
+                                               .end_token = 7,
+                                               .layer_norm_eps = 1e-6};
+    pix_clip_config c;
+    pix_error error;
+    assert_ok(pix_clip_config_infer(checkpoint, &c, &error), &error);
+    assert_int_equal(c.exact_gelu, 1);
+    assert_int_equal(c.vision_heads, 4);
+    assert_int_equal(c.text_heads, 8);
+    assert_int_equal(c.end_token, 7);
+    assert_float_equal(c.layer_norm_eps, 1e-6, 0);
+}
+
+static void naming_the_last_token_as_the_end_says_nothing_new(void **state) {
+    (void)state;
+    pix_checkpoint *checkpoint = vit();
+    checkpoint->hints.end_token = 511;
+    pix_clip_config c;
+    assert_int_equal(pix_clip_config_infer(checkpoint, &c, NULL), PIX_OK);
+    assert_int_equal(c.end_token, -1);
+}
+
+static void every_size_of_a_resnet_comes_from_its_shapes(void **state) {
+    (void)state;
+    static pix_checkpoint checkpoint;
+    put_text(&checkpoint);
+    PUT(&checkpoint, "visual.attnpool.positional_embedding", 50, 2048);
+    const int layers[] = {3, 4, 6, 3};
+    for (int stage = 0; stage < 4; stage++)
+        for (int i = 0; i < layers[stage]; i++) {
+            char name[64];
+            (void)snprintf(name, sizeof name, "visual.layer%d.%d.conv1.weight", stage + 1, i);
+            PUT(&checkpoint, name, 64 << stage, 64, 1, 1);
+        }
+    pix_clip_config c;
+    pix_error error;
+    assert_ok(pix_clip_config_infer(&checkpoint, &c, &error), &error);
+    assert_int_equal(c.vision_kind, PIX_VISION_RESNET);
+    assert_int_equal(c.image_size, 224);
+    assert_int_equal(c.vision_width, 64);
+    assert_int_equal(c.vision_heads, 32);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(c.resnet_layers[i], layers[i]);
+    assert_int_equal(c.text_layers, 3);
+}
+
+static void refused(pix_checkpoint *checkpoint, const char *text) {
+    pix_clip_config c;
+    pix_error error = {0};
+    assert_int_not_equal(pix_clip_config_infer(checkpoint, &c, &error), PIX_OK);
+    assert_string_equal(error.text, text);
+}
+
+static void anything_else_is_refused_by_its_missing_tensor(void **state) {
+    (void)state;
+    static pix_checkpoint other;
+    PUT(&other, "bert.embeddings.word_embeddings.weight", 30522, 768);
+    refused(&other, "not a CLIP model: it has no tensor token_embedding.weight");
+    static const char *const names[] = {"visual.conv1.weight",
+                                        "visual.proj",
+                                        "visual.ln_pre.bias",
+                                        "logit_scale",
+                                        "transformer.resblocks.1.ln_2.bias",
+                                        "visual.transformer.resblocks.0.mlp.c_fc.weight"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        pix_checkpoint *checkpoint = vit();
+        drop(checkpoint, names[i]);
+        char text[128];
+        (void)snprintf(text, sizeof text, "not a CLIP model: it has no tensor %s", names[i]);
+        refused(checkpoint, text);
+    }
+}
+
+static void a_layer_lost_in_the_middle_is_missed(void **state) {
+    (void)state;
+    pix_checkpoint *checkpoint = vit();
+    for (size_t i = 0; i < checkpoint->count; i++)
+        if (strncmp(checkpoint->tensors[i].name, "transformer.resblocks.1.", 24) == 0)
+            checkpoint->tensors[i].name[0] = '\0';
+    refused(checkpoint,
+            "not a CLIP model: it has no tensor transformer.resblocks.1.attn.in_proj_bias");
+}
+
+static void shapes_that_disagree_are_named_with_both(void **state) {
+    (void)state;
+    pix_checkpoint *checkpoint = vit();
+    PUT(checkpoint, "visual.proj", 64, 30);
+    refused(checkpoint, "tensor visual.proj has shape [64, 30], expected [64, 32]");
+    checkpoint = vit();
+    PUT(checkpoint, "visual.conv1.weight", 64, 3, 32, 16);
+    refused(checkpoint,
+            "tensor visual.conv1.weight has shape [64, 3, 32, 16], expected [64, 3, 16, "
+            "16]");
+    checkpoint = vit();
+    PUT(checkpoint, "visual.positional_embedding", 11, 64);
+    refused(checkpoint, "tensor visual.positional_embedding has 11 rows, expected a square number "
+                        "of cells and one more");
+    checkpoint = vit();
+    PUT(checkpoint, "ln_final.weight", 128, 1);
+    refused(checkpoint,
+            "not a CLIP model: tensor ln_final.weight has shape [128, 1], expected 1 dimension");
+    checkpoint = vit();
+    PUT(checkpoint, "logit_scale", 2);
+    refused(checkpoint, "tensor logit_scale has shape [2], expected []");
+}
+
+static void sizes_beyond_reason_are_refused(void **state) {
+    (void)state;
+    pix_checkpoint *checkpoint = vit();
+    PUT(checkpoint, "token_embedding.weight", 1 << 30, 128);
+    refused(checkpoint, "vocab_size is 1073741824, outside 1..4194304");
+    checkpoint = vit();
+    PUT(checkpoint, "transformer.resblocks.99999999999.ln_1.weight", 128);
+    refused(checkpoint, "text_layers is 1000000, outside 1..256");
+    checkpoint = vit();
+    PUT(checkpoint, "visual.positional_embedding", 1 << 30, 64);
+    PUT(checkpoint, "visual.conv1.weight", 64, 3, 1 << 30, 1 << 30);
+    refused(checkpoint, "tensor visual.positional_embedding has 1073741824 rows, expected a square "
+                        "number of cells and one more");
+    PUT(checkpoint, "visual.positional_embedding", (1 << 30) + 1, 64);
+    refused(checkpoint, "image_size is 2147483647, outside 1..4096");
+    checkpoint = vit();
+    checkpoint->hints.vision_heads = 3;
+    refused(checkpoint, "3 heads do not divide vision_width 64");
+    checkpoint = vit();
+    checkpoint->hints.end_token = 512;
+    refused(checkpoint, "the config's end token 512 is not among the model's 512 tokens");
+    checkpoint = vit();
+    checkpoint->hints.layer_norm_eps = 0;
+    refused(checkpoint, "layer_norm_eps is 0");
+    checkpoint = vit();
+    checkpoint->logit_scale = 1000;
+    refused(checkpoint, "logit_scale is inf");
+}
+
+static void tensors_are_listed_once_in_name_order(void **state) {
+    (void)state;
+    pix_clip_config c;
+    assert_int_equal(pix_clip_config_infer(vit(), &c, NULL), PIX_OK);
+    pix_clip_tensor *tensors;
+    size_t count, elements = 0;
+    pix_error error;
+    assert_ok(pix_clip_tensors(&c, &tensors, &count, &error), &error);
+    assert_int_equal(count, 13 + 12 * 5);
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            assert_true(strcmp(tensors[i - 1].name, tensors[i].name) < 0);
+        elements += pix_clip_tensor_elements(&tensors[i]);
+    }
+    /* Written out: embeddings, final norms and projections, then a block's 12 width^2 + 13 width.
+     */
+    assert_int_equal(elements, (512 + 77 + 2 + 32) * 128 + 3 * (12 * 128 * 128 + 13 * 128) +
+                                   (3 * 32 * 32 + 1 + 10 + 4 + 32) * 64 +
+                                   2 * (12 * 64 * 64 + 13 * 64));
+    free(tensors);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_size_of_a_vit_comes_from_its_shapes),
+        cmocka_unit_test(a_config_file_overrides_the_conventions),
+        cmocka_unit_test(naming_the_last_token_as_the_end_says_nothing_new),
+        cmocka_unit_test(every_size_of_a_resnet_comes_from_its_shapes),
+        cmocka_unit_test(anything_else_is_refused_by_its_missing_tensor),
+        cmocka_unit_test(a_layer_lost_in_the_middle_is_missed),
+        cmocka_unit_test(shapes_that_disagree_are_named_with_both),
+        cmocka_unit_test(sizes_beyond_reason_are_refused),
+        cmocka_unit_test(tensors_are_listed_once_in_name_order),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

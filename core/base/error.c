@@ -42,7 +42,7 @@ static void append(pix_error *error, const char *text) {
         cut_at_boundary(error->text);
 }
 
-pix_status pix_fail(pix_error *error, pix_status status, const char *format, ...) {
+pix_status(pix_fail)(pix_error *error, pix_status status, const char *format, ...) {
     if (error) {
         error->status = status;
         va_list arguments;
@@ -69,7 +69,7 @@ pix_status pix_fail_errno(pix_error *error, const char *format, ...) {
     return status;
 }
 
-pix_status pix_fail_memory(pix_error *error) {
+pix_status(pix_fail_memory)(pix_error *error) {
     return pix_fail(error, PIX_ENOMEM, "out of memory");
 }
 

@@ -24,7 +24,7 @@
     X(PIX_ETIMEOUT, -12, "timed out")
 
 typedef enum pix_status {
-#define X(name, value, text) name = value,
+#define X(name, value, text) name = (value),
     PIX_STATUS_MAP(X)
 #undef X
 } pix_status;
@@ -53,5 +53,15 @@ pix_status pix_fail_memory(pix_error *error);
 /* Puts "FORMATTED: " before the text already in *error and returns its status. */
 pix_status pix_error_prefix(pix_error *error, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* A failure's status is known where it is named: said this way, compilers and analysers know it too
+ * and see no path on which a failed call returned PIX_OK. */
+static inline pix_status pix_status_known(pix_status returned, pix_status status) {
+    (void)returned;
+    return status;
+}
+#define pix_fail(error, status, ...)                                                               \
+    pix_status_known((pix_fail)(error, status, __VA_ARGS__), status)
+#define pix_fail_memory(error) pix_status_known((pix_fail_memory)(error), PIX_ENOMEM)
 
 #endif

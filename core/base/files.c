@@ -12,6 +12,7 @@
 /* Opens a regular file for reading and reports its size.  O_NONBLOCK keeps a FIFO from hanging us.
  */
 static pix_status open_regular(const char *path, int *fd, size_t *size, pix_error *error) {
+    *size = 0;
     *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (*fd < 0)
         return pix_fail_errno(error, "%s", path);

@@ -172,12 +172,14 @@ pix_status pix_embed(const pix_query_options *options, FILE *in, FILE *out, FILE
     job.window = calloc(job.capacity, sizeof *job.window);
     job.features = calloc(job.capacity * job.dimension, sizeof *job.features);
     job.vector = calloc(job.dimension, sizeof *job.vector);
-    if (!job.window || !job.features || !job.vector)
+    if (!job.window || !job.features || !job.vector) {
         status = pix_fail_memory(error);
-    else
-        status = pix_encoder_new(model, options, batch, &job.encoder, error);
+        goto done;
+    }
+    status = pix_encoder_new(model, options, batch, &job.encoder, error);
     if (!status)
         status = add_all(&job, in, error);
+done:
     for (size_t i = 0; i < job.waiting; i++)
         free(job.window[i].value);
     *failed = job.failed;

@@ -37,34 +37,32 @@ enum {
     IN_ALL = IN_SEARCH | IN_TOKENIZE | IN_EMBED | IN_CROP
 };
 
-/* `value` is the placeholder shown in the help, NULL for an option without one; a `help` of NULL
- * keeps a second name out of the list. */
+/* `value` is the placeholder shown in the help, NULL for an option without one. */
 static const struct {
+    const char *name, *value, *help;
     int code;
-    const char *name, *value;
     int modes;
-    const char *help;
 } table[] = {
-    {OPTION_TOKENIZE, "tokenize", NULL, IN_ALL,
-     "read texts, a line each, and print their token ids"},
-    {OPTION_EMBED, "embed", NULL, IN_ALL, "print the vectors of --text TEXT and of picture files"},
-    {OPTION_CROP, "crop", NULL, IN_ALL, "write what the model sees of a picture, as PPM"},
-    {'k', "results", "N", IN_SEARCH, "print the N best photos (10)"},
-    {'l', "paths", NULL, IN_SEARCH, "print paths only"},
-    {'0', "null", NULL, IN_SEARCH, "print raw paths only, each ended by a NUL byte"},
-    {OPTION_JSON, "json", NULL, IN_SEARCH | IN_TOKENIZE | IN_EMBED, "one JSON value a line"},
-    {OPTION_TEXT, "text", "TEXT", IN_EMBED, "a text to embed; may be repeated"},
-    {OPTION_TRUNCATE, "truncate", NULL, IN_TOKENIZE, "cut to the model's context"},
-    {OPTION_SIZE, "size", "N", IN_CROP, "side of the crop in pixels (the model's)"},
-    {OPTION_DB, "db", "FILE", IN_ALL, "the index ($XDG_DATA_HOME/pixgrep/index.db)"},
-    {OPTION_MODEL, "model", "NAME", IN_ALL, "a model's name or .pixm file (the current one)"},
-    {OPTION_VOCAB, "vocab", "FILE", IN_ALL, "the vocabulary for texts (the model's)"},
-    {OPTION_EXACT, "exact", NULL, IN_ALL, "decode pictures in full, as OpenAI's code does"},
-    {OPTION_NO_AUTOROTATE, "no-autorotate", NULL, IN_ALL, "ignore the EXIF orientation"},
-    {OPTION_PRECISION, "precision", "fp32", IN_ALL, "how the model computes"},
-    {OPTION_THREADS, "threads", "N", IN_ALL, "processors to use (all)"},
-    {'h', "help", NULL, IN_ALL, "print this help"},
-    {OPTION_VERSION, "version", NULL, IN_ALL, "print the version"},
+    {"tokenize", NULL, "read texts, a line each, and print their token ids", OPTION_TOKENIZE,
+     IN_ALL},
+    {"embed", NULL, "print the vectors of --text TEXT and of picture files", OPTION_EMBED, IN_ALL},
+    {"crop", NULL, "write what the model sees of a picture, as PPM", OPTION_CROP, IN_ALL},
+    {"results", "N", "print the N best photos (10)", 'k', IN_SEARCH},
+    {"paths", NULL, "print paths only", 'l', IN_SEARCH},
+    {"null", NULL, "print raw paths only, each ended by a NUL byte", '0', IN_SEARCH},
+    {"json", NULL, "one JSON value a line", OPTION_JSON, IN_SEARCH | IN_TOKENIZE | IN_EMBED},
+    {"text", "TEXT", "a text to embed; may be repeated", OPTION_TEXT, IN_EMBED},
+    {"truncate", NULL, "cut to the model's context", OPTION_TRUNCATE, IN_TOKENIZE},
+    {"size", "N", "side of the crop in pixels (the model's)", OPTION_SIZE, IN_CROP},
+    {"db", "FILE", "the index ($XDG_DATA_HOME/pixgrep/index.db)", OPTION_DB, IN_ALL},
+    {"model", "NAME", "a model's name or .pixm file (the current one)", OPTION_MODEL, IN_ALL},
+    {"vocab", "FILE", "the vocabulary for texts (the model's)", OPTION_VOCAB, IN_ALL},
+    {"exact", NULL, "decode pictures in full, as OpenAI's code does", OPTION_EXACT, IN_ALL},
+    {"no-autorotate", NULL, "ignore the EXIF orientation", OPTION_NO_AUTOROTATE, IN_ALL},
+    {"precision", "fp32", "how the model computes", OPTION_PRECISION, IN_ALL},
+    {"threads", "N", "processors to use (all)", OPTION_THREADS, IN_ALL},
+    {"help", NULL, "print this help", 'h', IN_ALL},
+    {"version", NULL, "print the version", OPTION_VERSION, IN_ALL},
 };
 enum { OPTION_COUNT = sizeof table / sizeof *table };
 

@@ -30,6 +30,7 @@ static int escaped_unit(const char *text, size_t left) {
 /* Python strings, and so JSON written by Python, may hold half a surrogate pair, which ftfy turns
  * into U+FFFD; Jansson refuses it.  So every lone \uD8xx..\uDFxx becomes \ufffd, in place. */
 static void replace_lone_surrogates(char *line, size_t size) {
+    static const char replacement[4] = {'f', 'f', 'f', 'd'};
     for (size_t i = 0; i + 1 < size;) {
         if (line[i] != '\\') {
             i++;
@@ -44,7 +45,7 @@ static void replace_lone_surrogates(char *line, size_t size) {
         if (next >= 0xDC00 && next <= 0xDFFF) {
             i += 12;
         } else {
-            memcpy(line + i + 2, "fffd", 4);
+            memcpy(line + i + 2, replacement, sizeof replacement);
             i += 6;
         }
     }

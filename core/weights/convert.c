@@ -52,8 +52,8 @@ static inline float half_to_float(uint16_t half) {
 /* Blocks of a fixed size are what the compiler vectorises at -O2. */
 static void convert_halves(const uint8_t *in, float *out, size_t count) {
     enum { BLOCK = 64 };
-    for (; count >= BLOCK; count -= BLOCK, in += 2 * BLOCK, out += BLOCK) {
-        uint16_t halves[BLOCK];
+    uint16_t halves[BLOCK];
+    for (; count >= BLOCK; count -= BLOCK, in += sizeof halves, out += BLOCK) {
         memcpy(halves, in, sizeof halves);
         for (int i = 0; i < BLOCK; i++)
             out[i] = half_to_float(le16toh(halves[i]));

@@ -75,7 +75,7 @@ size_t pix_machine_floor(const pix_machine *m) {
 
 pix_status pix_machine_push(pix_machine *m, pix_value *value) {
     pix_status status = pix_arena_grow(m->arena, &m->stack, &m->stack_capacity, m->depth + 1,
-                                       sizeof *m->stack, m->error);
+                                       sizeof(pix_value *), m->error);
     if (!status)
         m->stack[m->depth++] = value;
     return status;
@@ -139,11 +139,12 @@ pix_status pix_machine_list_add(pix_machine *m, pix_value *list, pix_value *cons
     if (need > list->list.capacity) {
         size_t capacity = list->list.count > 0 ? 2 * need : need;
         const pix_value **copy = NULL;
-        pix_status status = pix_arena_take(m->arena, capacity * sizeof *copy, &copy, m->error);
+        pix_status status =
+            pix_arena_take(m->arena, capacity * sizeof(pix_value *), &copy, m->error);
         if (status)
             return status;
         if (list->list.count > 0)
-            memcpy(copy, list->list.items, list->list.count * sizeof *copy);
+            memcpy(copy, list->list.items, list->list.count * sizeof(pix_value *));
         list->list.items = copy;
         list->list.capacity = capacity;
     }
@@ -191,7 +192,7 @@ pix_status pix_machine_put(pix_machine *m, uint64_t index) {
     if (index >= m->size)
         return pix_machine_fail(m, "has a memo index larger than the pickle");
     status =
-        pix_arena_grow(m->arena, &m->memo, &m->memo_size, index + 1, sizeof *m->memo, m->error);
+        pix_arena_grow(m->arena, &m->memo, &m->memo_size, index + 1, sizeof(pix_value *), m->error);
     if (status)
         return status;
     m->memo_next += m->memo[index] ? 0 : 1;

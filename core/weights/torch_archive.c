@@ -251,7 +251,7 @@ static pix_status read_member(reader *r, const pix_value *key, const pix_value *
     return status;
 }
 
-/* NOLINTNEXTLINE(misc-no-recursion): read_module bounds the depth. */
+/* With read_member and read_module a recursion, whose depth read_module bounds. */
 static pix_status read_members(reader *r, const pix_value *dict) {
     pix_status status = PIX_OK;
     for (size_t i = 0; i + 1 < dict->list.count && !status; i += 2)

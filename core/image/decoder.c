@@ -1,1 +1,311 @@
 #include "core/image/decoder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/base/bytes.h"
+#include "core/base/files.h"
+#include "core/base/threads.h"
+#include "core/image/protocol.h"
+
+enum { DEFAULT_TIMEOUT_MS = 60000, SIZE_LIMIT = 4096 };
+
+struct pix_decoder {
+    pix_decode_options options;
+    char *program;
+    int memory; /* memfd; sealed, so that the child cannot shrink it under us */
+    const uint8_t *crop;
+    size_t crop_size;
+    pid_t child; /* 0: none */
+    int socket;
+};
+
+static pix_status make_memory(pix_decoder *d, pix_error *error) {
+    d->memory = memfd_create("pixgrep-crop", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (d->memory < 0 || ftruncate(d->memory, (off_t)d->crop_size) ||
+        fcntl(d->memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+        return pix_fail_errno(error, "cannot make shared memory for pixels");
+    void *crop = mmap(NULL, d->crop_size, PROT_READ, MAP_SHARED, d->memory, 0);
+    if (crop == MAP_FAILED)
+        return pix_fail_errno(error, "cannot map shared memory for pixels");
+    d->crop = crop;
+    return PIX_OK;
+}
+
+pix_status pix_decoder_open(const char *program, const pix_decode_options *options,
+                            pix_decoder **out, pix_error *error) {
+    *out = NULL;
+    if (options->size < 1 || options->size > SIZE_LIMIT)
+        return pix_fail(error, PIX_EINVALID, "a crop of %d pixels is not between 1 and %d",
+                        options->size, SIZE_LIMIT);
+    pix_decoder *d = calloc(1, sizeof *d);
+    if (!d)
+        return pix_fail_memory(error);
+    d->options = *options;
+    d->memory = d->socket = -1;
+    d->crop_size = 3 * (size_t)options->size * (size_t)options->size;
+    d->program = program ? strdup(program) : pix_place_installed("libexec/pixgrep/pixgrep-decode");
+    pix_status status = PIX_OK;
+    if (!d->program)
+        status = pix_fail_memory(error);
+    else if (access(d->program, X_OK))
+        status = pix_fail_errno(error, "cannot run %s", d->program);
+    if (!status)
+        status = make_memory(d, error);
+    if (status)
+        pix_decoder_close(d);
+    else
+        *out = d;
+    return status;
+}
+
+/* Ends the child and gives its wait status.  A dying child has let go of the socket before its
+ * status is final, so SIGKILL cannot disguise how it died. */
+static int end_child(pix_decoder *d) {
+    int how = 0;
+    if (d->child == 0)
+        return 0;
+    (void)kill(d->child, SIGKILL);
+    while (waitpid(d->child, &how, 0) < 0 && errno == EINTR)
+        continue;
+    (void)close(d->socket);
+    d->child = 0;
+    d->socket = -1;
+    return how;
+}
+
+void pix_decoder_close(pix_decoder *d) {
+    if (!d)
+        return;
+    (void)end_child(d);
+    if (d->crop)
+        (void)munmap((void *)(uintptr_t)d->crop, d->crop_size);
+    if (d->memory >= 0)
+        (void)close(d->memory);
+    free(d->program);
+    free(d);
+}
+
+/* The child sees its two descriptors and /dev/null, nothing else: libraries chat on stderr about
+ * every odd file.  With PIXGREP_DECODE_STDERR set it keeps ours. */
+static int arrange_files(posix_spawn_file_actions_t *files, int socket, int memory) {
+    int failed = posix_spawn_file_actions_addopen(files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    if (!failed)
+        failed = posix_spawn_file_actions_addopen(files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    if (!failed && !getenv("PIXGREP_DECODE_STDERR"))
+        failed = posix_spawn_file_actions_addopen(files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    if (!failed)
+        failed = posix_spawn_file_actions_adddup2(files, socket, PIX_DECODE_SOCKET);
+    if (!failed)
+        failed = posix_spawn_file_actions_adddup2(files, memory, PIX_DECODE_MEMORY);
+    if (!failed)
+        failed = posix_spawn_file_actions_addclosefrom_np(files, PIX_DECODE_MEMORY + 1);
+    return failed;
+}
+
+/* SIGINT stays blocked from the first instruction on: Ctrl-C reaches the whole foreground group,
+ * and the parent wants to finish the photo in hand. */
+static int arrange_signals(posix_spawnattr_t *attributes) {
+    sigset_t blocked, usual;
+    (void)sigemptyset(&blocked);
+    (void)sigaddset(&blocked, SIGINT);
+    (void)sigfillset(&usual);
+    int failed =
+        posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    if (!failed)
+        failed = posix_spawnattr_setsigmask(attributes, &blocked);
+    if (!failed)
+        failed = posix_spawnattr_setsigdefault(attributes, &usual);
+    return failed;
+}
+
+/* `socket` and `memory` are above the numbers they get in the child. */
+static int spawn(pix_decoder *d, int socket, int memory) {
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attributes;
+    int failed = posix_spawn_file_actions_init(&files);
+    if (failed)
+        return failed;
+    failed = posix_spawnattr_init(&attributes);
+    if (!failed) {
+        char *arguments[] = {d->program, NULL};
+        failed = arrange_files(&files, socket, memory);
+        if (!failed)
+            failed = arrange_signals(&attributes);
+        if (!failed)
+            failed = posix_spawn(&d->child, d->program, &files, &attributes, arguments, environ);
+        (void)posix_spawnattr_destroy(&attributes);
+    }
+    (void)posix_spawn_file_actions_destroy(&files);
+    return failed;
+}
+
+static pix_status start_child(pix_decoder *d, pix_error *error) {
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+        return pix_fail_errno(error, "cannot make a socket for pixgrep-decode");
+    int socket = fcntl(pair[1], F_DUPFD_CLOEXEC, PIX_DECODE_MEMORY + 1);
+    int memory = fcntl(d->memory, F_DUPFD_CLOEXEC, PIX_DECODE_MEMORY + 1);
+    int failed = socket < 0 || memory < 0 ? errno : spawn(d, socket, memory);
+    (void)close(pair[1]);
+    if (socket >= 0)
+        (void)close(socket);
+    if (memory >= 0)
+        (void)close(memory);
+    if (failed) {
+        d->child = 0;
+        (void)close(pair[0]);
+        errno = failed;
+        return pix_fail_errno(error, "cannot start %s", d->program);
+    }
+    d->socket = pair[0];
+    return PIX_OK;
+}
+
+static bool send_request(const pix_decoder *d, int fd) {
+    pix_decode_request request;
+    memset(&request, 0, sizeof request);
+    request.size = d->options.size;
+    request.exact = d->options.exact;
+    request.ignore_rotation = d->options.ignore_rotation;
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control = {.space = {0}};
+    struct iovec data = {&request, sizeof request};
+    struct msghdr message = {.msg_iov = &data,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof control};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(header), &fd, sizeof fd);
+    ssize_t sent;
+    do
+        sent = sendmsg(d->socket, &message, MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    return sent == sizeof request;
+}
+
+static pix_status fail_dead(pix_decoder *d, pix_error *error) {
+    int how = end_child(d);
+    if (WIFEXITED(how))
+        return pix_fail(error, PIX_ECRASHED, "the decoder ended with status %d", WEXITSTATUS(how));
+    int number = WTERMSIG(how);
+    if (number == SIGBUS)
+        return pix_fail(error, PIX_ECRASHED,
+                        "the decoder died of SIGBUS: the file shrank or its disk failed");
+    const char *name = sigabbrev_np(number);
+    return pix_fail(error, PIX_ECRASHED, "the decoder died of SIG%s", name ? name : "?");
+}
+
+static pix_status fail_late(pix_decoder *d, int timeout_ms, pix_error *error) {
+    (void)end_child(d);
+    return pix_fail(error, PIX_ETIMEOUT, "decoding took longer than %g s", timeout_ms / 1000.0);
+}
+
+/* Waits until the reply or the child's end is there; false when the time is over. */
+static bool wait_for_child(const pix_decoder *d, int timeout_ms) {
+    int64_t deadline = pix_now_ns() + (int64_t)timeout_ms * 1000000;
+    for (;;) {
+        int64_t left_ms = (deadline - pix_now_ns() + 999999) / 1000000;
+        if (left_ms < 0)
+            left_ms = 0;
+        struct pollfd event = {.fd = d->socket, .events = POLLIN};
+        int ready = poll(&event, 1, (int)left_ms);
+        if (ready > 0)
+            return true;
+        if (ready == 0 && left_ms == 0)
+            return false;
+    }
+}
+
+/* Ends the text, and leaves nothing in it that a terminal or a parser could stumble over. */
+static void make_printable(char *text, size_t size) {
+    text[size - 1] = '\0';
+    bool utf8 = pix_is_utf8(text, strlen(text));
+    for (unsigned char *c = (unsigned char *)text; *c; c++)
+        if (*c < ' ' || *c == 0x7F || (!utf8 && *c > 0x7F))
+            *c = '?';
+}
+
+/* What comes from the child may come from whoever took it over: nothing in it is trusted. */
+static void sanitise(pix_decode_reply *reply) {
+    pix_photo *photo = &reply->photo;
+    make_printable(photo->format, sizeof photo->format);
+    make_printable(photo->taken_at, sizeof photo->taken_at);
+    make_printable(photo->camera, sizeof photo->camera);
+    make_printable(reply->error.text, sizeof reply->error.text);
+    if (photo->orientation < 1 || photo->orientation > 8)
+        photo->orientation = 1;
+    if (reply->error.status > PIX_OK || reply->error.status < PIX_ETIMEOUT)
+        reply->error.status = PIX_EFORMAT;
+}
+
+static pix_status receive_reply(pix_decoder *d, uint8_t *crop, pix_photo *photo, pix_error *error) {
+    pix_decode_reply reply;
+    ssize_t got;
+    do
+        got = recv(d->socket, &reply, sizeof reply, MSG_TRUNC);
+    while (got < 0 && errno == EINTR);
+    if (got != sizeof reply)
+        return fail_dead(d, error);
+    sanitise(&reply);
+    if (reply.error.status)
+        return pix_fail(error, reply.error.status, "%s", reply.error.text);
+    memcpy(crop, d->crop, d->crop_size);
+    *photo = reply.photo;
+    return PIX_OK;
+}
+
+pix_status pix_decoder_run(pix_decoder *d, int fd, uint8_t *crop, pix_photo *photo,
+                           pix_error *error) {
+    int timeout_ms = d->options.timeout_ms > 0 ? d->options.timeout_ms : DEFAULT_TIMEOUT_MS;
+    bool fresh = d->child == 0;
+    pix_status status = fresh ? start_child(d, error) : PIX_OK;
+    if (status)
+        return status;
+    bool sent = send_request(d, fd);
+    if (!sent && !fresh) { /* it died between two photos, which is not this photo's fault */
+        (void)end_child(d);
+        status = start_child(d, error);
+        if (status)
+            return status;
+        sent = send_request(d, fd);
+    }
+    if (!sent)
+        return fail_dead(d, error);
+    if (!wait_for_child(d, timeout_ms))
+        return fail_late(d, timeout_ms, error);
+    return receive_reply(d, crop, photo, error);
+}
+
+pix_status pix_photo_open(const char *path, int *fd, pix_error *error) {
+    *fd = -1;
+    int opened = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (opened < 0)
+        return pix_fail_errno(error, "cannot open");
+    struct stat about;
+    pix_status status = PIX_OK;
+    if (fstat(opened, &about))
+        status = pix_fail_errno(error, "cannot open");
+    else if (!S_ISREG(about.st_mode))
+        status = pix_fail(error, PIX_EUNSUPPORTED, "not a regular file");
+    if (status)
+        (void)close(opened);
+    else
+        *fd = opened;
+    return status;
+}

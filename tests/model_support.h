@@ -1,0 +1,105 @@
+/* model_support.h - models for tests: goldens imported, and small ones made up on the spot. */
+#ifndef PIX_TESTS_MODEL_SUPPORT_H
+#define PIX_TESTS_MODEL_SUPPORT_H
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/bytes.h"
+#include "core/clip/model.h"
+#include "tests/support.h"
+
+/* `source` imported into a fresh folder and opened; `vocabulary` as for pix_model_import. */
+static inline pix_model *test_import(const char *source, const char *vocabulary) {
+    char path[4096];
+    (void)snprintf(path, sizeof path, "%s/model.pixm", test_folder());
+    pix_import_report report;
+    pix_error error;
+    assert_ok(pix_model_import(source, "model", vocabulary, path, NULL, NULL, &report, &error),
+              &error);
+    pix_model *model;
+    assert_ok(pix_model_open(path, &model, &error), &error);
+    return model;
+}
+
+/* 520 tokens: 6 merges beyond the bytes.  Two heads a tower, an end token that is not the highest
+ * id, and the exact GELU can only come from a config file, so the caller sets those it wants. */
+static inline pix_clip_config test_small_config(void) {
+    return (pix_clip_config){.embed_dim = 24,
+                             .image_size = 32,
+                             .vision_kind = PIX_VISION_VIT,
+                             .vision_width = 64,
+                             .vision_layers = 2,
+                             .vision_heads = 1,
+                             .patch_size = 8,
+                             .context_length = 16,
+                             .vocab_size = 520,
+                             .text_width = 128,
+                             .text_layers = 3,
+                             .text_heads = 2,
+                             .vision_mlp_width = 256,
+                             .text_mlp_width = 512,
+                             .end_token = -1,
+                             .layer_norm_eps = 1e-5f,
+                             .logit_scale = 1.0f};
+}
+
+/* Value `index` of tensor number `tensor`: in [-0.25, 0.25), or around 1 for a LayerNorm's weight.
+ */
+static inline float test_weight(const pix_clip_tensor *tensor, size_t number, size_t index) {
+    uint64_t z = (number * 1000003 + index + 1) * 0x9E3779B97F4A7C15u;
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
+    float value = (float)(z >> 40) / 33554432.0f - 0.25f;
+    bool norm = strstr(tensor->name, "ln_") && strstr(tensor->name, ".weight");
+    return norm ? 1 + value : value;
+}
+
+/* A safetensors file with OpenAI's names, sizes as in `config` and made-up weights.  `broken`, when
+ * not NULL, names a tensor whose last value is not a number. */
+static inline void test_write_checkpoint(const char *path, const pix_clip_config *config,
+                                         const char *broken) {
+    pix_clip_tensor *tensors;
+    size_t count, offset = 4;
+    pix_error error;
+    assert_ok(pix_clip_tensors(config, &tensors, &count, &error), &error);
+    pix_bytes header = {0}, data = {0}, file = {0};
+    const float logit_scale = logf(config->logit_scale);
+    pix_bytes_append_text(
+        &header, "{\"logit_scale\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]}");
+    pix_bytes_append(&data, &logit_scale, sizeof logit_scale);
+    for (size_t i = 0; i < count; i++) {
+        char text[256];
+        size_t elements = pix_clip_tensor_elements(&tensors[i]);
+        (void)snprintf(text, sizeof text, ",\"%s\":{\"dtype\":\"F32\",\"shape\":[",
+                       tensors[i].name);
+        pix_bytes_append_text(&header, text);
+        for (int axis = 0; axis < tensors[i].rank; axis++) {
+            (void)snprintf(text, sizeof text, "%s%d", axis ? "," : "", (int)tensors[i].shape[axis]);
+            pix_bytes_append_text(&header, text);
+        }
+        (void)snprintf(text, sizeof text, "],\"data_offsets\":[%zu,%zu]}", offset,
+                       offset + 4 * elements);
+        pix_bytes_append_text(&header, text);
+        offset += 4 * elements;
+        for (size_t j = 0; j < elements; j++) {
+            bool bad = broken && strcmp(broken, tensors[i].name) == 0 && j + 1 == elements;
+            float value = bad ? NAN : test_weight(&tensors[i], i, j);
+            pix_bytes_append(&data, &value, sizeof value);
+        }
+    }
+    pix_bytes_append_text(&header, "}");
+    uint64_t length = header.size;
+    pix_bytes_append(&file, &length, sizeof length);
+    pix_bytes_append(&file, header.data, header.size);
+    assert_int_equal(pix_bytes_append(&file, data.data, data.size), PIX_OK);
+    test_write_file(path, file.data, file.size);
+    pix_bytes_free(&header);
+    pix_bytes_free(&data);
+    pix_bytes_free(&file);
+    free(tensors);
+}
+
+#endif

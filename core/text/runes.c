@@ -1,0 +1,91 @@
+#include "core/text/runes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void pix_runes_free(pix_runes *runes) {
+    free(runes->data);
+    *runes = (pix_runes){0};
+}
+
+pix_status pix_runes_reserve(pix_runes *runes, size_t extra) {
+    size_t need, bytes;
+    if (!pix_size_add(runes->size, extra, &need))
+        return PIX_ENOMEM;
+    if (need <= runes->capacity)
+        return PIX_OK;
+    size_t capacity = runes->capacity + runes->capacity / 2;
+    if (capacity < need)
+        capacity = need < 64 ? 64 : need;
+    if (!pix_size_multiply(capacity, sizeof *runes->data, &bytes))
+        return PIX_ENOMEM;
+    uint32_t *data = realloc(runes->data, bytes);
+    if (!data)
+        return PIX_ENOMEM;
+    runes->data = data;
+    runes->capacity = capacity;
+    return PIX_OK;
+}
+
+pix_status pix_runes_append(pix_runes *runes, const uint32_t *data, size_t size) {
+    if (pix_runes_reserve(runes, size))
+        return PIX_ENOMEM;
+    if (size > 0)
+        memcpy(runes->data + runes->size, data, size * sizeof *data);
+    runes->size += size;
+    return PIX_OK;
+}
+
+void pix_runes_swap(pix_runes *a, pix_runes *b) {
+    pix_runes kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
+bool pix_runes_equal(const pix_runes *a, const pix_runes *b) {
+    return a->size == b->size &&
+           (a->size == 0 || memcmp(a->data, b->data, a->size * sizeof *a->data) == 0);
+}
+
+/* The second byte of E0, ED, F0 and F4 has a narrower range than 80..BF (Unicode 15, table 3-7). */
+size_t pix_utf8_read(const char *text, size_t size, uint32_t *code) {
+    const unsigned char *p = (const unsigned char *)text;
+    unsigned char lead = p[0];
+    *code = lead;
+    if (lead < 0x80)
+        return 1;
+    size_t length = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+    unsigned low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+    unsigned high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+    *code = PIX_NOT_UTF8;
+    if (lead < 0xC2 || lead > 0xF4)
+        return 1;
+    uint32_t value = lead & (0x7FU >> length);
+    for (size_t i = 1; i < length; i++) {
+        if (i >= size || p[i] < low || p[i] > high)
+            return i;
+        value = value << 6 | (p[i] & 0x3F);
+        low = 0x80;
+        high = 0xBF;
+    }
+    *code = value;
+    return length;
+}
+
+pix_status pix_runes_append_utf8(pix_runes *runes, const char *text, size_t size) {
+    if (pix_runes_reserve(runes, size))
+        return PIX_ENOMEM;
+    for (size_t i = 0; i < size;) {
+        uint32_t code;
+        i += pix_utf8_read(text + i, size - i, &code);
+        runes->data[runes->size++] = code == PIX_NOT_UTF8 ? PIX_REPLACEMENT : code;
+    }
+    return PIX_OK;
+}
+
+pix_status pix_runes_write_utf8(const uint32_t *data, size_t size, pix_bytes *out) {
+    pix_status status = pix_bytes_reserve(out, size);
+    for (size_t i = 0; i < size && !status; i++)
+        status = pix_bytes_append_utf8(out, data[i]);
+    return status;
+}

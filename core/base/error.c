@@ -29,7 +29,8 @@ static void cut_at_boundary(char *text) {
         text[start - 1] = '\0';
 }
 
-static void format_text(pix_error *error, const char *format, va_list arguments) {
+__attribute__((format(printf, 2, 0))) static void format_text(pix_error *error, const char *format,
+                                                              va_list arguments) {
     int length = vsnprintf(error->text, sizeof error->text, format, arguments);
     if (length >= (int)sizeof error->text)
         cut_at_boundary(error->text);

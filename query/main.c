@@ -91,34 +91,39 @@ static pix_status run_search(const pix_query_options *options, size_t *found, pi
     return status;
 }
 
-/* Says how many inputs of a batch mode failed: a script may overlook objects among many lines. */
-static int exit_code_for(size_t failed, const char *what) {
+/* The exit code of a batch mode, and how many inputs failed: a script may overlook error objects
+ * among many lines. */
+static int batch_code(size_t failed, const char *what) {
     if (failed == 0)
         return EXIT_FOUND;
     (void)fprintf(stderr, "pixgrep: %zu %s%s failed\n", failed, what, failed == 1 ? "" : "s");
     return EXIT_ERROR;
 }
 
-static int run(const pix_query_options *options, pix_error *error) {
+/* Does what the options ask and leaves the exit code of success in *code. */
+static pix_status run(const pix_query_options *options, int *code, pix_error *error) {
     size_t count = 0;
     pix_status status = PIX_OK;
+    *code = EXIT_FOUND;
     switch (options->mode) {
     case PIX_QUERY_SEARCH:
         status = run_search(options, &count, error);
-        return status ? EXIT_ERROR : count > 0 ? EXIT_FOUND : EXIT_NOTHING;
+        *code = count > 0 ? EXIT_FOUND : EXIT_NOTHING;
+        break;
     case PIX_QUERY_TOKENIZE:
         status = pix_tokenize(options, stdin, stdout, &count, error);
-        return status ? EXIT_ERROR : exit_code_for(count, "line");
+        *code = batch_code(count, "line");
+        break;
     case PIX_QUERY_EMBED:
         status = pix_embed(options, stdin, stdout, stderr, &count, error);
-        return status ? EXIT_ERROR : exit_code_for(count, "input");
+        *code = batch_code(count, "input");
+        break;
     case PIX_QUERY_CROP:
         if (isatty(STDOUT_FILENO))
-            status = pix_fail(error, PIX_EINVALID,
-                              "--crop does not write a picture to a terminal; redirect it");
-        else
-            status = pix_crop_write(options, stdout, error);
-        return status ? EXIT_ERROR : EXIT_FOUND;
+            return pix_fail(error, PIX_EINVALID,
+                            "--crop does not write a picture to a terminal; redirect it");
+        status = pix_crop_write(options, stdout, error);
+        break;
     case PIX_QUERY_HELP:
         pix_query_options_help(stdout);
         break;
@@ -126,7 +131,7 @@ static int run(const pix_query_options *options, pix_error *error) {
         (void)printf("pixgrep %s\n", PIX_VERSION);
         break;
     }
-    return EXIT_FOUND;
+    return status;
 }
 
 /* A reader that has gone (EPIPE, where SIGPIPE is ignored) knows; anything else is told. */
@@ -147,10 +152,9 @@ int main(int argc, char **argv) {
     int code = EXIT_ERROR;
     if (pix_query_options_parse(argc, argv, &options, &error)) {
         (void)fprintf(stderr, "pixgrep: %s; see pixgrep --help\n", error.text);
-    } else {
-        code = run(&options, &error);
-        if (error.status)
-            (void)fprintf(stderr, "pixgrep: %s\n", error.text);
+    } else if (run(&options, &code, &error)) {
+        (void)fprintf(stderr, "pixgrep: %s\n", error.text);
+        code = EXIT_ERROR;
     }
     pix_query_options_free(&options);
     if (!close_output())

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # pixgrep --crop: a PPM of the size asked for, of the model's or of 224, and never onto a terminal.
-. "$SOURCE/tests/cli/pixgrep.bash"
+. "$(dirname "$0")/pixgrep.bash" || exit 1
 images=$golden/preprocess/images
 
 # header SIZE: the PPM in $WORK/out has that side, and as many pixels as it says.
@@ -30,7 +30,7 @@ said 0 ""
 check "a crop is a picture and its own crop" cmp "$WORK/out" "$WORK/exact.ppm"
 
 run pixgrep --crop "$WORK/none.jpg"
-said 2 "pixgrep: $WORK/none.jpg: No such file or directory"
+said 2 "pixgrep: $WORK/none.jpg: cannot open: No such file or directory"
 printed ""
 
 run pixgrep --crop "$WORK"
@@ -47,7 +47,7 @@ run pixgrep --crop --model no-such exact-224.png
 said 2 "pixgrep: *no-such*"
 
 run bash -c 'pixgrep --crop exact-224.png >/dev/full'
-said 2 "pixgrep: cannot write the output: No space left on device"
+said 2 "pixgrep: cannot write the output*"
 
 must pixgrepd model import "$golden/models/vit-p32/vit-p32.pt"
 run pixgrep --crop exact-224.png

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # pixgrep --embed as a script uses it: one line for each input, in order, and the exit code tells of failures.
-. "$SOURCE/tests/cli/pixgrep.bash"
+. "$(dirname "$0")/pixgrep.bash" || exit 1
 cd "$golden/preprocess/images" || exit 1
 
 run pixgrep --embed --json exact-224.png
@@ -19,12 +19,12 @@ run pixgrep --embed --json exact-224.png none.png --text "a cat" tiny-7x5.png
 said 2 "pixgrep: 2 inputs failed"
 lines 4
 printed '{"input":"exact-224.png","vector":\[*
-{"input":"none.png","error":"No such file or directory"}
+{"input":"none.png","error":"cannot open: No such file or directory"}
 {"input":"a cat","error":"*"}
 {"input":"tiny-7x5.png","vector":\[*'
 
 run pixgrep --embed exact-224.png none.png
-said 2 "pixgrep: none.png: No such file or directory
+said 2 "pixgrep: none.png: cannot open: No such file or directory
 pixgrep: 1 input failed"
 printed "exact-224.png	*
 none.png	"

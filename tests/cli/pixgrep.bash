@@ -1,6 +1,7 @@
 # Sourced by the tests of pixgrep: on top of support.sh, checks that look at the exit code, stdout and
 # stderr of one run together.
-. "$SOURCE/tests/cli/support.sh"
+: "${BUILD:?}" "${SOURCE:?}" "${REFERENCE:?}"
+. "$(dirname "${BASH_SOURCE[0]}")/support.sh" || exit 1
 golden=$SOURCE/tests/golden
 stdin=/dev/null # of the next runs
 
@@ -12,8 +13,8 @@ run() {
 
 wrong() {
     echo "FAILED: $ran: $1 (exit code $code)"
-    sed 's/^/    stdout: /' "$WORK/out" | head -20
-    sed 's/^/    stderr: /' "$WORK/err" | head -20
+    head -20 "$WORK/out" | cat -v | cut -c 1-300 | sed 's/^/    stdout: /'
+    head -20 "$WORK/err" | cat -v | cut -c 1-300 | sed 's/^/    stderr: /'
     failures=$((failures + 1))
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The manual of pixgrep: clean mdoc, and every option of --help has its place in it.
-. "$SOURCE/tests/cli/pixgrep.bash"
+. "$(dirname "$0")/pixgrep.bash" || exit 1
 page=$SOURCE/man/pixgrep.1
 
 run pixgrep --help

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The command line of pixgrep as a script sees it: help, version, usage errors, output that cannot be written.
-. "$SOURCE/tests/cli/pixgrep.bash"
+. "$(dirname "$0")/pixgrep.bash" || exit 1
 
 run pixgrep --help
 said 0 ""

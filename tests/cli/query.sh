@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # From an empty home to results: what is missing is said, a photo finds itself, every form of output, and what
 # happens when photos or models change.
-. "$SOURCE/tests/cli/pixgrep.bash"
+. "$(dirname "$0")/pixgrep.bash" || exit 1
 photos=$WORK/photos
 mkdir "$photos" "$photos/sub"
 cp "$golden"/preprocess/images/*.png "$photos"
@@ -80,7 +80,7 @@ printed '{"path_base64":"'"$(printf %s "$odd" | base64 -w0)"'","score":*'
 
 # What is not a photo, or not there.
 run pixgrep ./none.png
-said 2 "pixgrep: ./none.png: No such file or directory"
+said 2 "pixgrep: ./none.png: cannot open: No such file or directory"
 run pixgrep /
 said 2 "pixgrep: /: *"
 run bash -c 'pixgrep "$1" >/dev/full' - "$odd"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # pixgrep --tokenize: where the vocabulary comes from, a line for each line, exit codes, flat memory.
-. "$SOURCE/tests/cli/pixgrep.bash"
+. "$(dirname "$0")/pixgrep.bash" || exit 1
 
 # A vocabulary of OpenAI's size, made of pairs of the characters that stand for bytes.
 LC_ALL=C awk 'BEGIN {

@@ -11,6 +11,7 @@
 enum { BUSY_TIMEOUT_MS = 10000 };
 
 pix_status pix_database_fail(sqlite3 *db, const char *path, int result, pix_error *error) {
+    int cause = errno; /* SQLite does not keep the one that made a COMMIT fail */
     switch (result & 0xFF) {
     case SQLITE_NOMEM:
         return pix_fail_memory(error);
@@ -30,24 +31,24 @@ pix_status pix_database_fail(sqlite3 *db, const char *path, int result, pix_erro
         return pix_fail(error, PIX_EIO, "%s: the index cannot be written", path);
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
-        errno = sqlite3_system_errno(db);
-        if (errno == ENOSPC || errno == EDQUOT)
+        if (sqlite3_system_errno(db))
+            cause = sqlite3_system_errno(db);
+        if (cause == ENOSPC || cause == EDQUOT)
             return pix_fail(error, PIX_EIO, "%s: the disk is full", path);
-        if (errno)
-            return pix_fail_errno(error, "%s", path);
-        return pix_fail(error, PIX_EIO, "%s: %s", path, sqlite3_errmsg(db));
+        return pix_fail(error, PIX_EIO, "%s: %s", path,
+                        cause ? strerror(cause) : sqlite3_errmsg(db));
     default:
         return pix_fail(error, PIX_EIO, "%s: %s", path, sqlite3_errmsg(db));
     }
 }
 
-/* "file:PATH?PARAMETERS", every byte that means something in a URI as %HH. */
+/* "file:PATH?PARAMETERS" with every byte of the path as %HH: none can mean something in a URI. */
 static pix_status make_uri(const char *path, const char *parameters, pix_bytes *uri) {
     pix_status status = pix_bytes_append_text(uri, "file:");
     for (const char *p = path; *p && !status; p++) {
         char code[4];
         (void)snprintf(code, sizeof code, "%%%02X", (unsigned)(unsigned char)*p);
-        status = *p == '/' ? pix_bytes_append(uri, p, 1) : pix_bytes_append(uri, code, 3);
+        status = pix_bytes_append(uri, code, 3);
     }
     return status ? status : pix_bytes_append_text(uri, parameters);
 }
@@ -86,6 +87,12 @@ static pix_status check_file(const char *path, pix_error *error) {
 }
 
 pix_status pix_database_open_writer(const char *path, sqlite3 **out, pix_error *error) {
+    static const char writer_settings[] = "PRAGMA page_size = 16384;"
+                                          "PRAGMA auto_vacuum = NONE;"
+                                          "PRAGMA journal_mode = WAL;"
+                                          "PRAGMA synchronous = FULL;"
+                                          "PRAGMA cache_size = -32768;"
+                                          "PRAGMA journal_size_limit = 67108864;";
     *out = NULL;
     pix_status status = check_file(path, error);
     if (status)
@@ -93,35 +100,24 @@ pix_status pix_database_open_writer(const char *path, sqlite3 **out, pix_error *
     sqlite3 *db = NULL;
     int version;
     int result = open_connection(path, SQLITE_OPEN_READWRITE, "", &db);
-    if (result != SQLITE_OK) {
-        status = pix_database_fail(db, path, result, error);
+    if (result != SQLITE_OK)
         goto fail;
-    }
     /* Nothing may be changed in a file before it is known to be ours. */
     if ((status = pix_schema_version(db, path, &version, error)))
+        goto close;
+    result = sqlite3_exec(db, writer_settings, NULL, NULL, NULL);
+    if (result != SQLITE_OK)
         goto fail;
-    result = sqlite3_exec(db,
-                          "PRAGMA page_size = 16384;"
-                          "PRAGMA auto_vacuum = NONE;"
-                          "PRAGMA journal_mode = WAL;"
-                          "PRAGMA synchronous = FULL;"
-                          "PRAGMA cache_size = -32768;"
-                          "PRAGMA journal_size_limit = 67108864;",
-                          NULL, NULL, NULL);
-    if (result != SQLITE_OK) {
-        status = pix_database_fail(db, path, result, error);
-        goto fail;
-    }
     if ((status = pix_schema_upgrade(db, path, &pix_schema_current, error)))
+        goto close;
+    result = sqlite3_exec(db, "PRAGMA foreign_keys = ON", NULL, NULL, NULL);
+    if (result != SQLITE_OK)
         goto fail;
-    result = sqlite3_exec(db, "PRAGMA foreign_keys = ON;", NULL, NULL, NULL);
-    if (result != SQLITE_OK) {
-        status = pix_database_fail(db, path, result, error);
-        goto fail;
-    }
     *out = db;
     return PIX_OK;
 fail:
+    status = pix_database_fail(db, path, result, error);
+close:
     sqlite3_close(db);
     return status;
 }
@@ -136,8 +132,44 @@ static bool has_log(const char *path) {
     return found;
 }
 
-static bool cannot_write_beside(int result) {
-    return (result & 0xFF) == SQLITE_CANTOPEN || (result & 0xFF) == SQLITE_READONLY;
+/* Opens `path` and reads from it.  A write-ahead log needs side files, even to read; where they
+ * cannot be made, and nothing is left in the log, the file alone is everything. */
+static pix_status open_for_reading(const char *path, sqlite3 **db, pix_error *error) {
+    static const char first_read[] = "SELECT 1 FROM sqlite_schema LIMIT 1";
+    int result = open_connection(path, SQLITE_OPEN_READONLY, "", db);
+    if (result != SQLITE_OK)
+        return pix_database_fail(*db, path, result, error);
+    result = sqlite3_exec(*db, first_read, NULL, NULL, NULL);
+    if ((result & 0xFF) == SQLITE_CANTOPEN || (result & 0xFF) == SQLITE_READONLY) {
+        if (has_log(path))
+            return pix_fail(error, PIX_EIO,
+                            "%s: changes are left in its -wal file and the folder cannot be "
+                            "written: copy both elsewhere",
+                            path);
+        sqlite3_close(*db);
+        *db = NULL;
+        result = open_connection(path, SQLITE_OPEN_READONLY, "?immutable=1", db);
+        if (result == SQLITE_OK)
+            result = sqlite3_exec(*db, first_read, NULL, NULL, NULL);
+    }
+    return result == SQLITE_OK ? PIX_OK : pix_database_fail(*db, path, result, error);
+}
+
+/* Only the writer brings a file to the version of today. */
+static pix_status check_version(sqlite3 *db, const char *path, pix_error *error) {
+    int version;
+    pix_status status = pix_schema_version(db, path, &version, error);
+    if (status)
+        return status;
+    if (version == 0)
+        return pix_fail(error, PIX_ENOTFOUND, "%s: there is no index yet", path);
+    if (version < pix_schema_current.version)
+        return pix_fail(error, PIX_EUNSUPPORTED,
+                        "%s: made by an older pixgrep; run pixgrepd index to bring it up to date",
+                        path);
+    if (version > pix_schema_current.version)
+        return pix_schema_too_new(path, version, error);
+    return PIX_OK;
 }
 
 pix_status pix_database_open_reader(const char *path, sqlite3 **out, pix_error *error) {
@@ -145,43 +177,12 @@ pix_status pix_database_open_reader(const char *path, sqlite3 **out, pix_error *
     pix_status status = check_file(path, error);
     if (status)
         return status;
-    static const char first_read[] = "SELECT 1 FROM sqlite_schema LIMIT 1";
     sqlite3 *db = NULL;
-    int version = 0;
-    int result = open_connection(path, SQLITE_OPEN_READONLY, "", &db);
-    if (result == SQLITE_OK)
-        result = sqlite3_exec(db, first_read, NULL, NULL, NULL);
-    if (cannot_write_beside(result) && has_log(path)) {
-        status = pix_fail(error, PIX_EIO,
-                          "%s: changes are left in its -wal file and the folder cannot be written: "
-                          "copy both elsewhere",
-                          path);
-        goto fail;
-    }
-    if (cannot_write_beside(result)) {
+    if ((status = open_for_reading(path, &db, error)) ||
+        (status = check_version(db, path, error))) {
         sqlite3_close(db);
-        db = NULL;
-        result = open_connection(path, SQLITE_OPEN_READONLY, "?immutable=1", &db);
+        return status;
     }
-    if (result != SQLITE_OK) {
-        status = pix_database_fail(db, path, result, error);
-        goto fail;
-    }
-    if ((status = pix_schema_version(db, path, &version, error)))
-        goto fail;
-    if (version == 0)
-        status = pix_fail(error, PIX_ENOTFOUND, "%s: there is no index yet", path);
-    else if (version < pix_schema_current.version)
-        status = pix_fail(error, PIX_EUNSUPPORTED,
-                          "%s: made by an older pixgrep; run pixgrepd index to bring it up to date",
-                          path);
-    else if (version > pix_schema_current.version)
-        status = pix_schema_too_new(path, version, error);
-    if (status)
-        goto fail;
     *out = db;
     return PIX_OK;
-fail:
-    sqlite3_close(db);
-    return status;
 }

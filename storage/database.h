@@ -14,7 +14,8 @@ pix_status pix_database_open_writer(const char *path, sqlite3 **out, pix_error *
  * as one that does not change. */
 pix_status pix_database_open_reader(const char *path, sqlite3 **out, pix_error *error);
 
-/* "PATH: cause" for a SQLite result code, which was the last one of `db`. */
+/* "PATH: cause" for a SQLite result code, the last one of `db`.  Wants errno as SQLite left it, set
+ * to 0 before the call. */
 pix_status pix_database_fail(sqlite3 *db, const char *path, int result, pix_error *error);
 
 #endif

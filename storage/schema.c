@@ -1,5 +1,6 @@
 #include "storage/schema.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 #include "storage/database.h"
@@ -56,6 +57,7 @@ static pix_status take_step(sqlite3 *db, const char *path, const char *sql, int 
                    PIX_SCHEMA_APPLICATION, version);
     const char *const parts[] = {"BEGIN IMMEDIATE", sql, marks, "COMMIT"};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        errno = 0;
         int result = sqlite3_exec(db, parts[i], NULL, NULL, NULL);
         if (result != SQLITE_OK) {
             pix_status status = pix_database_fail(db, path, result, error);

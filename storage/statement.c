@@ -1,5 +1,6 @@
 #include "storage/statement.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "storage/database.h"
@@ -64,6 +65,7 @@ void pix_bind_path(pix_statement *s, const char *path) {
 
 pix_status pix_statement_step(pix_statement *s, pix_error *error) {
     s->row = false;
+    errno = 0;
     if (s->result == SQLITE_OK || s->result == SQLITE_ROW)
         s->result = sqlite3_step(s->handle);
     if (s->result == SQLITE_ROW || s->result == SQLITE_DONE) {

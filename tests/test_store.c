@@ -1,0 +1,1134 @@
+#include <math.h>
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/base/files.h"
+#include "storage/store.h"
+#include "tests/support.h"
+
+enum { DIMENSION = 8 };
+
+/* A store with a model, a root "/photos" and an open run. */
+typedef struct fixture {
+    char path[256];
+    pix_store *store;
+    pix_error error;
+    int64_t model, root, run;
+    pix_recipe recipe;
+} fixture;
+
+static const char fingerprint[] =
+    "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+static const char other_fingerprint[] =
+    "ff112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
+static void reopen(fixture *f) {
+    pix_store_close(f->store);
+    assert_ok(pix_store_open(f->path, PIX_STORE_WRITE, &f->store, &f->error), &f->error);
+}
+
+static void begin_run(fixture *f) {
+    assert_ok(pix_store_run_begin(f->store, f->model, &f->run, &f->error), &f->error);
+}
+
+static void end_run(fixture *f) {
+    pix_run_counts counts = {.seen = 3};
+    assert_ok(pix_store_run_end(f->store, f->run, &counts, "complete", &f->error), &f->error);
+    assert_ok(pix_store_commit(f->store, &f->error), &f->error);
+}
+
+static fixture open_fixture(void) {
+    fixture f = {0};
+    (void)snprintf(f.path, sizeof f.path, "%s/index.db", test_folder());
+    reopen(&f);
+    assert_ok(pix_store_model_put(f.store, "tiny", fingerprint, DIMENSION, &f.model, &f.error),
+              &f.error);
+    assert_ok(pix_store_root_put(f.store, "/photos", "uuid:1", false, &f.root, &f.error), &f.error);
+    f.recipe = (pix_recipe){.model_id = f.model, .precision = "fp32"};
+    begin_run(&f);
+    return f;
+}
+
+static const uint8_t *hash_of(int number) {
+    static uint8_t hash[PIX_SHA256_BYTES];
+    memset(hash, 0x5A, sizeof hash);
+    memcpy(hash, &number, sizeof number);
+    return hash;
+}
+
+/* The unit vector along axis `number`. */
+static const float *axis(int number) {
+    static float vector[DIMENSION];
+    memset(vector, 0, sizeof vector);
+    vector[number % DIMENSION] = 1;
+    return vector;
+}
+
+static const pix_content facts = {.width = 640, .height = 480, .orientation = 1, .format = "jpeg"};
+
+static void put_content(fixture *f, const pix_recipe *recipe, int content) {
+    assert_ok(pix_store_content_put(f->store, recipe, hash_of(content), &facts, axis(content),
+                                    DIMENSION, &f->error),
+              &f->error);
+}
+
+static void put_photo(fixture *f, const char *path, int64_t mtime_ns, int64_t size, int content) {
+    put_content(f, &f->recipe, content);
+    assert_ok(pix_store_photo_put(f->store, f->run, f->root, path, mtime_ns, size, hash_of(content),
+                                  &f->error),
+              &f->error);
+}
+
+static void put_failure(fixture *f, const char *path, int64_t mtime_ns, int64_t size,
+                        const char *reason) {
+    assert_ok(pix_store_failure_put(f->store, f->run, f->root, path, mtime_ns, size, "decode",
+                                    reason, &f->error),
+              &f->error);
+}
+
+static pix_photo_state see_as(fixture *f, const pix_recipe *recipe, const char *path,
+                              int64_t mtime_ns, int64_t size) {
+    pix_photo_state state;
+    assert_ok(
+        pix_store_photo_see(f->store, f->run, recipe, path, mtime_ns, size, &state, &f->error),
+        &f->error);
+    return state;
+}
+
+static pix_photo_state see(fixture *f, const char *path, int64_t mtime_ns, int64_t size) {
+    return see_as(f, &f->recipe, path, mtime_ns, size);
+}
+
+static int64_t sweep(fixture *f, const char *folder, const char *kept, int64_t *moved) {
+    int64_t removed, moved_here, expected_removed, expected_moved;
+    assert_ok(pix_store_sweep_preview(f->store, f->run, f->root, folder, &kept, kept != NULL,
+                                      &expected_removed, &expected_moved, &f->error),
+              &f->error);
+    assert_ok(pix_store_sweep(f->store, f->run, f->root, folder, &kept, kept != NULL, &removed,
+                              &moved_here, &f->error),
+              &f->error);
+    assert_int_equal(removed, expected_removed);
+    assert_int_equal(moved_here, expected_moved);
+    if (moved)
+        *moved = moved_here;
+    return removed;
+}
+
+static pix_store_totals totals(fixture *f) {
+    pix_store_totals all;
+    assert_ok(pix_store_totals_get(f->store, &all, &f->error), &f->error);
+    return all;
+}
+
+/* The one number that `sql` yields, read through a connection of its own. */
+static int64_t number(const char *path, const char *sql) {
+    sqlite3 *db;
+    sqlite3_stmt *statement;
+    assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+    int64_t value = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    sqlite3_close(db);
+    return value;
+}
+
+static void execute(const char *path, const char *sql) {
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+static void a_photo_goes_through_its_states(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    assert_int_equal(see(&f, "/photos/a.jpg", 10, 100), PIX_PHOTO_NEW);
+    put_photo(&f, "/photos/a.jpg", 10, 100, 1);
+    assert_int_equal(see(&f, "/photos/a.jpg", 10, 100), PIX_PHOTO_UNCHANGED);
+    assert_int_equal(see(&f, "/photos/a.jpg", 11, 100), PIX_PHOTO_CHANGED);
+    assert_int_equal(see(&f, "/photos/a.jpg", 10, 101), PIX_PHOTO_CHANGED);
+    end_run(&f);
+
+    begin_run(&f);
+    assert_int_equal(sweep(&f, "/photos", NULL, NULL), 1);
+    end_run(&f);
+    assert_int_equal(totals(&f).photos, 0);
+    assert_int_equal(totals(&f).missing, 1);
+
+    begin_run(&f);
+    assert_int_equal(see(&f, "/photos/a.jpg", 10, 100), PIX_PHOTO_RETURNED);
+    assert_int_equal(see(&f, "/photos/a.jpg", 10, 100), PIX_PHOTO_UNCHANGED);
+    assert_int_equal(sweep(&f, "/photos", NULL, NULL), 0);
+    end_run(&f);
+    assert_int_equal(totals(&f).photos, 1);
+    assert_int_equal(totals(&f).missing, 0);
+    pix_store_close(f.store);
+}
+
+static void a_missing_photo_that_comes_back_changed_waits_for_its_content(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    put_photo(&f, "/photos/a.jpg", 10, 100, 1);
+    end_run(&f);
+    begin_run(&f);
+    assert_int_equal(sweep(&f, "/photos", NULL, NULL), 1);
+    end_run(&f);
+    begin_run(&f);
+    assert_int_equal(see(&f, "/photos/a.jpg", 11, 100), PIX_PHOTO_CHANGED);
+    assert_int_equal(totals(&f).photos, 0);
+    put_photo(&f, "/photos/a.jpg", 11, 100, 2);
+    assert_int_equal(totals(&f).photos, 1);
+    assert_int_equal(see(&f, "/photos/a.jpg", 11, 100), PIX_PHOTO_UNCHANGED);
+    pix_store_close(f.store);
+}
+
+static void a_run_over_unchanged_photos_changes_no_row(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    char path[64];
+    for (int i = 0; i < 300; i++) {
+        (void)snprintf(path, sizeof path, "/photos/%d.jpg", i);
+        put_photo(&f, path, i, 100, i);
+    }
+    end_run(&f);
+    int64_t before = number(f.path, "SELECT sum(run_id * id) FROM image");
+    begin_run(&f);
+    for (int i = 0; i < 300; i++) {
+        (void)snprintf(path, sizeof path, "/photos/%d.jpg", i);
+        assert_int_equal(see(&f, path, i, 100), PIX_PHOTO_UNCHANGED);
+    }
+    assert_int_equal(sweep(&f, "/photos", NULL, NULL), 0);
+    end_run(&f);
+    assert_int_equal(number(f.path, "SELECT sum(run_id * id) FROM image"), before);
+    pix_store_close(f.store);
+}
+
+static pix_status count_failure(void *context, const pix_failure *failure) {
+    (void)failure;
+    ++*(int *)context;
+    return PIX_OK;
+}
+
+static pix_status copy_failure(void *context, const pix_failure *failure) {
+    pix_failure *out = context;
+    static char path[256], stage[64], reason[256];
+    (void)snprintf(path, sizeof path, "%s", failure->path);
+    (void)snprintf(stage, sizeof stage, "%s", failure->stage);
+    (void)snprintf(reason, sizeof reason, "%s", failure->reason);
+    *out = *failure;
+    out->path = path;
+    out->stage = stage;
+    out->reason = reason;
+    return PIX_OK;
+}
+
+static void a_failed_file_is_tried_again_only_when_it_changes(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    put_failure(&f, "/photos/bad.jpg", 10, 100, "truncated");
+    end_run(&f);
+    begin_run(&f);
+    assert_int_equal(see(&f, "/photos/bad.jpg", 10, 100), PIX_PHOTO_FAILED_BEFORE);
+    assert_int_equal(see(&f, "/photos/bad.jpg", 11, 100), PIX_PHOTO_NEW);
+    put_failure(&f, "/photos/bad.jpg", 11, 100, "still truncated");
+    pix_failure failure = {0};
+    int failures = 0;
+    assert_ok(pix_store_failures(f.store, count_failure, &failures, &f.error), &f.error);
+    assert_int_equal(failures, 1);
+    assert_ok(pix_store_failures(f.store, copy_failure, &failure, &f.error), &f.error);
+    assert_string_equal(failure.path, "/photos/bad.jpg");
+    assert_string_equal(failure.stage, "decode");
+    assert_string_equal(failure.reason, "still truncated");
+    assert_int_equal(failure.tries, 2);
+    assert_int_equal(failure.mtime_ns, 11);
+    assert_int_equal(failure.size_bytes, 100);
+    assert_true(failure.first_at > 1600000000);
+
+    put_photo(&f, "/photos/bad.jpg", 12, 100, 1);
+    assert_int_equal(totals(&f).failures, 0);
+    assert_int_equal(see(&f, "/photos/bad.jpg", 12, 100), PIX_PHOTO_UNCHANGED);
+    pix_store_close(f.store);
+}
+
+static void a_failure_keeps_the_time_it_was_first_seen(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    put_failure(&f, "/photos/bad.jpg", 10, 100, "truncated");
+    end_run(&f);
+    execute(f.path, "UPDATE failure SET first_at = 1000, last_at = 1000");
+    begin_run(&f);
+    put_failure(&f, "/photos/bad.jpg", 11, 100, "truncated");
+    pix_failure failure = {0};
+    assert_ok(pix_store_failures(f.store, copy_failure, &failure, &f.error), &f.error);
+    assert_int_equal(failure.first_at, 1000);
+    end_run(&f);
+    assert_true(number(f.path, "SELECT last_at FROM failure") > 1000);
+    pix_store_close(f.store);
+}
+
+static void a_photo_that_fails_is_hidden_until_it_is_good_again(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    put_photo(&f, "/photos/a.jpg", 10, 100, 1);
+    end_run(&f);
+    begin_run(&f);
+    assert_int_equal(see(&f, "/photos/a.jpg", 11, 90), PIX_PHOTO_CHANGED);
+    put_failure(&f, "/photos/a.jpg", 11, 90, "truncated");
+    assert_int_equal(sweep(&f, "/photos", NULL, NULL), 0);
+    end_run(&f);
+    pix_store_totals all = totals(&f);
+    assert_int_equal(all.photos, 0);
+    assert_int_equal(all.missing, 0);
+    assert_int_equal(all.failures, 1);
+
+    begin_run(&f);
+    assert_int_equal(see(&f, "/photos/a.jpg", 11, 90), PIX_PHOTO_FAILED_BEFORE);
+    assert_int_equal(see(&f, "/photos/a.jpg", 10, 100), PIX_PHOTO_RETURNED);
+    all = totals(&f);
+    assert_int_equal(all.photos, 1);
+    assert_int_equal(all.failures, 0);
+
+    /* The bytes went bad while time and size stayed, as another model's run found out. */
+    put_failure(&f, "/photos/a.jpg", 10, 100, "bad block");
+    assert_int_equal(see(&f, "/photos/a.jpg", 10, 100), PIX_PHOTO_FAILED_BEFORE);
+    pix_store_close(f.store);
+}
+
+static void a_vector_counts_only_for_its_recipe(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    int64_t other;
+    assert_ok(pix_store_model_put(f.store, "other", other_fingerprint, DIMENSION, &other, &f.error),
+              &f.error);
+    put_photo(&f, "/photos/a.jpg", 10, 100, 1);
+    pix_recipe fast = f.recipe, exact = fast, rotated = fast, coarse = fast, elsewhere = fast;
+    exact.exact = true;
+    rotated.ignore_rotation = true;
+    coarse.precision = "int8";
+    elsewhere.model_id = other;
+    const struct {
+        const pix_recipe *stored, *wished;
+        bool known;
+    } cases[] = {
+        {&fast, &fast, true},       {&fast, &exact, false},     {&fast, &rotated, false},
+        {&fast, &coarse, false},    {&fast, &elsewhere, false}, {&exact, &fast, true},
+        {&exact, &exact, true},     {&exact, &rotated, false},  {&rotated, &fast, false},
+        {&rotated, &rotated, true}, {&coarse, &fast, false},    {&coarse, &coarse, true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        put_content(&f, cases[i].stored, 1);
+        bool known = !cases[i].known;
+        assert_ok(pix_store_content_known(f.store, cases[i].wished, hash_of(1), &known, &f.error),
+                  &f.error);
+        pix_photo_state seen = see_as(&f, cases[i].wished, "/photos/a.jpg", 10, 100);
+        if (known != cases[i].known || (seen == PIX_PHOTO_UNCHANGED) != known)
+            fail_msg("case %zu: known %d, state %d", i, known, (int)seen);
+        if (!known)
+            assert_int_equal(seen, PIX_PHOTO_UNENCODED);
+    }
+    bool known = true;
+    assert_ok(pix_store_content_known(f.store, &fast, hash_of(2), &known, &f.error), &f.error);
+    assert_false(known);
+    pix_store_close(f.store);
+}
+
+static void a_missing_photo_returns_though_the_new_model_lacks_its_vector(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    put_photo(&f, "/photos/a.jpg", 10, 100, 1);
+    end_run(&f);
+    begin_run(&f);
+    assert_int_equal(sweep(&f, "/photos", NULL, NULL), 1);
+    pix_recipe other = f.recipe;
+    assert_ok(pix_store_model_put(f.store, "other", other_fingerprint, DIMENSION, &other.model_id,
+                                  &f.error),
+              &f.error);
+    assert_int_equal(see_as(&f, &other, "/photos/a.jpg", 10, 100), PIX_PHOTO_UNENCODED);
+    assert_int_equal(totals(&f).photos, 1);
+    pix_store_close(f.store);
+}
+
+static void a_vector_made_anew_gets_a_new_id(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    put_content(&f, &f.recipe, 1);
+    put_content(&f, &f.recipe, 2);
+    assert_ok(pix_store_commit(f.store, &f.error), &f.error);
+    int64_t largest = number(f.path, "SELECT max(id) FROM embedding");
+    put_content(&f, &f.recipe, 2);
+    put_content(&f, &f.recipe, 1);
+    assert_ok(pix_store_commit(f.store, &f.error), &f.error);
+    assert_int_equal(number(f.path, "SELECT count(*) FROM embedding"), 2);
+    assert_true(number(f.path, "SELECT min(id) FROM embedding") > largest);
+    pix_store_close(f.store);
+}
+
+static void only_unit_vectors_of_the_right_size_are_stored(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    float vector[DIMENSION] = {1.01F};
+    assert_int_equal(
+        pix_store_content_put(f.store, &f.recipe, hash_of(1), &facts, vector, DIMENSION, &f.error),
+        PIX_EINVALID);
+    assert_string_equal(f.error.text, "a vector of length 1.01, not 1");
+    const float bad[] = {NAN, INFINITY, 0, -0.99F};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        vector[0] = bad[i];
+        assert_int_equal(pix_store_content_put(f.store, &f.recipe, hash_of(1), &facts, vector,
+                                               DIMENSION, &f.error),
+                         PIX_EINVALID);
+    }
+    vector[0] = 1.0005F;
+    assert_ok(
+        pix_store_content_put(f.store, &f.recipe, hash_of(1), &facts, vector, DIMENSION, &f.error),
+        &f.error);
+    assert_int_equal(pix_store_content_put(f.store, &f.recipe, hash_of(1), &facts, vector,
+                                           DIMENSION - 1, &f.error),
+                     PIX_EMISMATCH);
+    pix_recipe nobody = {.model_id = 99, .precision = "fp32"};
+    assert_int_equal(
+        pix_store_content_put(f.store, &nobody, hash_of(1), &facts, vector, DIMENSION, &f.error),
+        PIX_ENOTFOUND);
+    pix_store_close(f.store);
+}
+
+static void a_refused_change_leaves_the_batch_alone(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    put_photo(&f, "/photos/a.jpg", 10, 100, 1);
+    assert_int_equal(
+        pix_store_photo_put(f.store, f.run, f.root, "/photos/b.jpg", 1, 1, hash_of(9), &f.error),
+        PIX_EINVALID);
+    assert_non_null(strstr(f.error.text, "/photos/b.jpg"));
+    assert_int_equal(
+        pix_store_photo_put(f.store, f.run, 77, "/photos/b.jpg", 1, 1, hash_of(1), &f.error),
+        PIX_EINVALID);
+    put_photo(&f, "/photos/c.jpg", 10, 100, 1);
+    end_run(&f);
+    reopen(&f);
+    assert_int_equal(totals(&f).photos, 2);
+    pix_store_close(f.store);
+}
+
+static void paths_are_bytes(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    const char *paths[] = {"/photos/\xFF\xFE\x80.jpg",
+                           "/photos/a\nb\t'\"%_.jpg",
+                           "/photos/\xE2\x82.jpg",
+                           "/photos/A.jpg",
+                           "/photos/a.jpg",
+                           "/photos/a.jpg "};
+    enum { COUNT = sizeof paths / sizeof *paths };
+    for (int i = 0; i < COUNT; i++)
+        put_photo(&f, paths[i], i, 100, i);
+    end_run(&f);
+    begin_run(&f);
+    for (int i = 0; i < COUNT; i++) {
+        assert_int_equal(see(&f, paths[i], i, 100), PIX_PHOTO_UNCHANGED);
+        pix_photo_row row;
+        assert_ok(pix_store_photo_get(f.store, i + 1, &row, &f.error), &f.error);
+        assert_string_equal(row.path, paths[i]);
+        assert_int_equal(row.path_size, strlen(paths[i]));
+    }
+    pix_store_close(f.store);
+}
+
+static void a_folder_holds_what_is_below_it_and_nothing_that_looks_alike(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    int64_t top;
+    assert_ok(pix_store_root_put(f.store, "/", "uuid:0", true, &top, &f.error), &f.error);
+    f.root = top;
+    const char *outside[] = {"/Photos/a.jpg",   "/photos2/a.jpg", "/photos.jpg",
+                             "/photos-1/a.jpg", "/photos0/a.jpg", "/photo/a.jpg",
+                             "/phot_s/a.jpg",   "/x/photos/a.jpg"};
+    const char *inside[] = {"/photos/a.jpg", "/photos/b/c.jpg", "/photos/\xFF\xFF.jpg",
+                            "/photos/ .jpg", "/photos"};
+    enum { OUTSIDE = sizeof outside / sizeof *outside, INSIDE = sizeof inside / sizeof *inside };
+    for (int i = 0; i < OUTSIDE; i++)
+        put_photo(&f, outside[i], 1, 1, i);
+    for (int i = 0; i < INSIDE; i++)
+        put_photo(&f, inside[i], 1, 1, i);
+    end_run(&f);
+    begin_run(&f);
+    assert_int_equal(sweep(&f, "/photos", NULL, NULL), INSIDE);
+    int64_t photos;
+    assert_ok(pix_store_forget(f.store, "/photos", &photos, &f.error), &f.error);
+    assert_int_equal(photos, INSIDE);
+    assert_int_equal(sweep(&f, "/", "/photos-1", NULL), OUTSIDE - 1);
+    assert_int_equal(sweep(&f, "/", NULL, NULL), 1);
+    assert_ok(pix_store_forget(f.store, "/", &photos, &f.error), &f.error);
+    assert_int_equal(photos, OUTSIDE);
+    pix_store_close(f.store);
+}
+
+static void folders_are_absolute_and_do_not_end_in_a_slash(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    const char *bad[] = {"", "photos", "./photos", "/photos/", "//"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        int64_t value;
+        assert_int_equal(pix_store_root_put(f.store, bad[i], "", false, &value, &f.error),
+                         PIX_EINVALID);
+        assert_int_equal(pix_store_forget(f.store, bad[i], &value, &f.error), PIX_EINVALID);
+    }
+    pix_store_close(f.store);
+}
+
+static void a_sweep_hides_what_the_run_did_not_see(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    int64_t other_root, own_root = f.root;
+    assert_ok(pix_store_root_put(f.store, "/other", "uuid:2", false, &other_root, &f.error),
+              &f.error);
+    put_photo(&f, "/photos/seen.jpg", 1, 1, 1);
+    put_photo(&f, "/photos/gone.jpg", 1, 1, 2);
+    put_photo(&f, "/photos/changed.jpg", 1, 1, 3);
+    put_photo(&f, "/photos/locked/a.jpg", 1, 1, 4);
+    put_photo(&f, "/photos/locked2/a.jpg", 1, 1, 5);
+    put_photo(&f, "/photos/deep/er/a.jpg", 1, 1, 6);
+    put_failure(&f, "/photos/bad-gone.jpg", 1, 1, "truncated");
+    put_failure(&f, "/photos/bad-here.jpg", 1, 1, "truncated");
+    put_failure(&f, "/photos/locked/bad.jpg", 1, 1, "truncated");
+    f.root = other_root;
+    put_photo(&f, "/other/a.jpg", 1, 1, 7);
+    f.root = own_root;
+    end_run(&f);
+
+    begin_run(&f);
+    (void)see(&f, "/photos/seen.jpg", 1, 1);
+    (void)see(&f, "/photos/changed.jpg", 2, 1);
+    (void)see(&f, "/photos/bad-here.jpg", 1, 1);
+    assert_int_equal(sweep(&f, "/photos/deep", NULL, NULL), 1);
+    assert_int_equal(sweep(&f, "/photos", "/photos/locked", NULL), 2);
+    end_run(&f);
+    pix_store_totals all = totals(&f);
+    assert_int_equal(all.photos, 4);
+    assert_int_equal(all.missing, 3);
+    assert_int_equal(all.failures, 2);
+    assert_int_equal(number(f.path, "SELECT count(*) FROM failure WHERE path ="
+                                    " CAST('/photos/bad-gone.jpg' AS BLOB)"),
+                     0);
+    pix_store_close(f.store);
+}
+
+static void a_photo_under_a_new_path_is_counted_as_moved(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    put_photo(&f, "/photos/a.jpg", 1, 1, 1);
+    put_photo(&f, "/photos/b.jpg", 1, 1, 2);
+    put_photo(&f, "/photos/c.jpg", 1, 1, 3);
+    put_photo(&f, "/photos/copy-of-c.jpg", 1, 1, 3);
+    end_run(&f);
+    begin_run(&f);
+    put_photo(&f, "/photos/new/a.jpg", 1, 1, 1);
+    (void)see(&f, "/photos/copy-of-c.jpg", 1, 1);
+    put_photo(&f, "/photos/copy-of-c.jpg", 2, 1, 3); /* touched: it did not come from anywhere */
+    int64_t moved;
+    assert_int_equal(sweep(&f, "/photos", NULL, &moved), 3);
+    assert_int_equal(moved, 1);
+    end_run(&f);
+
+    begin_run(&f); /* and back */
+    assert_int_equal(see(&f, "/photos/a.jpg", 1, 1), PIX_PHOTO_RETURNED);
+    (void)see(&f, "/photos/copy-of-c.jpg", 2, 1);
+    assert_int_equal(sweep(&f, "/photos", NULL, &moved), 1);
+    assert_int_equal(moved, 1);
+    pix_store_close(f.store);
+}
+
+static void only_the_open_run_may_see_or_sweep(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    put_photo(&f, "/photos/a.jpg", 1, 1, 1);
+    end_run(&f);
+    int64_t removed, moved;
+    assert_int_equal(
+        pix_store_sweep(f.store, f.run, f.root, "/photos", NULL, 0, &removed, &moved, &f.error),
+        PIX_EINVALID);
+    int64_t old = f.run;
+    begin_run(&f);
+    assert_int_equal(
+        pix_store_sweep(f.store, old, f.root, "/photos", NULL, 0, &removed, &moved, &f.error),
+        PIX_EINVALID);
+    pix_photo_state seen;
+    assert_int_equal(
+        pix_store_photo_see(f.store, old, &f.recipe, "/photos/a.jpg", 1, 1, &seen, &f.error),
+        PIX_EINVALID);
+    assert_int_equal(totals(&f).photos, 1);
+    pix_store_close(f.store);
+}
+
+typedef struct root_list {
+    pix_store *store;
+    int count;
+    int64_t ids[8], photos[8], scanned_at[8];
+    char paths[8][64], identities[8][64];
+} root_list;
+
+static pix_status copy_root(void *context, const pix_root *root) {
+    root_list *list = context;
+    list->ids[list->count] = root->id;
+    list->photos[list->count] = root->photos;
+    list->scanned_at[list->count] = root->scanned_at;
+    (void)snprintf(list->paths[list->count], 64, "%s", root->path);
+    (void)snprintf(list->identities[list->count++], 64, "%s", root->identity);
+    return PIX_OK;
+}
+
+static root_list roots(fixture *f) {
+    root_list list = {0};
+    assert_ok(pix_store_roots(f->store, copy_root, &list, &f->error), &f->error);
+    return list;
+}
+
+static void nested_roots_merge(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    int64_t id, sibling;
+    assert_ok(pix_store_root_put(f.store, "/photos/2020", "uuid:9", true, &id, &f.error), &f.error);
+    assert_int_equal(id, f.root);
+    assert_ok(pix_store_root_put(f.store, "/photos2", "uuid:2", false, &sibling, &f.error),
+              &f.error);
+    assert_int_not_equal(sibling, f.root);
+    put_photo(&f, "/photos/a.jpg", 1, 1, 1);
+    put_failure(&f, "/photos/bad.jpg", 1, 1, "truncated");
+    root_list list = roots(&f);
+    assert_int_equal(list.count, 2);
+    assert_string_equal(list.paths[0], "/photos");
+    assert_string_equal(list.identities[0], "uuid:1");
+    assert_int_equal(list.photos[0], 1);
+    assert_int_equal(list.photos[1], 0);
+
+    int64_t top;
+    assert_ok(pix_store_root_put(f.store, "/", "uuid:0", true, &top, &f.error), &f.error);
+    list = roots(&f);
+    assert_int_equal(list.count, 1);
+    assert_int_equal(list.ids[0], top);
+    assert_int_equal(list.photos[0], 1);
+    f.root = top;
+    assert_int_equal(see(&f, "/photos/a.jpg", 1, 1), PIX_PHOTO_UNCHANGED);
+    assert_int_equal(see(&f, "/photos/bad.jpg", 1, 1), PIX_PHOTO_FAILED_BEFORE);
+    assert_int_equal(sweep(&f, "/", NULL, NULL), 0);
+    assert_int_equal(totals(&f).failures, 1);
+    pix_store_close(f.store);
+}
+
+static void a_root_knows_its_identity_and_its_last_complete_scan(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    assert_int_equal(roots(&f).scanned_at[0], 0);
+    (void)sweep(&f, "/photos/2020", NULL, NULL);
+    assert_int_equal(roots(&f).scanned_at[0], 0);
+    (void)sweep(&f, "/photos", NULL, NULL);
+    assert_true(roots(&f).scanned_at[0] > 1600000000);
+    int64_t id;
+    assert_ok(pix_store_root_put(f.store, "/photos", "uuid:new", true, &id, &f.error), &f.error);
+    assert_int_equal(id, f.root);
+    assert_string_equal(roots(&f).identities[0], "uuid:new");
+    pix_store_close(f.store);
+}
+
+static pix_status use_the_store(void *context, const pix_root *root) {
+    root_list *list = context;
+    root_list inner = {0};
+    pix_error error;
+    int64_t id;
+    assert_ok(pix_store_roots(list->store, copy_root, &inner, &error), &error);
+    assert_ok(pix_store_root_put(list->store, root->path, "seen", false, &id, &error), &error);
+    list->count += inner.count;
+    return list->count > 100 ? PIX_ELIMIT : PIX_OK;
+}
+
+static pix_status stop(void *context, const pix_root *root) {
+    (void)root;
+    ++*(int *)context;
+    return PIX_ECANCELLED;
+}
+
+static void a_callback_may_use_the_store_and_may_stop(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    int64_t id;
+    assert_ok(pix_store_root_put(f.store, "/a", "", false, &id, &f.error), &f.error);
+    assert_ok(pix_store_root_put(f.store, "/b", "", false, &id, &f.error), &f.error);
+    root_list list = {.store = f.store};
+    assert_ok(pix_store_roots(f.store, use_the_store, &list, &f.error), &f.error);
+    assert_int_equal(list.count, 9);
+    int calls = 0;
+    assert_int_equal(pix_store_roots(f.store, stop, &calls, &f.error), PIX_ECANCELLED);
+    assert_int_equal(calls, 1);
+    assert_ok(pix_store_commit(f.store, &f.error), &f.error);
+    pix_store_close(f.store);
+}
+
+static void forgetting_a_folder_leaves_nothing_of_it(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    put_photo(&f, "/photos/secret/a.jpg", 1, 1, 1);
+    put_photo(&f, "/photos/secret/shared.jpg", 1, 1, 2);
+    put_photo(&f, "/photos/shared.jpg", 1, 1, 2);
+    put_failure(&f, "/photos/secret/bad.jpg", 1, 1, "truncated");
+    int64_t photos;
+    assert_ok(pix_store_forget(f.store, "/photos/secret", &photos, &f.error), &f.error);
+    assert_int_equal(photos, 2);
+    end_run(&f);
+    assert_int_equal(totals(&f).photos, 1);
+    assert_int_equal(totals(&f).failures, 0);
+    assert_int_equal(number(f.path, "SELECT count(*) FROM content"), 1);
+    assert_int_equal(number(f.path, "SELECT count(*) FROM embedding"), 1);
+    assert_int_equal(roots(&f).count, 1);
+    assert_ok(pix_store_forget(f.store, "/photos", &photos, &f.error), &f.error);
+    assert_int_equal(roots(&f).count, 0);
+    assert_ok(pix_store_commit(f.store, &f.error), &f.error);
+    pix_store_close(f.store);
+
+    pix_bytes bytes = {0};
+    assert_ok(pix_file_read(f.path, 1 << 24, &bytes, &f.error), &f.error);
+    assert_null(memmem(bytes.data, bytes.size, "secret", 6));
+    pix_bytes_free(&bytes);
+}
+
+static void a_purge_drops_what_has_long_been_missing(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    put_photo(&f, "/photos/old.jpg", 1, 1, 1);
+    put_photo(&f, "/photos/recent.jpg", 1, 1, 2);
+    put_photo(&f, "/photos/here.jpg", 1, 1, 3);
+    put_photo(&f, "/photos/changed.jpg", 1, 1, 4);
+    put_photo(&f, "/photos/changed.jpg", 2, 1, 5);
+    end_run(&f);
+    begin_run(&f);
+    (void)see(&f, "/photos/here.jpg", 1, 1);
+    (void)see(&f, "/photos/changed.jpg", 2, 1);
+    assert_int_equal(sweep(&f, "/photos", NULL, NULL), 2);
+    end_run(&f);
+    execute(f.path, "UPDATE image SET missing_since = missing_since - 30 * 86400"
+                    " WHERE path = CAST('/photos/old.jpg' AS BLOB)");
+    assert_ok(pix_store_purge(f.store, 29, &f.error), &f.error);
+    assert_ok(pix_store_commit(f.store, &f.error), &f.error);
+    assert_int_equal(number(f.path, "SELECT count(*) FROM image"), 3);
+    assert_int_equal(number(f.path, "SELECT count(*) FROM content"), 3);
+    assert_int_equal(number(f.path, "SELECT count(*) FROM embedding"), 3);
+    assert_int_equal(totals(&f).missing, 1);
+    assert_ok(pix_store_purge(f.store, 0, &f.error), &f.error);
+    assert_int_equal(totals(&f).missing, 0);
+    assert_int_equal(totals(&f).photos, 2);
+    assert_int_equal(pix_store_purge(f.store, -1, &f.error), PIX_EINVALID);
+    pix_store_close(f.store);
+}
+
+static pix_status copy_model(void *context, const pix_store_model *model) {
+    pix_store_model **next = context;
+    *(*next)++ = *model;
+    return PIX_OK;
+}
+
+static void a_model_is_known_by_its_fingerprint(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    int64_t id, other;
+    assert_ok(pix_store_model_put(f.store, "renamed", fingerprint, DIMENSION, &id, &f.error),
+              &f.error);
+    assert_int_equal(id, f.model);
+    assert_int_equal(
+        pix_store_model_put(f.store, "tiny", fingerprint, DIMENSION + 1, &id, &f.error),
+        PIX_EMISMATCH);
+    assert_int_equal(pix_store_model_put(f.store, "tiny", "abc", DIMENSION, &id, &f.error),
+                     PIX_EINVALID);
+    assert_int_equal(pix_store_model_find(f.store, other_fingerprint, &id, &f.error),
+                     PIX_ENOTFOUND);
+    assert_ok(pix_store_model_put(f.store, "other", other_fingerprint, 3, &other, &f.error),
+              &f.error);
+    assert_ok(pix_store_model_find(f.store, other_fingerprint, &id, &f.error), &f.error);
+    assert_int_equal(id, other);
+
+    put_photo(&f, "/photos/a.jpg", 1, 1, 1);
+    put_photo(&f, "/photos/copy.jpg", 1, 1, 1);
+    put_photo(&f, "/photos/b.jpg", 1, 1, 2);
+    put_failure(&f, "/photos/b.jpg", 2, 1, "truncated");
+    put_content(&f, &f.recipe, 3);
+    pix_store_model models[4], *next = models;
+    assert_ok(pix_store_models(f.store, copy_model, &next, &f.error), &f.error);
+    assert_int_equal(next - models, 2);
+    assert_string_equal(models[0].name, "renamed");
+    assert_string_equal(models[0].fingerprint, fingerprint);
+    assert_int_equal(models[0].dimension, DIMENSION);
+    assert_int_equal(models[0].embeddings, 2);
+    assert_int_equal(models[1].embeddings, 0);
+    pix_store_close(f.store);
+}
+
+static void totals_count_what_is_present(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    pix_store_totals all = totals(&f);
+    assert_int_equal(all.photos + all.contents + all.missing + all.failures + all.file_bytes, 0);
+    assert_string_equal(all.last_outcome, "");
+    put_photo(&f, "/photos/a.jpg", 1, 1000, 1);
+    put_photo(&f, "/photos/copy.jpg", 1, 1000, 1);
+    put_photo(&f, "/photos/b.jpg", 1, INT64_C(5000000000), 2);
+    put_photo(&f, "/photos/bad.jpg", 1, 10, 3);
+    put_failure(&f, "/photos/bad.jpg", 2, 10, "truncated");
+    end_run(&f);
+    all = totals(&f);
+    assert_int_equal(all.photos, 3);
+    assert_int_equal(all.contents, 2);
+    assert_int_equal(all.missing, 0);
+    assert_int_equal(all.failures, 1);
+    assert_int_equal(all.file_bytes, INT64_C(5000002000));
+    assert_true(all.last_run_at > 1600000000);
+    assert_string_equal(all.last_outcome, "complete");
+    assert_int_equal(number(f.path, "SELECT seen FROM run"), 3);
+    pix_store_close(f.store);
+}
+
+static void a_photo_tells_its_facts(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    pix_content full = {.width = 4000,
+                        .height = 3000,
+                        .orientation = 6,
+                        .format = "heif",
+                        .taken_at = "2020-05-04T03:02:01",
+                        .camera = "Canon \xFF",
+                        .has_location = true,
+                        .latitude = 52.5,
+                        .longitude = -13.25};
+    assert_ok(
+        pix_store_content_put(f.store, &f.recipe, hash_of(1), &full, axis(1), DIMENSION, &f.error),
+        &f.error);
+    assert_ok(
+        pix_store_photo_put(f.store, f.run, f.root, "/photos/a.heic", 1, 1, hash_of(1), &f.error),
+        &f.error);
+    full.camera = full.taken_at = NULL;
+    full.latitude = NAN;
+    assert_ok(
+        pix_store_content_put(f.store, &f.recipe, hash_of(2), &full, axis(1), DIMENSION, &f.error),
+        &f.error);
+    assert_ok(
+        pix_store_photo_put(f.store, f.run, f.root, "/photos/b.heic", 1, 1, hash_of(2), &f.error),
+        &f.error);
+    pix_photo_row row;
+    assert_ok(pix_store_photo_get(f.store, 1, &row, &f.error), &f.error);
+    assert_int_equal(row.id, 1);
+    assert_string_equal(row.path, "/photos/a.heic");
+    assert_int_equal(row.width, 4000);
+    assert_int_equal(row.height, 3000);
+    assert_string_equal(row.format, "heif");
+    assert_string_equal(row.taken_at, "2020-05-04T03:02:01");
+    assert_string_equal(row.camera, "Canon \xFF");
+    assert_true(row.has_location);
+    assert_true(row.latitude == 52.5 && row.longitude == -13.25);
+    assert_ok(pix_store_photo_get(f.store, 2, &row, &f.error), &f.error);
+    assert_string_equal(row.path, "/photos/b.heic");
+    assert_null(row.taken_at);
+    assert_null(row.camera);
+    assert_false(row.has_location);
+    assert_int_equal(pix_store_photo_get(f.store, 3, &row, &f.error), PIX_ENOTFOUND);
+    pix_store_close(f.store);
+}
+
+static pix_status order_failures(void *context, const pix_failure *failure) {
+    strcat(context, strrchr(failure->path, '/'));
+    return PIX_OK;
+}
+
+static void failures_are_listed_in_the_order_of_their_bytes(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    put_failure(&f, "/photos/b", 1, 1, "x");
+    put_failure(&f, "/photos/\xFF", 1, 1, "x");
+    put_failure(&f, "/photos/a", 1, 1, "x");
+    put_failure(&f, "/photos/B", 1, 1, "x");
+    char order[64] = "";
+    assert_ok(pix_store_failures(f.store, order_failures, order, &f.error), &f.error);
+    assert_string_equal(order, "/B/a/b/\xFF");
+    pix_store_close(f.store);
+}
+
+static void a_batch_is_seen_by_readers_when_it_is_committed(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    fixture reader = {0};
+    assert_ok(pix_store_commit(f.store, &f.error), &f.error);
+    assert_ok(pix_store_open(f.path, PIX_STORE_READ, &reader.store, &reader.error), &reader.error);
+    put_photo(&f, "/photos/a.jpg", 1, 1, 1);
+    assert_int_equal(totals(&reader).photos, 0);
+    assert_ok(pix_store_commit(f.store, &f.error), &f.error);
+    assert_int_equal(totals(&reader).photos, 1);
+    put_photo(&f, "/photos/b.jpg", 1, 1, 1);
+    pix_store_close(f.store);
+    assert_int_equal(totals(&reader).photos, 1);
+    pix_store_close(reader.store);
+}
+
+static void a_reader_cannot_change_anything(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    end_run(&f);
+    pix_store_close(f.store);
+    assert_ok(pix_store_open(f.path, PIX_STORE_READ, &f.store, &f.error), &f.error);
+    int64_t id;
+    assert_int_equal(pix_store_run_begin(f.store, f.model, &id, &f.error), PIX_EINVALID);
+    assert_non_null(strstr(f.error.text, f.path));
+    assert_int_equal(pix_store_root_put(f.store, "/new", "", false, &id, &f.error), PIX_EINVALID);
+    assert_int_equal(pix_store_forget(f.store, "/photos", &id, &f.error), PIX_EINVALID);
+    assert_int_equal(pix_store_commit(f.store, &f.error), PIX_EINVALID);
+    assert_int_equal(roots(&f).count, 1);
+    pix_store_close(f.store);
+}
+
+static void the_index_is_private_to_its_owner(void **state) {
+    (void)state;
+    fixture f = {0};
+    const char *folder = test_folder();
+    (void)snprintf(f.path, sizeof f.path, "%s/new/deep/a?b#c%%20.db", folder);
+    mode_t old = umask(0);
+    reopen(&f);
+    assert_ok(pix_store_model_put(f.store, "tiny", fingerprint, DIMENSION, &f.model, &f.error),
+              &f.error);
+    assert_ok(pix_store_commit(f.store, &f.error), &f.error);
+    (void)umask(old);
+    const char *names[] = {"", "-wal", "-shm", ".lock"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char name[300];
+        struct stat info;
+        (void)snprintf(name, sizeof name, "%s%s", f.path, names[i]);
+        assert_int_equal(stat(name, &info), 0);
+        assert_int_equal(info.st_mode & 0777, 0600);
+    }
+    struct stat info;
+    (void)snprintf(f.path, sizeof f.path, "%s/new/deep", folder);
+    assert_int_equal(stat(f.path, &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0700);
+    pix_store_close(f.store);
+}
+
+static void the_file_has_the_format_the_design_fixes(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    end_run(&f);
+    assert_int_equal(number(f.path, "PRAGMA page_size"), 16384);
+    assert_int_equal(number(f.path, "PRAGMA user_version"), 1);
+    assert_int_equal(number(f.path, "PRAGMA application_id"), 0x70697867);
+    assert_int_equal(number(f.path, "SELECT count(*) FROM pragma_journal_mode"
+                                    " WHERE journal_mode = 'wal'"),
+                     1);
+    assert_int_equal(number(f.path,
+                            "SELECT count(*) FROM pragma_table_list"
+                            " WHERE schema = 'main' AND strict AND name NOT LIKE 'sqlite%'"),
+                     7);
+    assert_int_equal(number(f.path, "SELECT count(*) FROM sqlite_schema WHERE type = 'table'"
+                                    " AND name NOT LIKE 'sqlite%'"),
+                     7);
+    pix_store_close(f.store);
+}
+
+/* Opening `path` fails with `status` and one line that begins with the path and has `words`. */
+static void assert_refused(const char *path, pix_store_mode mode, pix_status status,
+                           const char *words) {
+    pix_store *store;
+    pix_error error = {0};
+    assert_int_equal(pix_store_open(path, mode, &store, &error), status);
+    assert_null(store);
+    if (strncmp(error.text, path, strlen(path)) != 0 || !strstr(error.text, words) ||
+        strchr(error.text, '\n'))
+        fail_msg("%s", error.text);
+}
+
+static void a_file_that_is_no_index_is_refused_and_left_alone(void **state) {
+    (void)state;
+    const char *folder = test_folder();
+    char path[256];
+    (void)snprintf(path, sizeof path, "%s/missing.db", folder);
+    assert_refused(path, PIX_STORE_READ, PIX_ENOTFOUND, "no index");
+    assert_false(test_exists(path));
+    (void)snprintf(path, sizeof path, "%s/empty.db", folder);
+    test_write_file(path, "", 0);
+    assert_refused(path, PIX_STORE_READ, PIX_ENOTFOUND, "no index");
+    assert_refused(folder, PIX_STORE_READ, PIX_EUNSUPPORTED, "not a regular file");
+    assert_refused(folder, PIX_STORE_WRITE, PIX_EUNSUPPORTED, "not a regular file");
+
+    static char text[8192];
+    memset(text, 'x', sizeof text);
+    (void)snprintf(path, sizeof path, "%s/letter.txt", folder);
+    test_write_file(path, text, sizeof text);
+    assert_refused(path, PIX_STORE_READ, PIX_EFORMAT, "not a pixgrep index");
+    assert_refused(path, PIX_STORE_WRITE, PIX_EFORMAT, "not a pixgrep index");
+    pix_bytes after = {0};
+    pix_error error;
+    assert_ok(pix_file_read(path, 1 << 20, &after, &error), &error);
+    assert_int_equal(after.size, sizeof text);
+    assert_memory_equal(after.data, text, sizeof text);
+    pix_bytes_free(&after);
+
+    (void)snprintf(path, sizeof path, "%s/other.db", folder);
+    execute(path, "CREATE TABLE image (id INTEGER)");
+    assert_refused(path, PIX_STORE_READ, PIX_EFORMAT, "not a pixgrep index");
+    assert_refused(path, PIX_STORE_WRITE, PIX_EFORMAT, "not a pixgrep index");
+    assert_int_equal(number(path, "SELECT count(*) FROM sqlite_schema"), 1);
+    assert_int_equal(number(path, "SELECT count(*) FROM pragma_journal_mode"
+                                  " WHERE journal_mode = 'delete'"),
+                     1);
+}
+
+static void an_index_of_another_version_is_refused_by_name(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    end_run(&f);
+    pix_store_close(f.store);
+    execute(f.path, "PRAGMA user_version = 2");
+    assert_refused(f.path, PIX_STORE_READ, PIX_EUNSUPPORTED, "newer pixgrep");
+    assert_refused(f.path, PIX_STORE_WRITE, PIX_EUNSUPPORTED, "newer pixgrep");
+    execute(f.path, "PRAGMA user_version = -1");
+    assert_refused(f.path, PIX_STORE_READ, PIX_EFORMAT, "not a pixgrep index");
+}
+
+static void a_damaged_index_is_reported_not_trusted(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    char path[64];
+    for (int i = 0; i < 400; i++) {
+        (void)snprintf(path, sizeof path, "/photos/%d.jpg", i);
+        put_photo(&f, path, i, 100, i);
+    }
+    end_run(&f);
+    pix_store_close(f.store);
+    struct stat info;
+    assert_int_equal(stat(f.path, &info), 0);
+
+    assert_int_equal(truncate(f.path, info.st_size - 16384), 0);
+    assert_refused(f.path, PIX_STORE_READ, PIX_EFORMAT, "damaged");
+    assert_refused(f.path, PIX_STORE_WRITE, PIX_EFORMAT, "damaged");
+    assert_int_equal(truncate(f.path, 50), 0);
+    assert_refused(f.path, PIX_STORE_READ, PIX_EFORMAT, "damaged");
+}
+
+static void damage_met_later_ends_the_batch_with_a_reason(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    char path[64];
+    for (int i = 0; i < 400; i++) {
+        (void)snprintf(path, sizeof path, "/photos/%d.jpg", i);
+        put_photo(&f, path, i, 100, i);
+    }
+    end_run(&f);
+    int64_t page = number(f.path, "SELECT rootpage FROM sqlite_schema WHERE name = 'image'");
+    pix_store_close(f.store);
+    char bytes[16384];
+    memset(bytes, 0xEE, sizeof bytes);
+    FILE *file = fopen(f.path, "r+b");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, (page - 1) * 16384, SEEK_SET), 0);
+    assert_int_equal(fwrite(bytes, 1, sizeof bytes, file), sizeof bytes);
+    assert_int_equal(fclose(file), 0);
+
+    f.store = NULL;
+    reopen(&f);
+    begin_run(&f);
+    pix_photo_state seen;
+    assert_int_equal(
+        pix_store_photo_see(f.store, f.run, &f.recipe, "/photos/1.jpg", 1, 100, &seen, &f.error),
+        PIX_EFORMAT);
+    assert_non_null(strstr(f.error.text, "damaged"));
+    assert_int_equal(pix_store_commit(f.store, &f.error), PIX_EFORMAT);
+    assert_non_null(strstr(f.error.text, f.path));
+    assert_non_null(strstr(f.error.text, "damaged"));
+    assert_non_null(strstr(f.error.text, "open the index again"));
+    pix_store_close(f.store);
+}
+
+typedef struct worker {
+    fixture *f;
+    int number;
+    bool good;
+} worker;
+
+static void *work(void *context) {
+    worker *w = context;
+    pix_error error;
+    char path[64];
+    w->good = true;
+    for (int i = 0; i < 200 && w->good; i++) {
+        uint8_t hash[PIX_SHA256_BYTES] = {(uint8_t)w->number, (uint8_t)i};
+        float vector[DIMENSION] = {1};
+        pix_photo_state state;
+        (void)snprintf(path, sizeof path, "/photos/%d/%d.jpg", w->number, i);
+        w->good =
+            !pix_store_photo_see(w->f->store, w->f->run, &w->f->recipe, path, i, 1, &state,
+                                 &error) &&
+            state == PIX_PHOTO_NEW &&
+            !pix_store_content_put(w->f->store, &w->f->recipe, hash, &facts, vector, DIMENSION,
+                                   &error) &&
+            !pix_store_photo_put(w->f->store, w->f->run, w->f->root, path, i, 1, hash, &error) &&
+            (i % 50 != 0 || !pix_store_commit(w->f->store, &error));
+    }
+    return NULL;
+}
+
+static void any_thread_may_call(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    pthread_t threads[4];
+    worker workers[4];
+    for (int i = 0; i < 4; i++) {
+        workers[i] = (worker){.f = &f, .number = i};
+        assert_int_equal(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
+    }
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_true(workers[i].good);
+    }
+    end_run(&f);
+    assert_int_equal(totals(&f).photos, 800);
+    pix_store_close(f.store);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_photo_goes_through_its_states),
+        cmocka_unit_test(a_missing_photo_that_comes_back_changed_waits_for_its_content),
+        cmocka_unit_test(a_run_over_unchanged_photos_changes_no_row),
+        cmocka_unit_test(a_failed_file_is_tried_again_only_when_it_changes),
+        cmocka_unit_test(a_failure_keeps_the_time_it_was_first_seen),
+        cmocka_unit_test(a_photo_that_fails_is_hidden_until_it_is_good_again),
+        cmocka_unit_test(a_vector_counts_only_for_its_recipe),
+        cmocka_unit_test(a_missing_photo_returns_though_the_new_model_lacks_its_vector),
+        cmocka_unit_test(a_vector_made_anew_gets_a_new_id),
+        cmocka_unit_test(only_unit_vectors_of_the_right_size_are_stored),
+        cmocka_unit_test(a_refused_change_leaves_the_batch_alone),
+        cmocka_unit_test(paths_are_bytes),
+        cmocka_unit_test(a_folder_holds_what_is_below_it_and_nothing_that_looks_alike),
+        cmocka_unit_test(folders_are_absolute_and_do_not_end_in_a_slash),
+        cmocka_unit_test(a_sweep_hides_what_the_run_did_not_see),
+        cmocka_unit_test(a_photo_under_a_new_path_is_counted_as_moved),
+        cmocka_unit_test(only_the_open_run_may_see_or_sweep),
+        cmocka_unit_test(nested_roots_merge),
+        cmocka_unit_test(a_root_knows_its_identity_and_its_last_complete_scan),
+        cmocka_unit_test(a_callback_may_use_the_store_and_may_stop),
+        cmocka_unit_test(forgetting_a_folder_leaves_nothing_of_it),
+        cmocka_unit_test(a_purge_drops_what_has_long_been_missing),
+        cmocka_unit_test(a_model_is_known_by_its_fingerprint),
+        cmocka_unit_test(totals_count_what_is_present),
+        cmocka_unit_test(a_photo_tells_its_facts),
+        cmocka_unit_test(failures_are_listed_in_the_order_of_their_bytes),
+        cmocka_unit_test(a_batch_is_seen_by_readers_when_it_is_committed),
+        cmocka_unit_test(a_reader_cannot_change_anything),
+        cmocka_unit_test(the_index_is_private_to_its_owner),
+        cmocka_unit_test(the_file_has_the_format_the_design_fixes),
+        cmocka_unit_test(a_file_that_is_no_index_is_refused_and_left_alone),
+        cmocka_unit_test(an_index_of_another_version_is_refused_by_name),
+        cmocka_unit_test(a_damaged_index_is_reported_not_trusted),
+        cmocka_unit_test(damage_met_later_ends_the_batch_with_a_reason),
+        cmocka_unit_test(any_thread_may_call),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

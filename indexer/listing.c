@@ -100,7 +100,8 @@ static pix_status forget(pix_store *store, const char *folder, pix_error *error)
         status = pix_store_commit(store, error);
     if (!status) {
         pix_print_path(stdout, folder);
-        (void)printf(": %s photos forgotten\n", pix_text_count(photos));
+        (void)printf(": %s %s forgotten\n", pix_text_count(photos),
+                     photos == 1 ? "photo" : "photos");
     }
     return status;
 }

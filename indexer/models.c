@@ -37,10 +37,7 @@ static void print_report(const char *name, const char *source, const pix_import_
                  pix_text_size(report->file_bytes));
     print_config(&report->config);
     (void)fputs("  vocabulary  ", stdout);
-    if (report->vocabulary[0])
-        pix_print_path(stdout, report->vocabulary);
-    else
-        pix_print_path(stdout, report->no_vocabulary);
+    pix_print_path(stdout, report->vocabulary[0] ? report->vocabulary : "none");
     (void)printf("\n  source      sha256 %s\n", report->source_sha256);
     (void)printf("  fingerprint %s\n", report->fingerprint);
 }
@@ -60,10 +57,11 @@ static pix_status import(const pix_options *options, const char *name, pix_error
         status = pix_library_use(name, error);
     if (!status) {
         print_report(name, source, &report);
-        if (!report.vocabulary[0])
-            (void)fputs("pixgrepd: model import: without a vocabulary, photos can be indexed and "
-                        "searched by picture, but not by words\n",
-                        stderr);
+        if (!report.vocabulary[0]) {
+            (void)fputs("pixgrepd: model import: ", stderr);
+            pix_print_path(stderr, report.no_vocabulary);
+            (void)fputc('\n', stderr);
+        }
         (void)printf(options->no_use ? "  not current: pixgrepd model use %s\n"
                                      : "  now the current model\n",
                      name);

@@ -76,10 +76,12 @@ static void finish(pix_pipeline *pipeline, pix_job *job, pix_outcome outcome, co
     (void)pix_queue_push(pipeline->done, job);
 }
 
-/* Whether a failed decode says something about the file rather than about this moment. */
+/* Whether a failed decode says something about the file rather than about this moment.  Memory that
+ * is out is that of the decoding process, which has a limit. */
 static bool is_permanent(pix_status status) {
     return status == PIX_EFORMAT || status == PIX_EUNSUPPORTED || status == PIX_ELIMIT ||
-           status == PIX_EMISMATCH || status == PIX_ECRASHED || status == PIX_ETIMEOUT;
+           status == PIX_EMISMATCH || status == PIX_ECRASHED || status == PIX_ETIMEOUT ||
+           status == PIX_ENOMEM;
 }
 
 /* Sets the job's mtime and size to the open file's; false when they were others. */

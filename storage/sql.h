@@ -1,7 +1,8 @@
 /* sql.h - every SQL statement of the store, by name.
  *
  * Parameters are bound in order.  BELOW is the photos at or below a folder: the folder itself, and
- * the byte range [folder/, folder0), '0' being the byte after '/'. */
+ * the byte range [folder/, folder0), '0' being the byte after '/'.  A plus before a column keeps
+ * SQLite from choosing an index by it. */
 #ifndef PIX_STORAGE_SQL_H
 #define PIX_STORAGE_SQL_H
 
@@ -69,7 +70,7 @@
     X(IMAGE_BELOW, "SELECT id, path, EXISTS (SELECT 1 FROM image n"                                \
                    "  WHERE n.content_id = image.content_id AND n.missing_since IS NULL"           \
                    "  AND n.run_id = ?5 AND n.id <> image.id)"                                     \
-                   " FROM image WHERE " PIX_BELOW " AND root_id = ?4 AND missing_since IS NULL")   \
+                   " FROM image WHERE " PIX_BELOW " AND +root_id = ?4 AND +missing_since IS NULL") \
     X(IMAGE_GET, "SELECT i.path, c.width, c.height, c.format, c.taken_at, c.camera,"               \
                  " c.latitude, c.longitude FROM image i JOIN content c ON c.id = i.content_id"     \
                  " WHERE i.id = ?1")                                                               \
@@ -108,14 +109,15 @@
     X(FAILURES, "SELECT path, stage, reason, mtime_ns, size_bytes, tries, first_at"                \
                 " FROM failure ORDER BY path")                                                     \
                                                                                                    \
-    X(TOTALS, "SELECT"                                                                             \
-              " (SELECT count(*) FROM image i WHERE missing_since IS NULL),"                       \
-              " (SELECT count(DISTINCT content_id) FROM image WHERE missing_since IS NULL),"       \
-              " (SELECT count(*) FROM image i WHERE missing_since IS NOT NULL"                     \
-              "  AND NOT EXISTS (SELECT 1 FROM failure f WHERE f.path = i.path)),"                 \
-              " (SELECT count(*) FROM failure),"                                                   \
-              " (SELECT total(size_bytes) FROM image INDEXED BY image_root"                        \
-              "  WHERE missing_since IS NULL)")                                                    \
+    X(TOTALS,                                                                                      \
+      "SELECT"                                                                                     \
+      " (SELECT count(*) FROM image WHERE missing_since IS NULL),"                                 \
+      " (SELECT count(DISTINCT content_id) FROM image WHERE missing_since IS NULL),"               \
+      " (SELECT count(*) FROM image i INDEXED BY image_root WHERE missing_since IS NOT NULL"       \
+      "  AND NOT EXISTS (SELECT 1 FROM failure f WHERE f.path = i.path)),"                         \
+      " (SELECT count(*) FROM failure),"                                                           \
+      " (SELECT total(size_bytes) FROM image INDEXED BY image_root"                                \
+      "  WHERE missing_since IS NULL)")                                                            \
     X(RUN_LAST, "SELECT coalesce(ended_at, started_at), outcome FROM run ORDER BY id DESC LIMIT "  \
                 "1")
 

@@ -6,7 +6,7 @@
 #include "storage/database.h"
 
 static const char *const texts[PIX_SQL_COUNT] = {
-#define X(name, text) [PIX_SQL_##name] = text,
+#define X(name, text) [PIX_SQL_##name] = (text),
     PIX_SQL_MAP(X)
 #undef X
 };

@@ -6,7 +6,7 @@
 
 typedef struct sweep {
     pix_store *store;
-    const pix_range *range;
+    pix_range range;
     int64_t run_id, root_id;
     const char *const *kept;
     size_t kept_count;
@@ -41,7 +41,7 @@ static pix_status collect(sweep *w, pix_sql sql, const pix_seen *seen, pix_error
     w->moved = 0;
     bool images = sql == PIX_SQL_IMAGE_BELOW;
     pix_statement s = pix_statement_begin(w->store, sql);
-    pix_bind_range(&s, w->range);
+    pix_bind_range(&s, &w->range);
     pix_bind_integer(&s, w->root_id);
     if (images)
         pix_bind_integer(&s, w->run_id);
@@ -83,7 +83,7 @@ static pix_status note_scan(sweep *w, pix_error *error) {
     pix_statement s = pix_statement_begin(w->store, PIX_SQL_ROOT_SCANNED);
     pix_bind_integer(&s, time(NULL));
     pix_bind_integer(&s, w->root_id);
-    pix_bind_path(&s, w->range->folder);
+    pix_bind_path(&s, w->range.folder);
     return pix_statement_run(&s, error);
 }
 
@@ -111,18 +111,16 @@ static pix_status collect_images(sweep *w, int64_t *removed, int64_t *moved, pix
 static pix_status run(sweep *w, const char *folder, bool preview, int64_t *removed, int64_t *moved,
                       pix_error *error) {
     *removed = *moved = 0;
-    pix_range range;
-    pix_status status = pix_range_init(&range, folder, error);
+    pix_status status = pix_range_init(&w->range, folder, error);
     if (status)
         return status;
-    w->range = &range;
     pix_store_lock(w->store);
     status = collect_images(w, removed, moved, error);
     if (!status && !preview)
         status = carry_out(w, error);
     pix_store_unlock(w->store);
     free(w->ids);
-    pix_range_free(&range);
+    pix_range_free(&w->range);
     return status;
 }
 

@@ -146,14 +146,23 @@ static bool close_output(void) {
     return false;
 }
 
+/* One line on stderr, whatever bytes the names in it hold. */
+static void complain(const char *text, const char *hint) {
+    pix_bytes line = {0};
+    bool escaped = pix_bytes_append_escaped(&line, text, strlen(text)) == PIX_OK;
+    (void)fprintf(stderr, "pixgrep: %s%s\n", escaped && line.data ? line.data : "out of memory",
+                  hint);
+    pix_bytes_free(&line);
+}
+
 int main(int argc, char **argv) {
     pix_query_options options;
     pix_error error = {0};
     int code = EXIT_ERROR;
     if (pix_query_options_parse(argc, argv, &options, &error)) {
-        (void)fprintf(stderr, "pixgrep: %s; see pixgrep --help\n", error.text);
+        complain(error.text, "; see pixgrep --help");
     } else if (run(&options, &code, &error)) {
-        (void)fprintf(stderr, "pixgrep: %s\n", error.text);
+        complain(error.text, "");
         code = EXIT_ERROR;
     }
     pix_query_options_free(&options);

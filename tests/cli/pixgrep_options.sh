@@ -27,6 +27,9 @@ said 2 "pixgrep: -k: 'ten' is not a number from 1*"
 run pixgrep --embed --tokenize
 said 2 "pixgrep: --embed and --tokenize exclude each other*"
 
+run pixgrep $'--a\nb\e[1m'
+said 2 "pixgrep: unknown option '--a\\\\nb\\\\x1b\[1m'*"
+
 run pixgrep ""
 said 2 "pixgrep: the query is empty"
 

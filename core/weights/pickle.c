@@ -9,7 +9,7 @@
 #include "core/weights/pickle_scalars.h"
 
 /* A checkpoint's pickle has a few thousand values; this is room for millions. */
-static const size_t memory_limit = (size_t)512 << 20;
+static const size_t memory_limit = (size_t)256 << 20;
 
 struct pix_pickle {
     pix_arena arena;

@@ -125,8 +125,9 @@ pix_status pix_machine_pop_mark(pix_machine *m, pix_value ***items, size_t *coun
     if (m->mark_count == 0)
         return pix_machine_fail(m, "finds no mark");
     size_t start = m->marks[--m->mark_count];
-    *items = m->stack + start;
     *count = m->depth - start;
+    if (*count > 0)
+        *items = m->stack + start;
     m->depth = start;
     return PIX_OK;
 }

@@ -1,0 +1,147 @@
+/* archives.h - writes zip archives and pickles by hand, well-formed or not.
+ *
+ * Include after support.h.  A zip_writer starts zeroed; zip_finish appends the directory. */
+#ifndef PIX_TESTS_ARCHIVES_H
+#define PIX_TESTS_ARCHIVES_H
+
+#include <string.h>
+#include <zlib.h>
+
+#include "core/base/bytes.h"
+
+static inline void put_bytes(pix_bytes *out, const void *data, size_t size) {
+    assert_int_equal(pix_bytes_append(out, data, size), PIX_OK);
+}
+
+/* `value`, little-endian, in `width` bytes. */
+static inline void put_number(pix_bytes *out, uint64_t value, int width) {
+    for (int i = 0; i < width; i++) {
+        unsigned char byte = (unsigned char)(i < 8 ? value >> (8 * i) : 0);
+        put_bytes(out, &byte, 1);
+    }
+}
+
+/* Overwrites `width` bytes at `at`. */
+static inline void set_number(pix_bytes *out, size_t at, uint64_t value, int width) {
+    for (int i = 0; i < width; i++)
+        out->data[at + (size_t)i] = (char)(unsigned char)(value >> (8 * i));
+}
+
+typedef struct zip_writer {
+    pix_bytes file;
+    pix_bytes directory;
+    size_t directory_at; /* once finished */
+    unsigned count;
+    bool zip64; /* sizes and offsets in the extra field, and a zip64 end record */
+} zip_writer;
+
+static inline void zip_entry(zip_writer *zip, const char *name, size_t name_size, const void *data,
+                             size_t stored_size, size_t size, uint32_t crc, int method) {
+    size_t at = zip->file.size;
+    put_number(&zip->file, 0x04034B50, 4);
+    put_number(&zip->file, 20, 2);
+    put_number(&zip->file, 0x0008, 2); /* sizes follow the data, as PyTorch has it */
+    put_number(&zip->file, (uint64_t)method, 2);
+    put_number(&zip->file, 0, 4 + 12);
+    put_number(&zip->file, name_size, 2);
+    put_number(&zip->file, 0, 2);
+    put_bytes(&zip->file, name, name_size);
+    put_bytes(&zip->file, data, stored_size);
+    put_number(&zip->file, 0x08074B50, 4);
+    put_number(&zip->file, crc, 4);
+    put_number(&zip->file, stored_size, 4);
+    put_number(&zip->file, size, 4);
+
+    pix_bytes *d = &zip->directory;
+    put_number(d, 0x02014B50, 4);
+    put_number(d, 20 | 20 << 16, 4);
+    put_number(d, 0x0008, 2);
+    put_number(d, (uint64_t)method, 2);
+    put_number(d, 0, 4);
+    put_number(d, crc, 4);
+    put_number(d, zip->zip64 ? 0xFFFFFFFF : stored_size, 4);
+    put_number(d, zip->zip64 ? 0xFFFFFFFF : size, 4);
+    put_number(d, name_size, 2);
+    put_number(d, zip->zip64 ? 28 : 0, 2);
+    put_number(d, 0, 2 + 2 + 2 + 4);
+    put_number(d, zip->zip64 ? 0xFFFFFFFF : at, 4);
+    put_bytes(d, name, name_size);
+    if (zip->zip64) {
+        put_number(d, 1 | 24 << 16, 4);
+        put_number(d, size, 8);
+        put_number(d, stored_size, 8);
+        put_number(d, at, 8);
+    }
+    zip->count++;
+}
+
+static inline void zip_add(zip_writer *zip, const char *name, const void *data, size_t size) {
+    uint32_t crc = (uint32_t)crc32(0, data, (uInt)size);
+    zip_entry(zip, name, strlen(name), data, size, size, crc, 0);
+}
+
+static inline void zip_add_deflated(zip_writer *zip, const char *name, const void *data,
+                                    size_t size) {
+    static unsigned char out[1 << 20];
+    z_stream stream = {.next_in = (z_const Bytef *)data,
+                       .avail_in = (uInt)size,
+                       .next_out = out,
+                       .avail_out = sizeof out};
+    assert_int_equal(deflateInit2(&stream, 9, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    assert_int_equal(deflate(&stream, Z_FINISH), Z_STREAM_END);
+    uint32_t crc = (uint32_t)crc32(0, data, (uInt)size);
+    zip_entry(zip, name, strlen(name), out, stream.total_out, size, crc, 8);
+    assert_int_equal(deflateEnd(&stream), Z_OK);
+}
+
+static inline void zip_finish(zip_writer *zip) {
+    pix_bytes *f = &zip->file;
+    zip->directory_at = f->size;
+    put_bytes(f, zip->directory.data, zip->directory.size);
+    size_t end = f->size;
+    if (zip->zip64) {
+        put_number(f, 0x06064B50, 4);
+        put_number(f, 44, 8);
+        put_number(f, 0x1E | 45 << 16, 4);
+        put_number(f, 0, 8);
+        put_number(f, zip->count, 8);
+        put_number(f, zip->count, 8);
+        put_number(f, zip->directory.size, 8);
+        put_number(f, zip->directory_at, 8);
+        put_number(f, 0x07064B50, 4);
+        put_number(f, 0, 4);
+        put_number(f, end, 8);
+        put_number(f, 1, 4);
+    }
+    put_number(f, 0x06054B50, 4);
+    put_number(f, 0, 4);
+    put_number(f, zip->zip64 ? 0xFFFF : zip->count, 2);
+    put_number(f, zip->zip64 ? 0xFFFF : zip->count, 2);
+    put_number(f, zip->zip64 ? 0xFFFFFFFF : zip->directory.size, 4);
+    put_number(f, zip->zip64 ? 0xFFFFFFFF : zip->directory_at, 4);
+    put_number(f, 0, 2);
+}
+
+static inline void zip_free(zip_writer *zip) {
+    pix_bytes_free(&zip->file);
+    pix_bytes_free(&zip->directory);
+    *zip = (zip_writer){0};
+}
+
+/* Opcodes and what follows them. */
+static inline void put_opcodes(pix_bytes *out, const char *opcodes) {
+    put_bytes(out, opcodes, strlen(opcodes));
+}
+
+static inline void put_text(pix_bytes *out, const char *text) {
+    put_opcodes(out, "X");
+    put_number(out, strlen(text), 4);
+    put_opcodes(out, text);
+}
+
+static inline void put_integer(pix_bytes *out, int64_t value) {
+    put_opcodes(out, "\x8a\x08");
+    put_number(out, (uint64_t)value, 8);
+}
+
+#endif

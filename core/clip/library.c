@@ -150,6 +150,7 @@ pix_status pix_library_current(char **name, pix_error *error) {
 }
 
 static pix_status open_named(const char *name, pix_model **out, pix_error *error) {
+    *out = NULL;
     char *path;
     pix_status status = pix_library_path(name, &path, error);
     if (status)
@@ -181,8 +182,9 @@ pix_status pix_library_open(const char *name, pix_model **out, pix_error *error)
         status = pix_fail(error, PIX_ENOTFOUND,
                           "no model has been chosen; run: pixgrepd model import FILE (CLIP weights "
                           "such as ViT-B-32.pt, or a Hugging Face folder)");
-    if (!status)
-        status = open_named(current, out, error);
+    if (!status && (status = open_named(current, out, error)) == PIX_ENOTFOUND)
+        status = pix_fail(error, PIX_ENOTFOUND,
+                          "the model in use, %s, is gone; run: pixgrepd model use NAME", current);
     free(current);
     return status;
 }

@@ -1,0 +1,295 @@
+#include "core/clip/library.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/base/files.h"
+#include "tests/model_support.h"
+
+/* Every test begins with an empty library of its own. */
+static const char *home;
+
+static int empty_library(void **state) {
+    (void)state;
+    home = test_folder();
+    return setenv("XDG_DATA_HOME", home, 1);
+}
+
+static void add_model(const char *name) {
+    pix_clip_config config = test_small_config();
+    char source[4096];
+    char *path;
+    pix_import_report report;
+    pix_error error;
+    (void)snprintf(source, sizeof source, "%s/source.safetensors", home);
+    test_write_checkpoint(source, &config, NULL);
+    assert_ok(pix_library_path(name, &path, &error), &error);
+    assert_ok(pix_model_import(source, name, NULL, path, NULL, NULL, &report, &error), &error);
+    free(path);
+}
+
+static void a_model_lies_under_its_name(void **state) {
+    (void)state;
+    char *path, expected[4096];
+    pix_error error;
+    assert_ok(pix_library_path("ViT-B_32@336+x.1", &path, &error), &error);
+    (void)snprintf(expected, sizeof expected, "%s/pixgrep/models/ViT-B_32@336+x.1.pixm", home);
+    assert_string_equal(path, expected);
+    free(path);
+    char long_name[129];
+    memset(long_name, 'x', 128);
+    long_name[128] = '\0';
+    const char *bad[] = {"",    ".",   "..",  ".hidden",  "-x",
+                         "a/b", "a b", "a\n", "\xC3\xA9", long_name};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(pix_library_path(bad[i], &path, &error), PIX_EINVALID);
+        assert_null(path);
+        assert_int_equal(pix_library_use(bad[i], &error), PIX_EINVALID);
+        assert_int_equal(pix_library_remove(bad[i], &error), PIX_EINVALID);
+    }
+    long_name[127] = '\0';
+    assert_ok(pix_library_path(long_name, &path, &error), &error);
+    free(path);
+}
+
+static void a_name_comes_from_the_file_or_its_folder(void **state) {
+    (void)state;
+    static const struct {
+        const char *source, *name;
+    } cases[] = {
+        {"ViT-B-32.pt", "ViT-B-32"},
+        {"/home/a/ViT-B-32.pt", "ViT-B-32"},
+        {"weights/clip.v2.safetensors", "clip.v2"},
+        {"clip-vit-base-patch32/", "clip-vit-base-patch32"},
+        {"a/clip-vit-base-patch32///", "clip-vit-base-patch32"},
+        {"a/clip-large/model.safetensors", "clip-large"},
+        {"a/clip-large/pytorch_model.bin", "clip-large"},
+        {"model.safetensors", "model"},
+        {"laion/CLIP-ViT-B-32/open_clip_pytorch_model.bin", "CLIP-ViT-B-32"},
+        {"ViT-L/14@336px.pt", "14@336px"},
+        {"my weights (1).pt", "my_weights__1_"},
+        {".hidden.pt", "hidden"},
+        {"--x.pt", "x"},
+        {"\xC3\xA9t\xC3\xA9.pt", "__t__"},
+        {".pt", "pt"},
+        {"/", "model"},
+        {"..", "model"},
+        {"", "model"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *name = pix_library_name_for(cases[i].source), *path;
+        assert_string_equal(name, cases[i].name);
+        assert_int_equal(pix_library_path(name, &path, NULL), PIX_OK);
+        free(path);
+        free(name);
+    }
+    char source[400];
+    memset(source, 'y', sizeof source - 1);
+    source[sizeof source - 1] = '\0';
+    char *name = pix_library_name_for(source);
+    assert_int_equal(strlen(name), 127);
+    free(name);
+}
+
+static void an_empty_library_says_how_to_begin(void **state) {
+    (void)state;
+    pix_model *model;
+    char *current;
+    pix_error error;
+    assert_ok(pix_library_current(&current, &error), &error);
+    assert_null(current);
+    assert_int_equal(pix_library_open(NULL, &model, &error), PIX_ENOTFOUND);
+    assert_null(model);
+    assert_non_null(strstr(error.text, "run: pixgrepd model import"));
+    assert_int_equal(pix_library_open("absent", &model, &error), PIX_ENOTFOUND);
+    assert_non_null(strstr(error.text, "no model is called absent"));
+    assert_int_equal(pix_library_use("absent", &error), PIX_ENOTFOUND);
+    assert_int_equal(pix_library_remove("absent", &error), PIX_ENOTFOUND);
+}
+
+static void the_model_in_use_is_the_one_opened(void **state) {
+    (void)state;
+    pix_model *model;
+    char *current;
+    pix_error error;
+    add_model("one");
+    add_model("two");
+    assert_int_equal(pix_library_open(NULL, &model, &error), PIX_ENOTFOUND);
+    assert_ok(pix_library_use("one", &error), &error);
+    assert_ok(pix_library_use("two", &error), &error);
+    assert_ok(pix_library_current(&current, &error), &error);
+    assert_string_equal(current, "two");
+    free(current);
+    assert_ok(pix_library_open(NULL, &model, &error), &error);
+    assert_string_equal(pix_model_name(model), "two");
+    pix_model_close(model);
+    assert_ok(pix_library_open("one", &model, &error), &error);
+    assert_string_equal(pix_model_name(model), "one");
+    char *path = strdup(pix_model_path(model));
+    pix_model_close(model);
+    assert_ok(pix_library_open(path, &model, &error), &error);
+    assert_string_equal(pix_model_path(model), path);
+    pix_model_close(model);
+    free(path);
+}
+
+static void removing_the_model_in_use_leaves_none(void **state) {
+    (void)state;
+    char *current, *path;
+    pix_error error;
+    add_model("one");
+    add_model("two");
+    assert_ok(pix_library_use("two", &error), &error);
+    assert_ok(pix_library_remove("one", &error), &error);
+    assert_ok(pix_library_current(&current, &error), &error);
+    assert_string_equal(current, "two");
+    free(current);
+    assert_ok(pix_library_remove("two", &error), &error);
+    assert_ok(pix_library_current(&current, &error), &error);
+    assert_null(current);
+    assert_ok(pix_library_path("two", &path, &error), &error);
+    assert_false(test_exists(path));
+    free(path);
+}
+
+static void a_choice_that_cannot_be_opened_is_not_made(void **state) {
+    (void)state;
+    char *current, *path;
+    pix_error error;
+    add_model("good");
+    assert_ok(pix_library_use("good", &error), &error);
+    assert_ok(pix_library_path("bad", &path, &error), &error);
+    test_write_file(path, "junk", 4);
+    free(path);
+    assert_int_equal(pix_library_use("bad", &error), PIX_EFORMAT);
+    assert_non_null(strstr(error.text, "bad.pixm: not a pixgrep model"));
+    assert_ok(pix_library_current(&current, &error), &error);
+    assert_string_equal(current, "good");
+    free(current);
+}
+
+static void a_choice_whose_file_is_gone_says_so(void **state) {
+    (void)state;
+    char *path;
+    pix_model *model;
+    pix_error error;
+    add_model("one");
+    assert_ok(pix_library_use("one", &error), &error);
+    assert_ok(pix_library_path("one", &path, &error), &error);
+    assert_int_equal(unlink(path), 0);
+    free(path);
+    assert_int_equal(pix_library_open(NULL, &model, &error), PIX_ENOTFOUND);
+    assert_non_null(strstr(error.text, "one"));
+    assert_non_null(strstr(error.text, "pixgrepd model use"));
+}
+
+static void a_spoilt_choice_is_named(void **state) {
+    (void)state;
+    char path[4096];
+    char *current;
+    pix_error error;
+    add_model("one");
+    (void)snprintf(path, sizeof path, "%s/pixgrep/models/current", home);
+    static const struct {
+        const char *text;
+        size_t size;
+    } bad[] = {{"", 0}, {"\n", 1}, {"../x\n", 5}, {"one\ntwo\n", 8}, {"on\0e\n", 5}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        test_write_file(path, bad[i].text, bad[i].size);
+        assert_int_equal(pix_library_current(&current, &error), PIX_EFORMAT);
+        assert_null(current);
+        assert_non_null(strstr(error.text, "models/current: not a model's name"));
+    }
+    test_write_file(path, "one", 3); /* written by hand, without a newline */
+    assert_ok(pix_library_current(&current, &error), &error);
+    assert_string_equal(current, "one");
+    free(current);
+}
+
+typedef struct listing {
+    char text[256];
+    int stop_after;
+} listing;
+
+static pix_status note(void *context, const char *name) {
+    listing *list = context;
+    strcat(list->text, name);
+    strcat(list->text, " ");
+    return --list->stop_after == 0 ? PIX_ECANCELLED : PIX_OK;
+}
+
+static void models_are_listed_in_order(void **state) {
+    (void)state;
+    listing list = {.stop_after = -1};
+    pix_error error;
+    assert_ok(pix_library_list(note, &list, &error), &error);
+    assert_string_equal(list.text, "");
+    add_model("b");
+    add_model("c");
+    add_model("a");
+    static const char *const others[] = {"x.pixm.tmp-123", "current", "notes.txt", ".pixm",
+                                         ".d.pixm"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        char path[4096];
+        (void)snprintf(path, sizeof path, "%s/pixgrep/models/%s", home, others[i]);
+        test_write_file(path, "", 0);
+    }
+    assert_ok(pix_library_list(note, &list, &error), &error);
+    assert_string_equal(list.text, "a b c ");
+    list = (listing){.stop_after = 2};
+    assert_int_equal(pix_library_list(note, &list, &error), PIX_ECANCELLED);
+    assert_string_equal(list.text, "a b ");
+}
+
+/* PREFIX is the build tree for a program in its folder `tests`. */
+static void bundled_models_come_after_the_persons_own(void **state) {
+    (void)state;
+    pix_error error;
+    pix_model *model;
+    char *own;
+    const char *bundled = test_built("share/pixgrep/models");
+    assert_ok(pix_folder_make(bundled, &error), &error);
+    char path[4400];
+    (void)snprintf(path, sizeof path, "%s/test-bundled.pixm", bundled);
+    add_model("test-bundled");
+    assert_ok(pix_library_path("test-bundled", &own, &error), &error);
+    pix_bytes bytes = {0};
+    assert_ok(pix_file_read(own, SIZE_MAX, &bytes, &error), &error);
+    test_write_file(path, bytes.data, bytes.size);
+    pix_bytes_free(&bytes);
+
+    assert_ok(pix_library_open("test-bundled", &model, &error), &error);
+    assert_string_equal(pix_model_path(model), own);
+    pix_model_close(model);
+    listing list = {.stop_after = -1};
+    assert_ok(pix_library_list(note, &list, &error), &error);
+    assert_string_equal(list.text, "test-bundled ");
+    assert_ok(pix_library_remove("test-bundled", &error), &error);
+    assert_ok(pix_library_open("test-bundled", &model, &error), &error);
+    assert_string_equal(pix_model_path(model), path);
+    pix_model_close(model);
+    assert_ok(pix_library_use("test-bundled", &error), &error);
+    assert_int_equal(pix_library_remove("test-bundled", &error), PIX_EUNSUPPORTED);
+    assert_non_null(strstr(error.text, "comes with pixgrep"));
+    assert_true(test_exists(path));
+    assert_int_equal(unlink(path), 0);
+    free(own);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(a_model_lies_under_its_name, empty_library),
+        cmocka_unit_test_setup(a_name_comes_from_the_file_or_its_folder, empty_library),
+        cmocka_unit_test_setup(an_empty_library_says_how_to_begin, empty_library),
+        cmocka_unit_test_setup(the_model_in_use_is_the_one_opened, empty_library),
+        cmocka_unit_test_setup(removing_the_model_in_use_leaves_none, empty_library),
+        cmocka_unit_test_setup(a_choice_that_cannot_be_opened_is_not_made, empty_library),
+        cmocka_unit_test_setup(a_choice_whose_file_is_gone_says_so, empty_library),
+        cmocka_unit_test_setup(a_spoilt_choice_is_named, empty_library),
+        cmocka_unit_test_setup(models_are_listed_in_order, empty_library),
+        cmocka_unit_test_setup(bundled_models_come_after_the_persons_own, empty_library),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

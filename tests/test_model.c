@@ -1,0 +1,594 @@
+#include "core/clip/model.h"
+
+#include <dirent.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/base/files.h"
+#include "core/clip/pixm.h"
+#include "tests/model_support.h"
+
+/* "FOLDER/NAME" in one of eight static buffers. */
+static const char *in(const char *folder, const char *name) {
+    static char buffers[8][4096];
+    static int next;
+    char *buffer = buffers[next++ % 8];
+    (void)snprintf(buffer, sizeof buffers[0], "%s/%s", folder, name);
+    return buffer;
+}
+
+static size_t entries(const char *folder) {
+    DIR *stream = opendir(folder);
+    assert_non_null(stream);
+    size_t count = 0;
+    for (struct dirent *entry; (entry = readdir(stream));)
+        count += entry->d_name[0] != '.';
+    (void)closedir(stream);
+    return count;
+}
+
+/* The .pixm of a small made-up model, source beside it. */
+static const char *make_pixm(const char *folder) {
+    pix_clip_config config = test_small_config();
+    pix_import_report report;
+    pix_error error;
+    test_write_checkpoint(in(folder, "source.safetensors"), &config, NULL);
+    const char *path = in(folder, "small.pixm");
+    assert_ok(pix_model_import(in(folder, "source.safetensors"), "small", NULL, path, NULL, NULL,
+                               &report, &error),
+              &error);
+    return path;
+}
+
+static void note_progress(void *context, double done) {
+    double *last = context;
+    assert_true(done > *last && done <= 1);
+    *last = done;
+}
+
+static void import_reports_what_it_made(void **state) {
+    (void)state;
+    const char *folder = test_folder(), *path = in(folder, "deep/er/p32.pixm");
+    pix_import_report report;
+    pix_error error;
+    double last = 0;
+    assert_ok(pix_model_import(test_golden("models/vit-p32/vit-p32.pt"), "p32", NULL, path,
+                               note_progress, &last, &report, &error),
+              &error);
+    assert_true(last == 1);
+    assert_true(report.format[0] != '\0');
+    assert_int_equal(report.config.embed_dim, 32);
+    /* (512 + 77 + 2 + 32) x 128 + 2 blocks, (3072 + 1 + 10 + 4 + 32) x 64 + 2 blocks, the scale */
+    assert_int_equal(report.parameters, 623 * 128 + 2 * (12 * 128 * 128 + 13 * 128) + 3119 * 64 +
+                                            2 * (12 * 64 * 64 + 13 * 64) + 1);
+    assert_string_equal(report.vocabulary, "");
+    assert_true(strlen(report.no_vocabulary) > 20);
+    struct stat info;
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(info.st_size, report.file_bytes);
+    assert_int_equal(info.st_mode & 0777, 0600);
+    assert_true(report.file_bytes > 4 * report.parameters);
+
+    pix_model *model;
+    assert_ok(pix_model_open(path, &model, &error), &error);
+    assert_string_equal(pix_model_name(model), "p32");
+    assert_string_equal(pix_model_path(model), path);
+    assert_string_equal(pix_model_source(model), test_golden("models/vit-p32/vit-p32.pt"));
+    assert_string_equal(pix_model_source_sha256(model), report.source_sha256);
+    assert_string_equal(pix_model_fingerprint(model), report.fingerprint);
+    assert_int_equal(strlen(report.source_sha256), 64);
+    assert_memory_equal(pix_model_config(model), &report.config, sizeof report.config);
+    pix_model_close(model);
+}
+
+static void tensors_are_the_checkpoints_own(void **state) {
+    (void)state;
+    const char *source = test_golden("models/vit-p32/vit-p32.pt");
+    pix_model *model = test_import(source, NULL);
+    pix_checkpoint *checkpoint;
+    pix_clip_tensor *tensors;
+    size_t count;
+    pix_error error;
+    assert_ok(pix_checkpoint_open(source, &checkpoint, &error), &error);
+    assert_ok(pix_clip_tensors(pix_model_config(model), &tensors, &count, &error), &error);
+    for (size_t i = 0; i < count; i++) {
+        size_t elements = pix_clip_tensor_elements(&tensors[i]);
+        float *values = malloc(elements * sizeof *values);
+        assert_non_null(values);
+        const pix_tensor_info *info = pix_checkpoint_find(checkpoint, tensors[i].name);
+        assert_ok(pix_checkpoint_read(checkpoint, info, values, &error), &error);
+        const float *mapped = pix_model_tensor(model, tensors[i].name, elements);
+        assert_int_equal((uintptr_t)mapped % 64, 0);
+        assert_memory_equal(mapped, values, elements * sizeof *values);
+        free(values);
+    }
+    free(tensors);
+    pix_checkpoint_close(checkpoint);
+    pix_model_close(model);
+}
+
+static void one_model_in_two_files_has_one_fingerprint(void **state) {
+    (void)state;
+    pix_model *torch = test_import(test_golden("models/vit-p32/vit-p32.pt"), NULL);
+    pix_model *hugging_face = test_import(test_golden("models/vit-p32/hf-f16"), NULL);
+    pix_model *other = test_import(test_golden("models/vit-p14/hf-bf16"), NULL);
+    assert_string_equal(pix_model_fingerprint(torch), pix_model_fingerprint(hugging_face));
+    assert_string_not_equal(pix_model_source_sha256(torch), pix_model_source_sha256(hugging_face));
+    assert_string_not_equal(pix_model_fingerprint(torch), pix_model_fingerprint(other));
+    pix_model_close(torch);
+    pix_model_close(hugging_face);
+    pix_model_close(other);
+}
+
+/* Kibibytes of the file's mapping that this process has touched. */
+static long resident_kib(const char *path) {
+    FILE *maps = fopen("/proc/self/smaps", "r");
+    assert_non_null(maps);
+    char line[4400];
+    bool ours = false;
+    long kib = -1;
+    while (fgets(line, sizeof line, maps)) {
+        unsigned long start, end;
+        if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+            ours = strstr(line, path) != NULL;
+        if (ours && strncmp(line, "Rss:", 4) == 0)
+            kib = strtol(line + 4, NULL, 10);
+    }
+    (void)fclose(maps);
+    return kib;
+}
+
+static void opening_touches_no_tensor(void **state) {
+    (void)state;
+    pix_model *model = test_import(test_golden("models/vit-p32/vit-p32.pt"), NULL);
+    long kib = resident_kib(pix_model_path(model));
+    assert_true(kib > 0);
+    /* Header and directory are 13 KiB; the kernel maps up to 64 KiB around a touched page. */
+    assert_true(kib <= 128);
+    struct stat info;
+    assert_int_equal(stat(pix_model_path(model), &info), 0);
+    assert_true(info.st_size > 10L * 128 * 1024);
+    pix_model_close(model);
+}
+
+static void checkpoints_that_cannot_run_are_refused(void **state) {
+    (void)state;
+    const char *folder = test_folder(), *path = in(folder, "out/bad.pixm");
+    pix_import_report report;
+    pix_error error;
+    pix_clip_config config = test_small_config();
+    const char *source = in(folder, "nan.safetensors");
+    test_write_checkpoint(source, &config, "visual.proj");
+    assert_int_equal(pix_model_import(source, "bad", NULL, path, NULL, NULL, &report, &error),
+                     PIX_EFORMAT);
+    assert_non_null(strstr(error.text, "nan.safetensors: tensor visual.proj: value 1535 is not"));
+    assert_int_equal(entries(in(folder, "out")), 0);
+
+    source = in(folder, "junk.pt");
+    test_write_file(source, "no weights at all", 17);
+    assert_int_not_equal(pix_model_import(source, "bad", NULL, path, NULL, NULL, &report, &error),
+                         PIX_OK);
+    assert_non_null(strstr(error.text, "junk.pt"));
+    assert_int_equal(
+        pix_model_import(in(folder, "absent.pt"), "bad", NULL, path, NULL, NULL, &report, &error),
+        PIX_ENOTFOUND);
+    assert_non_null(strstr(error.text, "absent.pt"));
+    assert_int_equal(entries(in(folder, "out")), 0);
+}
+
+static void a_resnet_is_refused_by_its_name(void **state) {
+    (void)state;
+    const char *source = test_reference("models/rn-tiny/rn-tiny.pt");
+    if (!test_exists(source))
+        test_skip("no reference data");
+    pix_import_report report;
+    pix_error error;
+    assert_int_equal(pix_model_import(source, "rn", NULL, in(test_folder(), "rn.pixm"), NULL, NULL,
+                                      &report, &error),
+                     PIX_EUNSUPPORTED);
+    assert_non_null(strstr(error.text, "rn-tiny.pt: its vision tower is a ModifiedResNet"));
+}
+
+static void a_full_disk_leaves_nothing_and_spoils_nothing(void **state) {
+    (void)state;
+    const char *folder = test_folder(), *path = make_pixm(folder);
+    size_t before = entries(folder);
+    pix_import_report report;
+    pix_error error = {0};
+    struct rlimit limit, old;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    limit = (struct rlimit){.rlim_cur = 1000000, .rlim_max = old.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    pix_status status = pix_model_import(test_golden("models/vit-p32/vit-p32.pt"), "small", NULL,
+                                         path, NULL, NULL, &report, &error);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    (void)signal(SIGXFSZ, handler);
+    assert_int_equal(status, PIX_EIO);
+    assert_non_null(strstr(error.text, "cannot write"));
+    assert_non_null(strstr(error.text, "small.pixm"));
+    assert_int_equal(entries(folder), before);
+    pix_model *model;
+    assert_ok(pix_model_open(path, &model, &error), &error);
+    assert_int_equal(pix_model_config(model)->embed_dim, 24);
+    pix_model_close(model);
+}
+
+/* Opens the file after `change`, put at `offset`, and expects a refusal that contains `text`. */
+static void refuses_change(const pix_bytes *good, size_t offset, const void *change, size_t size,
+                           const char *text) {
+    const char *path = in(test_folder(), "changed.pixm");
+    test_write_file(path, good->data, good->size);
+    FILE *file = fopen(path, "r+b");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, (long)offset, SEEK_SET), 0);
+    assert_int_equal(fwrite(change, 1, size, file), size);
+    assert_int_equal(fclose(file), 0);
+    pix_model *model;
+    pix_error error = {0};
+    assert_int_not_equal(pix_model_open(path, &model, &error), PIX_OK);
+    assert_null(model);
+    if (!strstr(error.text, path) || !strstr(error.text, text))
+        fail_msg("expected \"%s\" in: %s", text, error.text);
+}
+
+static void other_files_and_versions_are_refused(void **state) {
+    (void)state;
+    const char *folder = test_folder(), *path = make_pixm(folder);
+    pix_bytes good = {0};
+    pix_error error;
+    assert_ok(pix_file_read(path, SIZE_MAX, &good, &error), &error);
+    const pix_pixm_header *h = (const pix_pixm_header *)good.data;
+#define FIELD(name) offsetof(pix_pixm_header, name)
+    char command[4400];
+    (void)snprintf(command, sizeof command,
+                   "was written by an older pixgrep; run: pixgrepd model import %s/source.safeten",
+                   folder);
+    refuses_change(&good, FIELD(version), &(uint32_t){0}, 4, command);
+    refuses_change(&good, FIELD(version), &(uint32_t){9}, 4,
+                   "was written by a newer pixgrep (format 9, this one reads 1)");
+    refuses_change(&good, FIELD(magic), "NUMPY", 5, "not a pixgrep model");
+    refuses_change(&good, FIELD(file_bytes), &(uint64_t){h->file_bytes + 1}, 8, "header says");
+    refuses_change(&good, good.size, "x", 1, "header says");
+    refuses_change(&good, FIELD(directory_offset), &(uint64_t){UINT64_MAX - 63}, 8, "directory");
+    refuses_change(&good, FIELD(directory_count), &(uint64_t){UINT64_MAX / 120 + 2}, 8,
+                   "directory");
+    refuses_change(&good, FIELD(directory_count), &(uint64_t){h->directory_count - 1}, 8,
+                   "directory");
+    refuses_change(&good, FIELD(vocabulary_bytes), &(uint64_t){UINT64_MAX}, 8, "vocabulary");
+    refuses_change(&good, FIELD(config.embed_dim), &(int32_t){25}, 4, "its tensor text_projection");
+    refuses_change(&good, FIELD(config.embed_dim), &(int32_t){-1}, 4, "embed_dim is -1");
+    refuses_change(&good, FIELD(config.vision_kind), &(int32_t){1}, 4, "unknown kind");
+    size_t entry = (size_t)h->directory_offset + 5 * sizeof(pix_pixm_tensor);
+    refuses_change(&good, entry, "X", 1, "its tensor");
+    refuses_change(&good, entry + offsetof(pix_pixm_tensor, offset), &(uint64_t){h->file_bytes}, 8,
+                   "its tensor");
+    refuses_change(&good, entry + offsetof(pix_pixm_tensor, offset), &(uint64_t){8196}, 8,
+                   "its tensor");
+    char long_name[sizeof h->name];
+    memset(long_name, 'x', sizeof long_name);
+    refuses_change(&good, FIELD(name), long_name, sizeof long_name, "not terminated");
+#undef FIELD
+    pix_bytes_free(&good);
+}
+
+static void a_file_cut_anywhere_is_refused(void **state) {
+    (void)state;
+    const char *folder = test_folder(), *path = make_pixm(folder), *cut = in(folder, "cut.pixm");
+    pix_bytes good = {0};
+    pix_error error;
+    assert_ok(pix_file_read(path, SIZE_MAX, &good, &error), &error);
+    for (size_t size = 0; size < good.size; size += 1 + size / 3) {
+        test_write_file(cut, good.data, size);
+        pix_model *model;
+        assert_int_not_equal(pix_model_open(cut, &model, &error), PIX_OK);
+        assert_null(model);
+        assert_non_null(strstr(error.text, "cut.pixm"));
+    }
+    pix_bytes_free(&good);
+}
+
+/* Whatever single byte of header or directory is wrong, opening either refuses it or gives tensors
+ * that can be read to their ends. */
+static void a_wrong_byte_never_leads_outside(void **state) {
+    (void)state;
+    const char *folder = test_folder(), *path = make_pixm(folder), *bad = in(folder, "bad.pixm");
+    pix_bytes bytes = {0};
+    pix_error error;
+    assert_ok(pix_file_read(path, SIZE_MAX, &bytes, &error), &error);
+    test_write_file(bad, bytes.data, bytes.size);
+    FILE *file = fopen(bad, "r+b");
+    assert_non_null(file);
+    const pix_pixm_header *h = (const pix_pixm_header *)bytes.data;
+    size_t end = (size_t)(h->directory_offset + h->directory_count * sizeof(pix_pixm_tensor));
+    size_t opened = 0, refused = 0;
+    double sum = 0;
+    for (size_t at = 0; at < end; at += at < sizeof *h && at > 200 && at < 4000 ? 97 : 3) {
+        char wrong = (char)(bytes.data[at] ^ (1 << at % 8));
+        assert_int_equal(fseek(file, (long)at, SEEK_SET), 0);
+        assert_int_equal(fwrite(&wrong, 1, 1, file), 1);
+        assert_int_equal(fflush(file), 0);
+        pix_model *model;
+        if (pix_model_open(bad, &model, &error)) {
+            refused++;
+        } else {
+            opened++;
+            pix_clip_tensor *tensors;
+            size_t count;
+            assert_ok(pix_clip_tensors(pix_model_config(model), &tensors, &count, &error), &error);
+            for (size_t i = 0; i < count; i++) {
+                size_t elements = pix_clip_tensor_elements(&tensors[i]);
+                const float *values = pix_model_tensor(model, tensors[i].name, elements);
+                sum += (double)values[0] + (double)values[elements - 1];
+            }
+            free(tensors);
+            pix_model_close(model);
+        }
+        assert_int_equal(fseek(file, (long)at, SEEK_SET), 0);
+        assert_int_equal(fwrite(bytes.data + at, 1, 1, file), 1);
+    }
+    assert_int_equal(fclose(file), 0);
+    assert_true(opened > 0 && refused > 1000 && sum == sum);
+    pix_bytes_free(&bytes);
+}
+
+static void flip(const char *path, long at) {
+    FILE *file = fopen(path, "r+b");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, at, at < 0 ? SEEK_END : SEEK_SET), 0);
+    int byte = fgetc(file);
+    assert_int_equal(fseek(file, at, at < 0 ? SEEK_END : SEEK_SET), 0);
+    assert_int_not_equal(fputc(byte ^ 1, file), EOF);
+    assert_int_equal(fclose(file), 0);
+}
+
+static pix_status verify(const char *path, bool *source_checked, pix_error *error) {
+    pix_model *model;
+    assert_ok(pix_model_open(path, &model, error), error);
+    pix_status status = pix_model_verify(model, source_checked, error);
+    pix_model_close(model);
+    return status;
+}
+
+static void verify_finds_every_changed_byte(void **state) {
+    (void)state;
+    const char *folder = test_folder(), *path = make_pixm(folder);
+    bool source_checked;
+    pix_error error;
+    assert_ok(verify(path, &source_checked, &error), &error);
+    assert_true(source_checked);
+    /* The last weight, one in the middle, the source's digest, the contents' digest. */
+    const long places[] = {-64, 200000, offsetof(pix_pixm_header, source_sha256),
+                           offsetof(pix_pixm_header, contents_sha256) + 7};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        flip(path, places[i]);
+        assert_int_equal(verify(path, &source_checked, &error), PIX_EFORMAT);
+        assert_false(source_checked);
+        assert_non_null(strstr(error.text, "small.pixm: its contents are not what import wrote"));
+        flip(path, places[i]);
+    }
+    assert_ok(verify(path, &source_checked, &error), &error);
+    flip(in(folder, "source.safetensors"), -1);
+    assert_int_equal(verify(path, &source_checked, &error), PIX_EMISMATCH);
+    assert_non_null(strstr(error.text, "source.safetensors: not the weights"));
+    assert_int_equal(unlink(in(folder, "source.safetensors")), 0);
+    assert_ok(verify(path, &source_checked, &error), &error);
+    assert_false(source_checked);
+}
+
+/* Six merges, the first of them FIRST: it tells vocabularies apart. */
+static void write_vocabulary(const char *path, const char *first) {
+    char text[256];
+    (void)snprintf(text, sizeof text,
+                   "#version: 0.2\n%s</w>\nt h\ni n\ne r</w>\no n</w>\nt o</w>\n", first);
+    test_write_file(path, text, strlen(text));
+}
+
+/* Importing the model of `folder` uses the vocabulary `path`, in which `word` is the first merge.
+ */
+static void expect_vocabulary(const char *folder, const char *named, const char *path,
+                              const char *word) {
+    pix_import_report report;
+    pix_error error;
+    const char *pixm = in(folder, "out/made.pixm");
+    assert_ok(pix_model_import(in(folder, "model.safetensors"), "made", named, pixm, NULL, NULL,
+                               &report, &error),
+              &error);
+    assert_string_equal(report.vocabulary, path);
+    assert_string_equal(report.no_vocabulary, "");
+    pix_model *model;
+    const pix_tokenizer *tokenizer, *again;
+    assert_ok(pix_model_open(pixm, &model, &error), &error);
+    assert_true(pix_model_has_text(model, NULL));
+    assert_ok(pix_model_tokenizer(model, &tokenizer, &error), &error);
+    assert_ok(pix_model_tokenizer(model, &again, &error), &error);
+    assert_ptr_equal(tokenizer, again);
+    pix_ids ids = {0};
+    assert_int_equal(pix_tokenizer_encode(tokenizer, word, strlen(word), &ids), PIX_OK);
+    assert_int_equal(ids.count, 3);
+    assert_int_equal(ids.data[0], 518);
+    assert_int_equal(ids.data[1], 512);
+    assert_int_equal(ids.data[2], 519);
+    pix_ids_free(&ids);
+    pix_model_close(model);
+}
+
+static char *make_folder(const char *folder, const char *name) {
+    static char buffers[8][4096];
+    static int next;
+    char *path = buffers[next++ % 8];
+    pix_error error;
+    (void)snprintf(path, sizeof buffers[0], "%s/%s", folder, name);
+    assert_ok(pix_folder_make(path, &error), &error);
+    return path;
+}
+
+static void a_vocabulary_is_looked_for_in_order(void **state) {
+    (void)state;
+    const char *folder = test_folder();
+    const char *home = make_folder(folder, "home"), *data = make_folder(folder, "data");
+    const char *chosen = make_folder(folder, "chosen");
+    const char *cache = make_folder(folder, "home/.cache/clip");
+    const char *installed = make_folder(folder, "data/pixgrep/vocab");
+    assert_int_equal(setenv("HOME", home, 1), 0);
+    assert_int_equal(setenv("XDG_DATA_HOME", data, 1), 0);
+    pix_clip_config config = test_small_config();
+    test_write_checkpoint(in(folder, "model.safetensors"), &config, NULL);
+
+    /* From the last place to the first: each goes before those already there. */
+    write_vocabulary(in(cache, "bpe_simple_vocab_16e6.txt"), "a e");
+    expect_vocabulary(folder, NULL, in(cache, "bpe_simple_vocab_16e6.txt"), "ae");
+    write_vocabulary(in(installed, "merges.txt"), "a d");
+    expect_vocabulary(folder, NULL, in(installed, "merges.txt"), "ad");
+    write_vocabulary(in(chosen, "merges.txt"), "a c");
+    assert_int_equal(setenv("PIXGREP_VOCAB", chosen, 1), 0);
+    expect_vocabulary(folder, NULL, in(chosen, "merges.txt"), "ac");
+    write_vocabulary(in(chosen, "any-name"), "a o");
+    assert_int_equal(setenv("PIXGREP_VOCAB", in(chosen, "any-name"), 1), 0);
+    expect_vocabulary(folder, NULL, in(chosen, "any-name"), "ao");
+    write_vocabulary(in(folder, "merges.txt"), "a b");
+    expect_vocabulary(folder, NULL, in(folder, "merges.txt"), "ab");
+    write_vocabulary(in(folder, "bpe_simple_vocab_16e6.txt"), "a f");
+    expect_vocabulary(folder, NULL, in(folder, "bpe_simple_vocab_16e6.txt"), "af");
+    write_vocabulary(in(folder, "named"), "a g");
+    expect_vocabulary(folder, in(folder, "named"), in(folder, "named"), "ag");
+    /* One that does not fit is passed over. */
+    test_write_file(in(folder, "bpe_simple_vocab_16e6.txt"), "a h\n", 4);
+    expect_vocabulary(folder, NULL, in(folder, "merges.txt"), "ab");
+    assert_int_equal(unsetenv("PIXGREP_VOCAB"), 0);
+}
+
+static void no_places(void) {
+    const char *folder = test_folder();
+    assert_int_equal(setenv("HOME", folder, 1), 0);
+    assert_int_equal(setenv("XDG_DATA_HOME", folder, 1), 0);
+    assert_int_equal(unsetenv("PIXGREP_VOCAB"), 0);
+}
+
+static void a_model_without_vocabulary_says_why_and_what_to_do(void **state) {
+    (void)state;
+    no_places();
+    const char *folder = test_folder(), *pixm = in(folder, "m.pixm");
+    pix_clip_config config = test_small_config();
+    const char *source = in(folder, "model.safetensors");
+    test_write_checkpoint(source, &config, NULL);
+    pix_import_report report;
+    pix_error error;
+    assert_ok(pix_model_import(source, "m", NULL, pixm, NULL, NULL, &report, &error), &error);
+    char expected[4400];
+    (void)snprintf(expected, sizeof expected,
+                   "text cannot be encoded: no vocabulary lies beside the weights or is installed; "
+                   "run: pixgrepd model import --vocab FILE %s",
+                   source);
+    assert_string_equal(report.no_vocabulary, expected);
+    pix_model *model;
+    const pix_tokenizer *tokenizer;
+    const char *why;
+    assert_ok(pix_model_open(pixm, &model, &error), &error);
+    assert_false(pix_model_has_text(model, &why));
+    assert_string_equal(why, expected);
+    assert_int_equal(pix_model_tokenizer(model, &tokenizer, &error), PIX_EUNSUPPORTED);
+    assert_null(tokenizer);
+    assert_non_null(strstr(error.text, expected));
+    pix_model_close(model);
+
+    test_write_file(in(folder, "merges.txt"), "#version: 0.2\na b\n", 18);
+    assert_ok(pix_model_import(source, "m", NULL, pixm, NULL, NULL, &report, &error), &error);
+    assert_string_equal(report.vocabulary, "");
+    assert_non_null(strstr(report.no_vocabulary, "merges.txt"));
+}
+
+static void a_named_vocabulary_must_fit(void **state) {
+    (void)state;
+    no_places();
+    const char *folder = test_folder();
+    pix_clip_config config = test_small_config();
+    test_write_checkpoint(in(folder, "model.safetensors"), &config, NULL);
+    test_write_file(in(folder, "short"), "a b\n", 4);
+    pix_import_report report;
+    pix_error error;
+    assert_int_equal(pix_model_import(in(folder, "model.safetensors"), "m", in(folder, "short"),
+                                      in(folder, "out/m.pixm"), NULL, NULL, &report, &error),
+                     PIX_EMISMATCH);
+    assert_non_null(strstr(error.text, "short"));
+    assert_int_equal(pix_model_import(in(folder, "model.safetensors"), "m", in(folder, "absent"),
+                                      in(folder, "out/m.pixm"), NULL, NULL, &report, &error),
+                     PIX_ENOTFOUND);
+    assert_non_null(strstr(error.text, "absent"));
+    assert_false(test_exists(in(folder, "out/m.pixm")));
+}
+
+static void *take_tokenizer(void *model) {
+    const pix_tokenizer *tokenizer;
+    (void)pix_model_tokenizer(model, &tokenizer, NULL);
+    return (void *)(uintptr_t)tokenizer;
+}
+
+static void threads_share_one_tokenizer(void **state) {
+    (void)state;
+    no_places();
+    const char *folder = test_folder();
+    pix_clip_config config = test_small_config();
+    test_write_checkpoint(in(folder, "model.safetensors"), &config, NULL);
+    write_vocabulary(in(folder, "merges.txt"), "a b");
+    pix_model *model = test_import(in(folder, "model.safetensors"), NULL);
+    pthread_t threads[4];
+    void *tokenizers[4];
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, take_tokenizer, model), 0);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_join(threads[i], &tokenizers[i]), 0);
+    for (int i = 0; i < 4; i++) {
+        assert_non_null(tokenizers[i]);
+        assert_ptr_equal(tokenizers[i], tokenizers[0]);
+    }
+    pix_model_close(model);
+}
+
+static void a_relative_source_is_kept_absolute(void **state) {
+    (void)state;
+    const char *folder = test_folder();
+    char before[4096];
+    assert_non_null(getcwd(before, sizeof before));
+    pix_clip_config config = test_small_config();
+    test_write_checkpoint(in(folder, "model.safetensors"), &config, NULL);
+    assert_int_equal(chdir(folder), 0);
+    pix_import_report report;
+    pix_error error;
+    pix_status status =
+        pix_model_import("model.safetensors", "m", NULL, "m.pixm", NULL, NULL, &report, &error);
+    assert_int_equal(chdir(before), 0);
+    assert_ok(status, &error);
+    pix_model *model;
+    assert_ok(pix_model_open(in(folder, "m.pixm"), &model, &error), &error);
+    assert_string_equal(pix_model_source(model), in(folder, "model.safetensors"));
+    pix_model_close(model);
+}
+
+int main(void) {
+    no_places();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(import_reports_what_it_made),
+        cmocka_unit_test(tensors_are_the_checkpoints_own),
+        cmocka_unit_test(one_model_in_two_files_has_one_fingerprint),
+        cmocka_unit_test(opening_touches_no_tensor),
+        cmocka_unit_test(checkpoints_that_cannot_run_are_refused),
+        cmocka_unit_test(a_resnet_is_refused_by_its_name),
+        cmocka_unit_test(a_full_disk_leaves_nothing_and_spoils_nothing),
+        cmocka_unit_test(other_files_and_versions_are_refused),
+        cmocka_unit_test(a_file_cut_anywhere_is_refused),
+        cmocka_unit_test(a_wrong_byte_never_leads_outside),
+        cmocka_unit_test(verify_finds_every_changed_byte),
+        cmocka_unit_test(a_vocabulary_is_looked_for_in_order),
+        cmocka_unit_test(a_model_without_vocabulary_says_why_and_what_to_do),
+        cmocka_unit_test(a_named_vocabulary_must_fit),
+        cmocka_unit_test(threads_share_one_tokenizer),
+        cmocka_unit_test(a_relative_source_is_kept_absolute),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

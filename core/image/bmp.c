@@ -189,9 +189,10 @@ static void write_row(const bitmap *b, int y, bool alpha, uint8_t *to) {
         if (b->bits <= 8) {
             memcpy(to, b->palette[index_at(b, row, x)], 3);
         } else if (b->bits == 24) {
-            to[0] = row[3 * x + 2];
-            to[1] = row[3 * x + 1];
-            to[2] = row[3 * x];
+            const uint8_t *pixel = row + 3 * (size_t)x;
+            to[0] = pixel[2];
+            to[1] = pixel[1];
+            to[2] = pixel[0];
         } else {
             uint32_t pixel = 0;
             for (size_t i = 0; i < bytes; i++)

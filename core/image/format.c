@@ -70,7 +70,7 @@ static bool is_svg(const uint8_t *data, size_t size) {
         return true;
     size_t some = size < 4096 ? size : 4096;
     return (has(data, size, start, "<?xml") || has(data, size, start, "<!")) &&
-           memmem(data, some, "<svg", 4) != NULL;
+           memmem(data, some, "<svg", strlen("<svg")) != NULL;
 }
 
 pix_format pix_format_detect(const uint8_t *data, size_t size) {
@@ -93,7 +93,7 @@ pix_format pix_format_detect(const uint8_t *data, size_t size) {
         return detect_brands(data, size);
     if (has(data, size, 0, "BM"))
         return PIX_FORMAT_BMP;
-    if (data[0] == 'P' && data[1] >= '1' && data[1] <= '6' && memchr(" \t\r\n", data[2], 4))
+    if (data[0] == 'P' && data[1] >= '1' && data[1] <= '6' && data[2] <= ' ')
         return PIX_FORMAT_PNM;
     return is_svg(data, size) ? PIX_FORMAT_SVG : PIX_FORMAT_UNKNOWN;
 }

@@ -160,14 +160,17 @@ static void read_metadata(job *j) {
         }
 }
 
-/* The largest shrinkage that leaves three samples for each of the crop. */
+/* The largest shrinkage that leaves three samples for each of the crop.  libjpeg cannot scale the
+ * narrow chroma of 4:1:1 along with the rest, so that gets a step less. */
 static int choose_shrink(const job *j) {
+    const struct jpeg_decompress_struct *jpeg = &j->jpeg;
     unsigned shorter =
-        j->jpeg.image_width < j->jpeg.image_height ? j->jpeg.image_width : j->jpeg.image_height;
+        jpeg->image_width < jpeg->image_height ? jpeg->image_width : jpeg->image_height;
     unsigned enough = 3 * (unsigned)j->source->options->size;
+    bool narrow = jpeg->max_h_samp_factor > 2 * jpeg->max_v_samp_factor;
     for (unsigned shrink = 8; shrink > 1 && !j->source->options->exact; shrink /= 2)
         if (shorter / shrink >= enough)
-            return (int)shrink;
+            return (int)(narrow ? shrink / 2 : shrink);
     return 1;
 }
 

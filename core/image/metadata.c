@@ -99,7 +99,7 @@ void pix_metadata_set_location(double latitude, double longitude, pix_photo *pho
 /* The text of an ASCII entry; "" when there is none. */
 static const char *text_of(ExifData *exif, ExifIfd ifd, ExifTag tag, char *out, size_t size) {
     ExifEntry *entry = exif_content_get_entry(exif->ifd[ifd], tag);
-    out[0] = '\0';
+    memset(out, 0, size);
     if (!entry || entry->format != EXIF_FORMAT_ASCII || !entry->data)
         return out;
     size_t length = entry->size < size - 1 ? entry->size : size - 1;
@@ -118,7 +118,8 @@ static double degrees(ExifData *exif, ExifTag value_tag, ExifTag reference_tag, 
         return NAN;
     double sum = 0.0, unit = 1.0;
     for (unsigned i = 0; i < 3; i++, unit *= 60.0) {
-        ExifRational part = exif_get_rational(entry->data + 8 * i, exif_data_get_byte_order(exif));
+        ExifRational part =
+            exif_get_rational(entry->data + 8 * (size_t)i, exif_data_get_byte_order(exif));
         if (part.denominator == 0 && part.numerator != 0)
             return NAN;
         if (part.denominator != 0)

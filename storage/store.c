@@ -61,7 +61,7 @@ static pix_status take_lock(const char *path, int *fd, pix_error *error) {
     pix_status status = PIX_OK;
     *fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (*fd < 0)
-        status = pix_fail_errno(error, "cannot create %s", name);
+        status = pix_fail_errno(error, "cannot open %s", name);
     else if (flock(*fd, LOCK_EX | LOCK_NB))
         status = errno == EWOULDBLOCK
                      ? pix_fail(error, PIX_EBUSY, "%s: another pixgrepd is writing", path)

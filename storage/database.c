@@ -75,8 +75,7 @@ static int open_connection(const char *path, int flags, const char *parameters, 
     return result;
 }
 
-/* Why a file cannot be opened at all, said better than SQLite does. */
-static pix_status check_file(const char *path, pix_error *error) {
+pix_status pix_database_check(const char *path, pix_error *error) {
     struct stat info;
     if (stat(path, &info))
         return errno == ENOENT ? pix_fail(error, PIX_ENOTFOUND, "%s: there is no index", path)
@@ -94,9 +93,7 @@ pix_status pix_database_open_writer(const char *path, sqlite3 **out, pix_error *
                                           "PRAGMA cache_size = -32768;"
                                           "PRAGMA journal_size_limit = 67108864;";
     *out = NULL;
-    pix_status status = check_file(path, error);
-    if (status)
-        return status;
+    pix_status status = PIX_OK;
     sqlite3 *db = NULL;
     int version;
     int result = open_connection(path, SQLITE_OPEN_READWRITE, "", &db);
@@ -174,7 +171,7 @@ static pix_status check_version(sqlite3 *db, const char *path, pix_error *error)
 
 pix_status pix_database_open_reader(const char *path, sqlite3 **out, pix_error *error) {
     *out = NULL;
-    pix_status status = check_file(path, error);
+    pix_status status = pix_database_check(path, error);
     if (status)
         return status;
     sqlite3 *db = NULL;

@@ -7,6 +7,9 @@
 
 #include "core/base/error.h"
 
+/* Fails for what is missing or no regular file, in better words than SQLite's. */
+pix_status pix_database_check(const char *path, pix_error *error);
+
 /* Opens an existing file (it may be empty) for its one writer and brings its tables up to date. */
 pix_status pix_database_open_writer(const char *path, sqlite3 **out, pix_error *error);
 

@@ -93,7 +93,7 @@ pix_status pix_store_open(const char *path, pix_store_mode mode, pix_store **out
         status = pix_fail_memory(error);
     else if (mode == PIX_STORE_READ)
         status = pix_database_open_reader(path, &store->db, error);
-    else if (!(status = make_file(path, error)) &&
+    else if (!(status = make_file(path, error)) && !(status = pix_database_check(path, error)) &&
              !(status = take_lock(path, &store->lock_fd, error)))
         status = pix_database_open_writer(path, &store->db, error);
     if (status) {

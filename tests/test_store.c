@@ -957,6 +957,8 @@ static void a_file_that_is_no_index_is_refused_and_left_alone(void **state) {
     assert_refused(path, PIX_STORE_READ, PIX_ENOTFOUND, "no index");
     assert_refused(folder, PIX_STORE_READ, PIX_EUNSUPPORTED, "not a regular file");
     assert_refused(folder, PIX_STORE_WRITE, PIX_EUNSUPPORTED, "not a regular file");
+    (void)snprintf(path, sizeof path, "%s.lock", folder);
+    assert_false(test_exists(path));
 
     static char text[8192];
     memset(text, 'x', sizeof text);

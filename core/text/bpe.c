@@ -57,38 +57,44 @@ unsigned char pix_symbol_byte(uint32_t symbol) {
     return symbol == 255 ? 0xAD : (unsigned char)(symbol - 221 + 0x7F);
 }
 
-static size_t slot_of(const pix_bpe *bpe, uint32_t left, uint32_t right) {
-    uint64_t key = (uint64_t)left << 32 | right;
-    return (size_t)(key * UINT64_C(0x9E3779B97F4A7C15) >> 32) & bpe->mask;
+static uint64_t hash_pair(uint32_t left, uint32_t right) {
+    uint64_t hash = ((uint64_t)left << 32 | right) * UINT64_C(0x9E3779B97F4A7C15);
+    return hash ^ hash >> 32;
 }
 
 pix_status pix_bpe_init(pix_bpe *bpe, size_t merges) {
-    size_t slots = 64;
-    while (slots < 2 * merges)
-        slots *= 2;
-    *bpe = (pix_bpe){.slots = calloc(slots, sizeof *bpe->slots), .mask = slots - 1};
-    return bpe->slots ? PIX_OK : PIX_ENOMEM;
+    size_t bytes;
+    *bpe = (pix_bpe){0};
+    if (pix_symbol_table_init(&bpe->table, merges) ||
+        !pix_size_multiply(merges + 1, sizeof *bpe->pairs, &bytes))
+        return PIX_ENOMEM;
+    bpe->pairs = malloc(bytes);
+    return bpe->pairs ? PIX_OK : PIX_ENOMEM;
 }
 
 void pix_bpe_free(pix_bpe *bpe) {
-    free(bpe->slots);
+    pix_symbol_table_free(&bpe->table);
+    free(bpe->pairs);
     *bpe = (pix_bpe){0};
 }
 
-bool pix_bpe_add(pix_bpe *bpe, uint32_t left, uint32_t right, uint32_t symbol) {
-    size_t at = slot_of(bpe, left, right);
-    for (; bpe->slots[at].symbol != 0; at = (at + 1) & bpe->mask)
-        if (bpe->slots[at].left == left && bpe->slots[at].right == right)
-            return false;
-    bpe->slots[at] = (struct pix_merge){left, right, symbol};
-    return true;
+void pix_bpe_add(pix_bpe *bpe, uint32_t left, uint32_t right) {
+    uint64_t hash = hash_pair(left, right);
+    size_t probe = 0;
+    while (pix_symbol_next(&bpe->table, hash, &probe) != 0) {
+    }
+    pix_symbol_add(&bpe->table, hash, probe, (uint32_t)(PIX_FIRST_MERGE + bpe->count));
+    bpe->pairs[bpe->count++] = (struct pix_pair){left, right};
 }
 
 static uint32_t find_merge(const pix_bpe *bpe, uint32_t left, uint32_t right) {
-    for (size_t at = slot_of(bpe, left, right); bpe->slots[at].symbol != 0;
-         at = (at + 1) & bpe->mask)
-        if (bpe->slots[at].left == left && bpe->slots[at].right == right)
-            return bpe->slots[at].symbol;
+    uint64_t hash = hash_pair(left, right);
+    size_t probe = 0;
+    for (uint32_t symbol; (symbol = pix_symbol_next(&bpe->table, hash, &probe)) != 0;) {
+        const struct pix_pair *pair = &bpe->pairs[symbol - PIX_FIRST_MERGE];
+        if (pair->left == left && pair->right == right)
+            return symbol;
+    }
     return NO_MERGE;
 }
 
@@ -131,10 +137,8 @@ typedef struct long_word {
     struct node {
         uint32_t symbol, previous, next; /* NO_MERGE: none; a symbol merged away is NO_MERGE too */
     } * nodes;
-    candidate *heap; /* smallest symbol first, then leftmost */
+    candidate *heap; /* lowest symbol first, then leftmost */
     size_t count;
-    candidate *batch; /* found while the merges of one kind are under way */
-    size_t batch_count;
 } long_word;
 
 static bool comes_first(candidate a, candidate b) {
@@ -174,51 +178,44 @@ static uint32_t merge_at(const long_word *word, uint32_t at) {
 static void find_candidate(long_word *word, uint32_t at) {
     uint32_t symbol = at == NO_MERGE ? NO_MERGE : merge_at(word, at);
     if (symbol != NO_MERGE)
-        word->batch[word->batch_count++] = (candidate){symbol, at};
+        push(word, (candidate){symbol, at});
 }
 
-/* All merges of one kind are done before a pair they made is looked at, as the reference does. */
+/* A merge is made of symbols of earlier merges, so what a new symbol can become comes later in the
+ * heap than all merges of the kind under way. */
 static void merge_long(long_word *word) {
     while (word->count > 0) {
-        uint32_t symbol = word->heap[0].symbol;
-        word->batch_count = 0;
-        while (word->count > 0 && word->heap[0].symbol == symbol) {
-            uint32_t at = pop(word).at;
-            if (merge_at(word, at) != symbol)
-                continue;
-            struct node *node = &word->nodes[at], *gone = &word->nodes[node->next];
-            node->symbol = symbol;
-            node->next = gone->next;
-            gone->symbol = NO_MERGE;
-            if (node->next != NO_MERGE)
-                word->nodes[node->next].previous = at;
-            find_candidate(word, node->previous);
-            find_candidate(word, at);
-        }
-        for (size_t i = 0; i < word->batch_count; i++)
-            push(word, word->batch[i]);
+        candidate first = pop(word);
+        if (merge_at(word, first.at) != first.symbol)
+            continue;
+        struct node *node = &word->nodes[first.at], *gone = &word->nodes[node->next];
+        node->symbol = first.symbol;
+        node->next = gone->next;
+        gone->symbol = NO_MERGE;
+        if (node->next != NO_MERGE)
+            word->nodes[node->next].previous = first.at;
+        find_candidate(word, node->previous);
+        find_candidate(word, first.at);
     }
 }
 
-/* Every merge adds two candidates and removes a symbol, so 3 * size are enough. */
 static pix_status encode_long(const pix_bpe *bpe, const uint32_t *symbols, size_t size,
                               pix_ids *out) {
     long_word word = {.bpe = bpe};
     pix_status status = PIX_ENOMEM;
-    size_t room;
-    if (size >= UINT32_MAX || !pix_size_multiply(size, 3 * sizeof *word.heap, &room))
+    size_t nodes, heap;
+    /* A candidate for every symbol at first, and two more for every merge. */
+    if (size >= UINT32_MAX || !pix_size_multiply(size, sizeof *word.nodes, &nodes) ||
+        !pix_size_multiply(size, 3 * sizeof *word.heap, &heap))
         return PIX_ENOMEM;
-    word.nodes = malloc(size * sizeof *word.nodes);
-    word.heap = malloc(room);
-    word.batch = malloc(room);
-    if (!word.nodes || !word.heap || !word.batch)
+    word.nodes = malloc(nodes);
+    word.heap = malloc(heap);
+    if (!word.nodes || !word.heap)
         goto done;
     for (uint32_t i = 0; i < size; i++)
         word.nodes[i] = (struct node){symbols[i], i - 1, i + 1 < size ? i + 1 : NO_MERGE};
     for (uint32_t i = 0; i < size; i++)
         find_candidate(&word, i);
-    for (size_t i = 0; i < word.batch_count; i++)
-        push(&word, word.batch[i]);
     merge_long(&word);
     for (uint32_t i = 0; i != NO_MERGE; i = word.nodes[i].next)
         out->data[out->count++] = (int32_t)word.nodes[i].symbol;
@@ -226,7 +223,6 @@ static pix_status encode_long(const pix_bpe *bpe, const uint32_t *symbols, size_
 done:
     free(word.nodes);
     free(word.heap);
-    free(word.batch);
     return status;
 }
 

@@ -5,23 +5,24 @@
 #ifndef PIX_TEXT_BPE_H
 #define PIX_TEXT_BPE_H
 
+#include "core/text/symbol_table.h"
 #include "core/text/tokenizer.h"
-
-/* Maps a pair of symbols to the one that replaces it: open addressing over a power of two. */
-typedef struct pix_bpe {
-    struct pix_merge {
-        uint32_t left, right;
-        uint32_t symbol; /* 0: an empty slot; a lower symbol is an earlier merge */
-    } * slots;
-    size_t mask;
-} pix_bpe;
 
 enum { PIX_BYTE_SYMBOLS = 256, PIX_FIRST_MERGE = 512 };
 
+typedef struct pix_bpe {
+    pix_symbol_table table;
+    struct pix_pair {
+        uint32_t left, right;
+    } * pairs; /* [merges]: what symbol PIX_FIRST_MERGE + i replaces */
+    size_t count;
+} pix_bpe;
+
 pix_status pix_bpe_init(pix_bpe *bpe, size_t merges);
 void pix_bpe_free(pix_bpe *bpe);
-/* False when the pair is there already. There must be room. */
-bool pix_bpe_add(pix_bpe *bpe, uint32_t left, uint32_t right, uint32_t symbol);
+/* Adds the next merge, of two symbols that exist by now: at most as many merges as were announced,
+ * no pair twice. */
+void pix_bpe_add(pix_bpe *bpe, uint32_t left, uint32_t right);
 
 /* The symbol of a byte inside a word: printable Latin-1 first, then the others. */
 uint32_t pix_byte_symbol(unsigned char byte);

@@ -8,6 +8,7 @@
 #include "core/text/clean.h"
 #include "core/text/pretoken.h"
 #include "core/text/runes.h"
+#include "core/text/symbol_table.h"
 #include "core/text/vocabulary.h"
 
 #define START_TEXT "<|startoftext|>"
@@ -21,8 +22,7 @@ typedef struct token {
 
 struct pix_tokenizer {
     pix_bpe bpe;
-    size_t merges;
-    token *tokens; /* [merges + 1] */
+    token *tokens; /* [merges + 1]: the last only has a start */
     char *texts;
 };
 
@@ -33,8 +33,7 @@ static size_t text_size(const token *t) {
 /* What only building needs: which symbol a text is. */
 typedef struct builder {
     pix_tokenizer *tokenizer;
-    uint32_t *names; /* symbols, 0 for an empty slot */
-    size_t mask;
+    pix_symbol_table names;
     size_t count; /* merges so far */
     size_t fill;  /* bytes of texts in use */
 } builder;
@@ -43,135 +42,147 @@ typedef struct side {
     const char *text;
     size_t size;
     bool ends_word;
-    uint64_t hash;
 } side;
 
-/* FNV-1a, continued from `hash`. */
-static uint64_t hash_bytes(uint64_t hash, const char *text, size_t size) {
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ (unsigned char)text[i]) * UINT64_C(0x100000001B3);
+/* Reads eight bytes at a time: texts has that much room at its end. */
+static uint64_t hash_side(const side *s) {
+    uint64_t hash = s->size + (s->ends_word ? 1000 : 0);
+    for (size_t i = 0; i < s->size; i += 8) {
+        uint64_t word;
+        memcpy(&word, s->text + i, 8);
+        if (s->size - i < 8)
+            word &= (UINT64_C(1) << 8 * (s->size - i)) - 1;
+        hash = (hash ^ word) * UINT64_C(0x9E3779B97F4A7C15);
+        hash ^= hash >> 32;
+    }
     return hash;
 }
 
-static size_t slot_of(const builder *b, const side *s) {
-    uint64_t hash = s->hash ^ (s->ends_word ? UINT64_C(0x9E3779B97F4A7C15) : 0);
-    return (size_t)(hash ^ hash >> 29) & b->mask;
-}
-
-/* The slot that holds the text's symbol, or the empty one where it belongs. */
-static uint32_t *find_name(const builder *b, const side *s) {
-    size_t at = slot_of(b, s);
-    for (; b->names[at] != 0; at = (at + 1) & b->mask) {
-        const token *t = &b->tokenizer->tokens[b->names[at] - PIX_FIRST_MERGE];
+/* The symbol of a merged text, or 0; *probe is then where it belongs. */
+static uint32_t find_name(const builder *b, const side *s, uint64_t hash, size_t *probe) {
+    const pix_tokenizer *tokenizer = b->tokenizer;
+    *probe = 0;
+    for (uint32_t symbol; (symbol = pix_symbol_next(&b->names, hash, probe)) != 0;) {
+        const token *t = &tokenizer->tokens[symbol - PIX_FIRST_MERGE];
         if (text_size(t) == s->size && (bool)t->ends_word == s->ends_word &&
-            memcmp(b->tokenizer->texts + t->start, s->text, s->size) == 0)
-            break;
+            memcmp(tokenizer->texts + t->start, s->text, s->size) == 0)
+            return symbol;
     }
-    return &b->names[at];
+    return 0;
 }
 
-static uint32_t find_symbol(const builder *b, const side *s) {
-    if (s->size == 1)
-        return pix_byte_symbol((unsigned char)*s->text) + (s->ends_word ? PIX_BYTE_SYMBOLS : 0);
-    return *find_name(b, s);
+/* True when the text is a byte or was made by an earlier merge. */
+static bool find_symbol(const builder *b, const side *s, uint32_t *symbol) {
+    size_t probe;
+    if (s->size > 1)
+        return (*symbol = find_name(b, s, hash_side(s), &probe)) != 0;
+    *symbol = pix_byte_symbol((unsigned char)*s->text) + (s->ends_word ? PIX_BYTE_SYMBOLS : 0);
+    return true;
 }
 
-/* Reads one side of a merge, appending its bytes to texts; false when it is no text in the
- * vocabulary's alphabet. */
-static bool read_side(builder *b, const char *text, size_t size, side *out) {
+/* Appends to texts the bytes that the alphabet's characters at *at stand for; they end before any
+ * other character, and *at stays there. */
+static void read_side(builder *b, const char **at, const char *end, side *out) {
     const size_t mark = sizeof PIX_WORD_END - 1;
-    char *start = b->tokenizer->texts + b->fill;
-    *out = (side){.text = start};
-    out->ends_word = size > mark && memcmp(text + size - mark, PIX_WORD_END, mark) == 0;
-    size -= out->ends_word ? mark : 0;
-    for (size_t i = 0; i < size;) {
+    char *start = b->tokenizer->texts + b->fill, *fill = start;
+    const char *p = *at;
+    for (;;) {
+        while (p<end && * p> ' ' && *p < 0x7F)
+            *fill++ = *p++;
+        if (p == end || (unsigned char)*p <= ' ')
+            break;
         uint32_t code;
-        i += pix_utf8_read(text + i, size - i, &code);
+        size_t length = pix_utf8_read(p, (size_t)(end - p), &code);
         int byte = pix_alphabet_byte(code);
         if (byte < 0)
-            return false;
-        start[out->size++] = (char)byte;
+            break;
+        *fill++ = (char)byte;
+        p += length;
     }
+    *at = p;
+    size_t size = (size_t)(fill - start);
+    bool ends_word = size > mark && memcmp(fill - mark, PIX_WORD_END, mark) == 0;
+    *out = (side){start, size - (ends_word ? mark : 0), ends_word};
     b->fill += out->size;
-    out->hash = hash_bytes(UINT64_C(0xCBF29CE484222325), out->text, out->size);
-    return out->size > 0;
 }
 
-static pix_status add_merge(builder *b, const char *line, size_t size, pix_error *error) {
-    const char *space = memchr(line, ' ', size);
-    int shown = (int)(size < 80 ? size : 80);
+/* The line that a bad merge is in, for its message. */
+static pix_status fail_merge(const builder *b, const char *line, const char *end, const char *why,
+                             pix_error *error) {
+    enum { LONGEST_SHOWN = 80 };
+    size_t size = 0;
+    while (size < LONGEST_SHOWN && line + size < end && line[size] != '\n')
+        size++;
+    return pix_fail(error, PIX_EFORMAT, "merge %zu: \"%.*s\" %s", b->count + 1, (int)size, line,
+                    why);
+}
+
+static pix_status add_merge(builder *b, const char **at, const char *end, pix_error *error) {
+    const char *line = *at;
+    size_t start = b->fill, probe;
+    uint32_t left_symbol, right_symbol;
     side left, right;
-    size_t start = b->fill, number = b->count + 1;
-    if (!space || !read_side(b, line, (size_t)(space - line), &left) ||
-        !read_side(b, space + 1, size - (size_t)(space - line) - 1, &right))
-        return pix_fail(error, PIX_EFORMAT, "merge %zu: \"%.*s\" is not two parts", number, shown,
-                        line);
-    uint32_t left_symbol = find_symbol(b, &left), right_symbol = find_symbol(b, &right);
-    bool left_known = left.size == 1 || left_symbol != 0;
-    bool right_known = right.size == 1 || right_symbol != 0;
-    if (!left_known || !right_known || left.ends_word)
-        return pix_fail(error, PIX_EFORMAT,
-                        "merge %zu: the %s part of \"%.*s\" is not what an earlier merge made",
-                        number, left_known && !left.ends_word ? "right" : "left", shown, line);
-    side whole = {left.text, left.size + right.size, right.ends_word,
-                  hash_bytes(left.hash, right.text, right.size)};
-    uint32_t symbol = (uint32_t)(PIX_FIRST_MERGE + b->count), *name = find_name(b, &whole);
-    if (*name != 0)
-        return pix_fail(error, PIX_EFORMAT, "merge %zu: \"%.*s\" was made before", number, shown,
-                        line);
-    *name = symbol;
+    read_side(b, at, end, &left);
+    bool space = *at < end && *(*at)++ == ' ';
+    read_side(b, at, end, &right);
+    if (!space || *at == end || *(*at)++ != '\n' || left.size == 0 || right.size == 0)
+        return fail_merge(b, line, end, "is not two parts and the end of a line", error);
+    if (!find_symbol(b, &left, &left_symbol) || left.ends_word)
+        return fail_merge(b, line, end, "begins with what no earlier merge made", error);
+    if (!find_symbol(b, &right, &right_symbol))
+        return fail_merge(b, line, end, "ends with what no earlier merge made", error);
+    side whole = {left.text, left.size + right.size, right.ends_word};
+    uint64_t hash = hash_side(&whole);
+    if (find_name(b, &whole, hash, &probe) != 0)
+        return fail_merge(b, line, end, "makes what an earlier merge made", error);
+    pix_symbol_add(&b->names, hash, probe, (uint32_t)(PIX_FIRST_MERGE + b->count));
     token *t = &b->tokenizer->tokens[b->count++];
     *t = (token){(uint32_t)start & INT32_MAX, whole.ends_word};
     t[1].start = (uint32_t)b->fill & INT32_MAX;
-    (void)pix_bpe_add(&b->tokenizer->bpe, left_symbol, right_symbol, symbol);
+    pix_bpe_add(&b->tokenizer->bpe, left_symbol, right_symbol);
     return PIX_OK;
 }
 
 static pix_status add_merges(builder *b, const char *merges, size_t size, pix_error *error) {
-    for (const char *line = merges, *end = merges + size; line < end;) {
-        const char *newline = memchr(line, '\n', (size_t)(end - line));
-        if (!newline)
-            return pix_fail(error, PIX_EFORMAT, "merge %zu: its line does not end", b->count + 1);
-        pix_status status = add_merge(b, line, (size_t)(newline - line), error);
-        if (status)
-            return status;
-        line = newline + 1;
-    }
-    return PIX_OK;
+    const char *end = merges + size;
+    pix_status status = PIX_OK;
+    while (merges < end && !status)
+        status = add_merge(b, &merges, end, error);
+    return status;
 }
 
+/* Every line begins a merge, the last one even without a newline. */
 static size_t count_lines(const char *text, size_t size) {
+    const char *end = text + size;
     size_t count = 0;
-    for (size_t i = 0; i < size; i++)
-        count += text[i] == '\n';
+    for (; text && text < end; count++) {
+        text = memchr(text, '\n', (size_t)(end - text));
+        text += text != NULL;
+    }
     return count;
 }
 
 pix_status pix_tokenizer_new(const char *merges, size_t size, pix_tokenizer **out,
                              pix_error *error) {
     *out = NULL;
-    if (size >= INT32_MAX)
-        return pix_fail(error, PIX_ELIMIT, "merges of %zu bytes are too large", size);
-    size_t slots = 64, count = count_lines(merges, size);
-    while (slots < 2 * count)
-        slots *= 2;
+    size_t count = count_lines(merges, size);
+    if (size >= INT32_MAX || count + PIX_FIRST_MERGE + 2 > PIX_SYMBOL_LIMIT)
+        return pix_fail(error, PIX_ELIMIT, "%zu merges in %zu bytes are too many", count, size);
     pix_tokenizer *tokenizer = calloc(1, sizeof *tokenizer);
-    builder b = {.tokenizer = tokenizer, .mask = slots - 1};
+    builder b = {.tokenizer = tokenizer};
     pix_status status = PIX_ENOMEM;
     if (!tokenizer)
         goto done;
-    tokenizer->merges = count;
-    tokenizer->tokens = calloc(count + 1, sizeof *tokenizer->tokens);
-    tokenizer->texts = malloc(size + 1);
-    b.names = calloc(slots, sizeof *b.names);
-    if (tokenizer->tokens && tokenizer->texts && b.names)
+    tokenizer->tokens = malloc((count + 1) * sizeof *tokenizer->tokens);
+    tokenizer->texts = malloc(size + 8);
+    if (tokenizer->tokens && tokenizer->texts && !pix_symbol_table_init(&b.names, count))
         status = pix_bpe_init(&tokenizer->bpe, count);
 done:
     if (status)
         status = pix_fail_memory(error);
     else
         status = add_merges(&b, merges, size, error);
-    free(b.names);
+    pix_symbol_table_free(&b.names);
     if (status)
         pix_tokenizer_free(tokenizer);
     else
@@ -189,7 +200,7 @@ void pix_tokenizer_free(pix_tokenizer *tokenizer) {
 }
 
 int32_t pix_tokenizer_start(const pix_tokenizer *tokenizer) {
-    return (int32_t)(PIX_FIRST_MERGE + tokenizer->merges);
+    return (int32_t)(PIX_FIRST_MERGE + tokenizer->bpe.count);
 }
 
 int32_t pix_tokenizer_end(const pix_tokenizer *tokenizer) {

@@ -94,11 +94,32 @@ static void an_atomic_file_appears_only_when_committed(void **state) {
     pix_bytes_free(&content);
 }
 
+static void an_atomic_file_has_one_writer_and_survives_a_killed_one(void **state) {
+    (void)state;
+    char path[128], left[136];
+    (void)snprintf(path, sizeof path, "%s/file", test_folder());
+    (void)snprintf(left, sizeof left, "%s.tmp", path);
+    test_write_file(left, "what a killed writer left behind", 32);
+    pix_error error;
+    pix_atomic_file *first, *second;
+    assert_ok(pix_atomic_file_open(path, &first, &error), &error);
+    assert_int_equal(pix_atomic_file_open(path, &second, &error), PIX_EBUSY);
+    assert_null(second);
+    assert_true(fputs("new", pix_atomic_file_stream(first)) >= 0);
+    assert_ok(pix_atomic_file_commit(first, &error), &error);
+    pix_atomic_file_close(first);
+    assert_false(test_exists(left));
+    pix_bytes content = {0};
+    assert_ok(pix_file_read(path, 100, &content, &error), &error);
+    assert_string_equal(content.data, "new");
+    pix_bytes_free(&content);
+}
+
 static void gzip_is_bounded_and_checked(void **state) {
     (void)state;
     /* gzip of "hello\n" */
-    static const unsigned char member[] = {0x1f, 0x8b, 8,    0,    0,    0, 0,    0,    0,
-                                           3,    0xcb, 0x48, 0xcd, 0xc9, 0xc9, 0xe7, 2,    0,
+    static const unsigned char member[] = {0x1f, 0x8b, 8,    0,    0,    0,    0,    0, 0,
+                                           3,    0xcb, 0x48, 0xcd, 0xc9, 0xc9, 0xe7, 2, 0,
                                            0x20, 0x30, 0x3a, 0x36, 6,    0,    0,    0};
     unsigned char twice[2 * sizeof member];
     memcpy(twice, member, sizeof member);
@@ -150,6 +171,7 @@ int main(void) {
         cmocka_unit_test(numbers_are_parsed_strictly),
         cmocka_unit_test(sha256_matches_its_standard),
         cmocka_unit_test(an_atomic_file_appears_only_when_committed),
+        cmocka_unit_test(an_atomic_file_has_one_writer_and_survives_a_killed_one),
         cmocka_unit_test(gzip_is_bounded_and_checked),
         cmocka_unit_test(a_closed_queue_drains),
         cmocka_unit_test(popping_an_empty_queue_times_out),

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -113,6 +114,33 @@ struct pix_atomic_file {
     char *temporary;
 };
 
+/* Opens the temporary file for this process alone: a killed writer's remains are overwritten, a
+ * live writer's are not. */
+static pix_status claim_temporary(const char *path, int *fd, pix_error *error) {
+    for (;;) {
+        *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (*fd < 0)
+            return pix_fail_errno(error, "cannot create %s", path);
+        pix_status status = PIX_OK;
+        if (flock(*fd, LOCK_EX | LOCK_NB))
+            status = errno == EWOULDBLOCK
+                         ? pix_fail(error, PIX_EBUSY, "%s: another process is writing it", path)
+                         : pix_fail_errno(error, "cannot lock %s", path);
+        struct stat ours, named;
+        /* Between open and flock the name may have been renamed to its place. */
+        bool still_there = !status && !fstat(*fd, &ours) && !stat(path, &named) &&
+                           ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
+        if (still_there && ftruncate(*fd, 0))
+            status = pix_fail_errno(error, "cannot create %s", path);
+        if (still_there && !status)
+            return PIX_OK;
+        close(*fd);
+        *fd = -1;
+        if (status)
+            return status;
+    }
+}
+
 pix_status pix_atomic_file_open(const char *path, pix_atomic_file **out, pix_error *error) {
     *out = NULL;
     pix_atomic_file *file = calloc(1, sizeof *file);
@@ -120,15 +148,21 @@ pix_status pix_atomic_file_open(const char *path, pix_atomic_file **out, pix_err
         return pix_fail_memory(error);
     pix_status status = PIX_OK;
     file->path = strdup(path);
-    if (!file->path || asprintf(&file->temporary, "%s.tmp-%ld", path, (long)getpid()) < 0) {
+    char *temporary = NULL;
+    int fd = -1;
+    if (!file->path || asprintf(&temporary, "%s.tmp", path) < 0)
         status = pix_fail_memory(error);
+    else
+        status = claim_temporary(temporary, &fd, error);
+    if (status) {
+        free(temporary);
         goto fail;
     }
-    int fd = open(file->temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0 || !(file->stream = fdopen(fd, "w+"))) {
-        status = pix_fail_errno(error, "cannot create %s", file->temporary);
-        if (fd >= 0)
-            close(fd);
+    file->temporary = temporary;
+    file->stream = fdopen(fd, "w+");
+    if (!file->stream) {
+        status = pix_fail_errno(error, "cannot create %s", temporary);
+        close(fd);
         goto fail;
     }
     *out = file;

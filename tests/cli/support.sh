@@ -1,5 +1,6 @@
 # Sourced by the tests of this folder: a clean home, a library of generated pictures, checks that print
 # what they saw.
+: "${BUILD:?the build folder}" "${SOURCE:?the source folder}" "${REFERENCE:?the reference data, present or not}"
 set -u
 export LC_ALL=C.UTF-8
 WORK=$(mktemp -d /tmp/pixgrep-cli-XXXXXX)

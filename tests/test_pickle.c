@@ -114,7 +114,7 @@ static void check_written(const pix_value *top) {
 static void every_protocol_of_python_gives_the_same_values(void **state) {
     (void)state;
     for (size_t i = 0; i < 4; i++) {
-        for (char later = 0; later < (i < 2 ? 1 : 2); later++) {
+        for (int later = 0; later < (i < 2 ? 1 : 2); later++) {
             char copy[256];
             memcpy(copy, written[i].data, written[i].size);
             copy[1] = (char)(copy[1] + later); /* protocol 3 from 2, 5 from 4 */

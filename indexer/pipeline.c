@@ -144,6 +144,8 @@ static void decode(pix_worker *worker, pix_job *job, int fd) {
     pix_pipeline *pipeline = worker->pipeline;
     job->crop = worker->crops + (size_t)worker->batch_count * pipeline->crop_size;
     pix_status status = pix_decoder_run(worker->decoder, fd, job->crop, &job->photo, &job->error);
+    if (status == PIX_ECRASHED) /* perhaps by a signal to the whole group: only twice is the file */
+        status = pix_decoder_run(worker->decoder, fd, job->crop, &job->photo, &job->error);
     if (!same_file_state(job, fd)) {
         (void)pix_fail(&job->error, PIX_EBUSY, "changed while being read");
         finish(pipeline, job, PIX_OUTCOME_TROUBLE, "decode");

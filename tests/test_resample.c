@@ -129,9 +129,9 @@ static void the_same_size_is_the_identity(void **state) {
     (void)state;
     srand(3);
     pix_axis x = {.input = 33, .extent = 33.0F, .output = 33, .first = 0, .count = 33};
-    uint8_t *from = noise(33 * 33 * 3);
+    uint8_t *from = noise((size_t)33 * 33 * 3);
     uint8_t *out = run(from, &x, &x, 3);
-    assert_memory_equal(out, from, 33 * 33 * 3);
+    assert_memory_equal(out, from, (size_t)33 * 33 * 3);
     free(from);
     free(out);
 }

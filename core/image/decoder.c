@@ -260,7 +260,11 @@ static pix_status receive_reply(pix_decoder *d, uint8_t *crop, pix_photo *photo,
     do
         got = recv(d->socket, &reply, sizeof reply, MSG_TRUNC);
     while (got < 0 && errno == EINTR);
-    if (got != sizeof reply)
+    if (got > 0 && got != sizeof reply) {
+        (void)end_child(d);
+        return pix_fail(error, PIX_ECRASHED, "the decoder's answer makes no sense");
+    }
+    if (got <= 0)
         return fail_dead(d, error);
     sanitise(&reply);
     if (reply.error.status)

@@ -42,6 +42,7 @@ static bool receive(pix_decode_request *request, int *photo) {
     return got == sizeof *request && *photo >= 0;
 }
 
+/* Takes over the descriptor `photo`. */
 static void answer(const pix_decode_request *request, int photo, uint8_t *crop, size_t crop_size) {
     pix_decode_reply reply;
     memset(&reply, 0, sizeof reply);
@@ -52,6 +53,7 @@ static void answer(const pix_decode_request *request, int photo, uint8_t *crop, 
         reply.error.status = pix_fail(&reply.error, PIX_EINVALID, "crop of a wrong size");
     else
         reply.error.status = pix_preprocess(photo, &options, crop, &reply.photo, &reply.error);
+    (void)close(photo);
     (void)send(PIX_DECODE_SOCKET, &reply, sizeof reply, MSG_NOSIGNAL);
 }
 
@@ -70,7 +72,7 @@ int main(void) {
     if (crop == MAP_FAILED)
         return 2;
     pix_decode_request request;
-    for (int photo; receive(&request, &photo); (void)close(photo))
+    for (int photo; receive(&request, &photo);)
         answer(&request, photo, crop, crop_size);
     return 0;
 }

@@ -32,7 +32,7 @@ typedef struct test_array {
 bool test_array_load(const char *path, test_array *out);
 void test_array_free(test_array *array);
 
-/* A path into tests/golden or into the reference data, in a static buffer of which there are eight. */
+/* A path into tests/golden or the reference data, in one of eight static buffers. */
 const char *test_golden(const char *format, ...) __attribute__((format(printf, 1, 2)));
 const char *test_reference(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* A path into the build tree: "bin/pixgrep". */

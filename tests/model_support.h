@@ -11,6 +11,14 @@
 #include "core/clip/model.h"
 #include "tests/support.h"
 
+/* `count` zeroed items of `size` bytes; never NULL. */
+static inline void *test_zeroed(size_t count, size_t size) {
+    void *data = calloc(count + 1, size);
+    if (!data)
+        abort();
+    return data;
+}
+
 /* `source` imported into a fresh folder and opened; `vocabulary` as for pix_model_import. */
 static inline pix_model *test_import(const char *source, const char *vocabulary) {
     char path[4096];

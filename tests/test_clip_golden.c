@@ -48,9 +48,8 @@ static void need(const golden *g, const char *folder, const char *name, test_arr
 /* All features, raw ones compared on the way (they are at most 25 and lose 4e-6 in PyTorch). */
 static void encode(fixture *f) {
     pix_error error;
-    f->image = malloc(f->images * f->embed * sizeof(float));
-    f->text = malloc(f->texts * f->embed * sizeof(float));
-    assert_true(f->image && f->text);
+    f->image = test_zeroed(f->images * f->embed, sizeof(float));
+    f->text = test_zeroed(f->texts * f->embed, sizeof(float));
     assert_ok(pix_session_encode_pixels(f->session, f->pixels.f, (int)f->images, f->image, &error),
               &error);
     size_t context = f->tokens.shape[1];
@@ -115,9 +114,8 @@ static void matrix_matches(const fixture *f, const char *name, const double *our
 
 static void logits_match(const fixture *f) {
     double scale = (double)pix_model_config(f->model)->logit_scale;
-    double *by_image = malloc(f->images * f->texts * sizeof *by_image);
-    double *by_text = malloc(f->images * f->texts * sizeof *by_text);
-    assert_true(by_image && by_text);
+    double *by_image = test_zeroed(f->images * f->texts, sizeof *by_image);
+    double *by_text = test_zeroed(f->images * f->texts, sizeof *by_text);
     for (size_t i = 0; i < f->images; i++)
         for (size_t t = 0; t < f->texts; t++)
             by_image[i * f->texts + t] = by_text[t * f->images + i] =
@@ -137,9 +135,8 @@ static void logits_match(const fixture *f) {
 
 static void a_batch_equals_one_at_a_time(const fixture *f) {
     size_t one = f->pixels.count / f->images;
-    float *feature = malloc(f->embed * sizeof *feature);
+    float *feature = test_zeroed(f->embed, sizeof *feature);
     pix_error error;
-    assert_non_null(feature);
     for (size_t i = 0; i < f->images; i++) {
         assert_ok(pix_session_encode_pixels(f->session, f->pixels.f + i * one, 1, feature, &error),
                   &error);
@@ -166,8 +163,7 @@ static void activation_matches(const golden *g, const char *name, const float *x
 static void blocks_match(const golden *g, const char *tower, const pix_transformer *t,
                          pix_scratch *scratch, int tokens, bool halves) {
     size_t count = (size_t)tokens * (size_t)t->width;
-    float *before = malloc(count * sizeof *before);
-    assert_non_null(before);
+    float *before = test_zeroed(count, sizeof *before);
     char name[64];
     for (int layer = 0; layer < t->layers; layer++) {
         halves = halves && layer == 0;
@@ -196,8 +192,7 @@ static void blocks_match(const golden *g, const char *tower, const pix_transform
 
 static void conv1_matches(const golden *g, const pix_vit *vit, const pix_scratch *scratch) {
     int cells = vit->grid * vit->grid, patch = 3 * vit->patch_size * vit->patch_size;
-    float *out = malloc((size_t)cells * (size_t)vit->transformer.width * sizeof *out);
-    assert_non_null(out);
+    float *out = test_zeroed((size_t)cells * (size_t)vit->transformer.width, sizeof *out);
     /* Turned round, since PyTorch puts channels first: [width, cells]. */
     pix_gemm(vit->transformer.width, cells, patch, 1, vit->conv1, patch, scratch->hidden + patch,
              patch, true, 0, out, cells);
@@ -326,8 +321,7 @@ static void reference_vit_tiny_from_its_texts(void **state) {
     json_t *texts = json_object_get(index, "texts");
     assert_int_equal(json_array_size(texts), tokens.shape[0]);
     size_t context = tokens.shape[1], embed = features.shape[1];
-    float *feature = malloc(embed * sizeof *feature);
-    assert_non_null(feature);
+    float *feature = test_zeroed(embed, sizeof *feature);
     pix_ids ids = {0};
     for (size_t i = 0; i < tokens.shape[0]; i++) {
         json_t *text = json_array_get(texts, i);

@@ -215,8 +215,8 @@ typedef struct listing {
 
 static pix_status note(void *context, const char *name) {
     listing *list = context;
-    strcat(list->text, name);
-    strcat(list->text, " ");
+    size_t length = strlen(list->text);
+    (void)snprintf(list->text + length, sizeof list->text - length, "%s ", name);
     return --list->stop_after == 0 ? PIX_ECANCELLED : PIX_OK;
 }
 

@@ -98,8 +98,7 @@ static void tensors_are_the_checkpoints_own(void **state) {
     assert_ok(pix_clip_tensors(pix_model_config(model), &tensors, &count, &error), &error);
     for (size_t i = 0; i < count; i++) {
         size_t elements = pix_clip_tensor_elements(&tensors[i]);
-        float *values = malloc(elements * sizeof *values);
-        assert_non_null(values);
+        float *values = test_zeroed(elements, sizeof *values);
         const pix_tensor_info *info = pix_checkpoint_find(checkpoint, tensors[i].name);
         assert_ok(pix_checkpoint_read(checkpoint, info, values, &error), &error);
         const float *mapped = pix_model_tensor(model, tensors[i].name, elements);

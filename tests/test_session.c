@@ -133,10 +133,9 @@ static double oracle_gelu(const oracle *o, double v) {
 
 static void oracle_layer(const oracle *o, size_t layer, double *x) {
     size_t w = o->width;
-    double *qkv = malloc(o->tokens * 3 * w * sizeof *qkv);
-    double *normal = malloc(w * sizeof *normal), *mixed = malloc(w * sizeof *mixed);
-    double *hidden = malloc(o->mlp * sizeof *hidden), *out = malloc(w * sizeof *out);
-    assert_true(qkv && normal && mixed && hidden && out);
+    double *qkv = test_zeroed(o->tokens * 3 * w, sizeof *qkv);
+    double *normal = test_zeroed(w, sizeof *normal), *mixed = test_zeroed(w, sizeof *mixed);
+    double *hidden = test_zeroed(o->mlp, sizeof *hidden), *out = test_zeroed(w, sizeof *out);
     for (size_t t = 0; t < o->tokens; t++) {
         oracle_norm(o, x + t * w, layer_weight(o, layer, "ln_1.weight", w),
                     layer_weight(o, layer, "ln_1.bias", w), normal);
@@ -201,8 +200,7 @@ static void oracle_image(const pix_model *model, const float *pixels, float *fea
     const float *conv = weight(&o, "conv1.weight", o.width * 3 * patch * patch);
     const float *class = weight(&o, "class_embedding", o.width);
     const float *position = weight(&o, "positional_embedding", o.tokens * o.width);
-    double *x = calloc(o.tokens * o.width, sizeof *x);
-    assert_non_null(x);
+    double *x = test_zeroed(o.tokens * o.width, sizeof *x);
     for (size_t t = 0; t < o.tokens; t++)
         for (size_t w = 0; w < o.width; w++) {
             double sum = t == 0 ? (double)class[w] : 0;
@@ -234,8 +232,7 @@ static void oracle_text(const pix_model *model, const int32_t *ids, size_t count
                 .causal = true};
     const float *token = weight(&o, "token_embedding.weight", (size_t)c->vocab_size * o.width);
     const float *position = weight(&o, "positional_embedding", (size_t)c->context_length * o.width);
-    double *x = malloc(count * o.width * sizeof *x);
-    assert_non_null(x);
+    double *x = test_zeroed(count * o.width, sizeof *x);
     for (size_t i = 0; i < count * o.width; i++)
         x[i] =
             (double)token[(size_t)ids[i / o.width] * o.width + i % o.width] + (double)position[i];
@@ -284,7 +281,7 @@ static void to_pixels(const uint8_t *rgb, int count, float *pixels) {
 static void check_against_oracle(const pix_clip_config *config, size_t end) {
     const int32_t ids[16] = {518, 3, 511, 77, 519, 5, 519, 200};
     uint8_t rgb[PIXELS];
-    float pixels[PIXELS], ours[EMBED], expected[EMBED];
+    float pixels[PIXELS], ours[EMBED], expected[EMBED] = {0};
     fill_bytes(rgb, sizeof rgb);
     to_pixels(rgb, 1, pixels);
     pix_model *model = make(config);

@@ -38,22 +38,27 @@ static void import_free(import *im) {
     free(im->values);
 }
 
+static pix_status set_text(char *field, size_t room, const char *text, const char *what,
+                           pix_error *error) {
+    size_t size = strlen(text) + 1;
+    if (size > room)
+        return pix_fail(error, PIX_ELIMIT, "%s has %zu bytes, at most %zu fit: %s", what, size - 1,
+                        room - 1, text);
+    memcpy(field, text, size);
+    return PIX_OK;
+}
+
 /* `source` as an absolute path, symbolic links kept: what a person would type again. */
-static pix_status set_source(import *im, const char *source, const char *name, pix_error *error) {
-    char *folder = source[0] == '/' ? NULL : getcwd(NULL, 0);
-    char *path = folder ? pix_path_join(folder, source) : strdup(source);
-    pix_status status = PIX_OK;
-    if (!path)
-        status = pix_fail_memory(error);
-    else if (strlen(path) >= sizeof im->header.source)
-        status = pix_fail(error, PIX_ELIMIT, "%s: the path is too long", source);
-    else if (strlen(name) >= sizeof im->header.name)
-        status = pix_fail(error, PIX_ELIMIT, "%s: a model's name has at most %zu bytes", name,
-                          sizeof im->header.name - 1);
-    else {
-        strcpy(im->header.source, path);
-        strcpy(im->header.name, name);
-    }
+static pix_status set_source(import *im, const char *source, pix_error *error) {
+    if (source[0] == '/')
+        return set_text(im->header.source, sizeof im->header.source, source, "the path", error);
+    char *folder = getcwd(NULL, 0);
+    if (!folder)
+        return pix_fail_errno(error, "cannot find the current folder");
+    char *path = pix_path_join(folder, source);
+    pix_status status =
+        path ? set_text(im->header.source, sizeof im->header.source, path, "the path", error)
+             : pix_fail_memory(error);
     free(path);
     free(folder);
     return status;
@@ -118,7 +123,7 @@ static pix_status lay_out(import *im, pix_error *error) {
         pix_pixm_align(h->directory_offset + im->tensor_count * sizeof *im->directory);
     h->vocabulary_bytes = im->merges.size;
     uint64_t offset = pix_pixm_align(h->vocabulary_offset + h->vocabulary_bytes);
-    size_t largest = 0;
+    size_t largest = sizeof(float);
     for (size_t i = 0; i < im->tensor_count; i++) {
         const pix_clip_tensor *tensor = &im->tensors[i];
         size_t bytes = pix_clip_tensor_elements(tensor) * sizeof(float);
@@ -248,7 +253,8 @@ pix_status pix_model_import(const char *source, const char *name, const char *vo
                             void *context, pix_import_report *report, pix_error *error) {
 import im = {.path = pixm_path };
     pix_status status;
-    if ((status = set_source(&im, source, name, error)) ||
+    if ((status = set_text(im.header.name, sizeof im.header.name, name, "the name", error)) ||
+        (status = set_source(&im, source, error)) ||
         (status = pix_checkpoint_open(source, &im.checkpoint, error)) ||
         (status = read_config(&im, error)) || (status = find_vocabulary(&im, vocabulary, error)) ||
         (status = lay_out(&im, error)) || (status = make_folder_of(pixm_path, error)) ||

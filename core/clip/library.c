@@ -137,11 +137,12 @@ pix_status pix_library_current(char **name, pix_error *error) {
     if (status == PIX_ENOTFOUND)
         status = PIX_OK;
     else if (!status) {
-        size_t length = text.data ? strcspn(text.data, "\n") : 0;
-        if (length != text.size - (length < text.size) || !is_name(text.data, length))
+        const char *line = text.data ? text.data : "";
+        size_t length = strcspn(line, "\n");
+        if (length != text.size - (length < text.size) || !is_name(line, length))
             status = pix_fail(error, PIX_EFORMAT,
                               "%s: not a model's name; run: pixgrepd model use NAME", path);
-        else if (!(*name = strndup(text.data, length)))
+        else if (!(*name = strndup(line, length)))
             status = pix_fail_memory(error);
     }
     pix_bytes_free(&text);

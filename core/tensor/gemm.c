@@ -137,6 +137,7 @@ const char *pix_gemm_library(void) {
     return blas.library;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): as many parameters as BLAS has */
 void pix_gemm(int m, int n, int k, float alpha, const float *a, int a_stride, const float *b,
               int b_stride, bool transpose_b, float beta, float *c, int c_stride) {
     assert(blas.sgemm && "pix_gemm_open comes first");

@@ -1,0 +1,131 @@
+#!/usr/bin/env bash
+# pixgrepd model: importing, naming, choosing, verifying and removing models.
+. "$(dirname "$0")/support.sh"
+golden=$SOURCE/tests/golden/models
+models=$XDG_DATA_HOME/pixgrep/models
+
+says() { # says WHAT TEXT: standard error has it
+    check "$1: standard error says '$2', not '$(cat "$WORK/err")'" grep -qF -- "$2" "$WORK/err"
+}
+prints() { # prints WHAT PATTERN
+    check "$1: standard output has '$2'" grep -q -- "$2" "$WORK/out"
+}
+
+run pixgrepd model list
+expect 0 "no models"
+check "no models: nothing is printed" test ! -s "$WORK/out"
+
+run pixgrepd model import "$golden/vit-p32/vit-p32.pt"
+expect 0 "import"
+prints "import" "^vit-p32: imported from $golden/vit-p32/vit-p32.pt (.*)$"
+prints "import" "775,873"
+prints "import" "vocabulary *none"
+prints "import" "now the current model"
+says "import without a vocabulary" "pixgrepd model import --vocab"
+check "import: one file" test -s "$models/vit-p32.pixm"
+check "import: only for the user" test "$(stat -c %a "$models/vit-p32.pixm")" = 600
+
+run pixgrepd model import "$golden/vit-p32/hf-f16" --name half --no-use
+expect 0 "import a folder"
+prints "--no-use" "pixgrepd model use half"
+run pixgrepd model list
+expect 0 "list"
+check "list: two, the current one marked" test "$(cut -f 1 "$WORK/out" | tr '\n' ,)" = "  half,* vit-p32,"
+check "list: of the same weights" test "$(cut -f 5 "$WORK/out" | sort -u | wc -l)" -eq 1
+run pixgrepd model use half
+expect 0 "use"
+run pixgrepd model list
+check "use" grep -q '^\* half' "$WORK/out"
+
+run pixgrepd model import "$golden/vit-p14/hf-bf16" --name bf16
+expect 0 "import another"
+run pixgrepd model verify
+expect 0 "verify"
+check "verify: three lines" test "$(wc -l <"$WORK/out")" -eq 3
+run pixgrepd model verify half
+expect 0 "verify one"
+prints "verify one" "^half: as imported, and so is the file it came from$"
+
+# The store keeps each model's vectors.
+photos=$WORK/photos
+mkdir "$photos"
+cp "$SOURCE"/tests/golden/preprocess/images/off-*.png "$photos/"
+run pixgrepd index "$photos"
+expect 0 "index with bf16"
+run pixgrepd index --model vit-p32 "$photos"
+expect 0 "index with vit-p32"
+prints "index with vit-p32" " 3 unchanged; 3 encoded"
+run pixgrepd index --model "$models/half.pixm" "$photos"
+expect 0 "the same weights under another name"
+prints "the same weights under another name" " 3 unchanged; 0 encoded"
+run pixgrepd status
+check "status: both models" test "$(grep -c '^model *3 of 3 photos encoded with' "$WORK/out")" -eq 2
+
+# What cannot be done.
+run pixgrepd model use nosuch
+expect 2 "use of an unknown model"
+says "use of an unknown model" "nosuch"
+run pixgrepd index --model nosuch "$photos"
+expect 2 "index with an unknown model"
+says "index with an unknown model" "nosuch"
+run pixgrepd model import "$WORK/nowhere.pt"
+expect 2 "import of nothing"
+says "import of nothing" "nowhere.pt"
+run pixgrepd model import "$photos/off-224x229.png"
+expect 2 "import of a picture"
+run pixgrepd model import "$golden/vit-p32/vit-p32.pt" --name ../evil
+expect 2 "a name that leaves the folder"
+check "a name that leaves the folder" test ! -e "$models/../evil.pixm"
+run pixgrepd model import "$golden/vit-p32/vit-p32.pt" --name other --vocab "$SOURCE/LICENSE"
+expect 2 "a vocabulary that is none"
+head -c 1000000 "$golden/vit-p32/vit-p32.pt" >"$WORK/cut.pt"
+run pixgrepd model import "$WORK/cut.pt"
+expect 2 "a file that is cut"
+check "failed imports leave no file" test "$(ls "$models" | grep -c pixm)" -eq 3
+
+# Damage is found; a model can be imported again over the damaged one.
+size=$(stat -c %s "$models/bf16.pixm")
+printf 'x' | dd of="$models/bf16.pixm" bs=1 seek=$((size / 2)) conv=notrunc status=none
+run pixgrepd model verify bf16
+expect 2 "verify of a damaged file"
+says "verify of a damaged file" "bf16.pixm"
+run pixgrepd model import "$golden/vit-p14/hf-bf16" --name bf16
+expect 0 "import again"
+run pixgrepd model verify bf16
+expect 0 "verify after importing again"
+cp "$golden/vit-p32/vit-p32.pt" "$WORK/mine.pt"
+run pixgrepd model import "$WORK/mine.pt"
+expect 0 "import of a copy"
+echo more >>"$WORK/mine.pt"
+run pixgrepd model verify mine
+expect 2 "verify of a source that changed"
+says "verify of a source that changed" "mine.pt"
+rm "$WORK/mine.pt"
+run pixgrepd model verify mine
+expect 0 "verify without its source"
+prints "verify without its source" "is gone"
+
+run pixgrepd model remove mine
+expect 0 "remove"
+check "remove: no file is left" test ! -e "$models/mine.pixm"
+run pixgrepd model remove mine
+expect 2 "remove twice"
+run pixgrepd index "$photos"
+expect 2 "no current model after its removal"
+says "no current model after its removal" "pixgrepd model"
+
+# With a real vocabulary, text works.
+if [ -r "$REFERENCE/models/vit-tiny/vit-tiny.pt" ]; then
+    run pixgrepd model import "$REFERENCE/models/vit-tiny/vit-tiny.pt" --vocab "$REFERENCE/bpe_simple_vocab_16e6.txt.gz"
+    expect 0 "import with a vocabulary"
+    prints "import with a vocabulary" "vocabulary *$REFERENCE/bpe_simple_vocab_16e6.txt.gz"
+    check "import with a vocabulary: no complaint" test ! -s "$WORK/err"
+    run pixgrepd model list
+    prints "list" "^\* vit-tiny.*text and pictures"
+    run env PIXGREP_VOCAB="$REFERENCE/bpe_simple_vocab_16e6.txt.gz" pixgrepd model import "$REFERENCE/models/vit-tiny/vit-tiny.pt"
+    expect 0 "import with PIXGREP_VOCAB"
+    prints "import with PIXGREP_VOCAB" "vocabulary *$REFERENCE/bpe_simple_vocab_16e6.txt.gz"
+else
+    echo "SKIP a real vocabulary: the reference data is not here"
+fi
+finish

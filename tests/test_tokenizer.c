@@ -334,6 +334,9 @@ static void merge_files_are_read_with_and_without_their_header(void **state) {
         assert_string_equal(merges.data, "a b\nab c</w>\n");
         pix_bytes_free(&merges);
     }
+    pix_tokenizer *none = load(write_vocabulary(files[0]), 514);
+    assert_int_equal(pix_tokenizer_end(none), 513);
+    pix_tokenizer_free(none);
 }
 
 static void load_fails(const char *text, size_t token_count, pix_status want, const char *why) {

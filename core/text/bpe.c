@@ -1,5 +1,6 @@
 #include "core/text/bpe.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -233,6 +234,7 @@ static void read_symbols(const char *word, size_t size, uint32_t *symbols) {
 }
 
 pix_status pix_bpe_encode(const pix_bpe *bpe, const char *word, size_t size, pix_ids *out) {
+    assert(size > 0);
     if (pix_ids_reserve(out, size))
         return PIX_ENOMEM;
     if (size <= SHORT_WORD) {

@@ -144,20 +144,20 @@ static pix_status add_merge(builder *b, const char **at, const char *end, pix_er
 }
 
 static pix_status add_merges(builder *b, const char *merges, size_t size, pix_error *error) {
-    const char *end = merges + size;
     pix_status status = PIX_OK;
-    while (merges < end && !status)
+    if (size == 0)
+        return status;
+    for (const char *end = merges + size; merges < end && !status;)
         status = add_merge(b, &merges, end, error);
     return status;
 }
 
 /* Every line begins a merge, the last one even without a newline. */
 static size_t count_lines(const char *text, size_t size) {
-    const char *end = text + size;
     size_t count = 0;
-    for (; text && text < end; count++) {
-        text = memchr(text, '\n', (size_t)(end - text));
-        text += text != NULL;
+    for (size_t i = 0; i < size; count++) {
+        const char *newline = memchr(text + i, '\n', size - i);
+        i = newline ? (size_t)(newline - text) + 1 : size;
     }
     return count;
 }

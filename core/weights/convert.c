@@ -38,15 +38,15 @@ static uint32_t bits_of(float value) {
 /* binary16 -> binary32.  A normal number needs its exponent moved by 127 - 15 = 112.  A subnormal
  * is given the exponent of 2^-14 and has 2^-14 subtracted, which is exact and never meets a float32
  * subnormal, so it does not depend on the FPU's denormal mode.  Infinity and NaN get all exponent
- * bits. There is no branch, so a loop over it vectorises. */
+ * bits. Masks instead of conditions keep branches out, so that a loop over it vectorises. */
 static inline float half_to_float(uint16_t half) {
     uint32_t sign = (uint32_t)(half & 0x8000) << 16;
     uint32_t magnitude = (uint32_t)(half & 0x7FFF) << 13;
+    uint32_t subnormal = 0 - (uint32_t)(magnitude < (1U << 23));
+    uint32_t special = 0 - (uint32_t)(magnitude >= (31U << 23));
     uint32_t normal = magnitude + (112U << 23);
     uint32_t tiny = bits_of(float_of(magnitude + (113U << 23)) - float_of(113U << 23));
-    uint32_t bits = magnitude < (1U << 23) ? tiny : normal;
-    bits |= magnitude >= (31U << 23) ? 255U << 23 : 0;
-    return float_of(bits | sign);
+    return float_of((tiny & subnormal) | (normal & ~subnormal) | (special & 255U << 23) | sign);
 }
 
 /* Blocks of a fixed size are what the compiler vectorises at -O2. */

@@ -171,7 +171,7 @@ static unsigned index_at(const bitmap *b, const uint8_t *row, int x) {
     if (b->indices)
         return row[x];
     size_t bit = (size_t)x * b->bits;
-    return row[bit / 8] >> (8 - b->bits - bit % 8) & ((1U << b->bits) - 1);
+    return (unsigned)row[bit / 8] >> (8 - b->bits - bit % 8) & ((1U << b->bits) - 1);
 }
 
 /* The masked bits as 0..255. */

@@ -20,6 +20,7 @@ struct pix_crop {
     uint8_t *prepared; /* one row as the resize wants it, when that is not the codec's */
     uint8_t *square;   /* [size, size, channels], as stored */
     uint8_t *out;
+    void *profile;            /* what picture.profile points to */
     pix_resampler *resampler; /* one of the three */
     pix_resampler16 *resampler16;
     pix_nearest *nearest;
@@ -84,6 +85,20 @@ static pix_status start(pix_crop *c, pix_error *error) {
     return pix_resampler_new(&x, &y, (int)c->channels, c->square, &c->resampler, error);
 }
 
+/* libvips may replace an image's profile while it reads rows. */
+static pix_status keep_profile(pix_crop *c, pix_error *error) {
+    const void *profile = c->picture.profile;
+    c->picture.profile = NULL;
+    if (!profile || c->exact)
+        return PIX_OK;
+    c->profile = malloc(c->picture.profile_size + 1);
+    if (!c->profile)
+        return pix_fail_memory(error);
+    memcpy(c->profile, profile, c->picture.profile_size);
+    c->picture.profile = c->profile;
+    return PIX_OK;
+}
+
 pix_status pix_crop_new(const pix_picture *picture, const pix_decode_options *options, uint8_t *out,
                         pix_crop **crop, pix_error *error) {
     *crop = NULL;
@@ -96,7 +111,9 @@ pix_status pix_crop_new(const pix_picture *picture, const pix_decode_options *op
     c->size = options->size;
     c->exact = options->exact;
     c->out = out;
-    pix_status status = start(c, error);
+    pix_status status = keep_profile(c, error);
+    if (!status)
+        status = start(c, error);
     if (status)
         pix_crop_free(c);
     else
@@ -110,6 +127,7 @@ void pix_crop_free(pix_crop *c) {
     pix_resampler_free(c->resampler);
     pix_resampler16_free(c->resampler16);
     pix_nearest_free(c->nearest);
+    free(c->profile);
     free(c->prepared);
     free(c->square);
     free(c);

@@ -32,7 +32,7 @@ typedef struct pix_picture {
     int shrink;                  /* rows span full_width / shrink samples */
     bool nearest;                /* exact: Pillow resizes palettes and bilevel pictures so */
     int orientation;             /* EXIF 1..8, to be applied */
-    const void *profile;         /* ICC, or NULL; borrowed until pix_crop_finish */
+    const void *profile;         /* ICC, or NULL; pix_crop_new keeps a copy */
     size_t profile_size;
 } pix_picture;
 

@@ -60,9 +60,8 @@ static void read_metadata(const libraw_data_t *raw, pix_photo *photo) {
 static bool decode_preview(libraw_data_t *raw, const pix_source *source, uint8_t *crop,
                            const pix_photo *photo) {
     const libraw_thumbnail_t *preview = &raw->thumbnail;
-    if (preview->tformat != LIBRAW_THUMBNAIL_JPEG || libraw_unpack_thumb(raw) || !preview->thumb)
-        return false;
-    if (preview->twidth < PREVIEW_SIDE || preview->theight < PREVIEW_SIDE)
+    if (libraw_unpack_thumb(raw) || preview->tformat != LIBRAW_THUMBNAIL_JPEG || !preview->thumb ||
+        preview->twidth < PREVIEW_SIDE || preview->theight < PREVIEW_SIDE)
         return false;
     pix_source jpeg = {.data = (const uint8_t *)preview->thumb,
                        .size = preview->tlength,

@@ -60,7 +60,7 @@ static char *next_buffer(void) {
 static const char *build(const char *folder, const char *format, va_list arguments) {
     char *buffer = next_buffer();
     int length = snprintf(buffer, 4096, "%s/", folder);
-    vsnprintf(buffer + length, 4096 - (size_t)length, format, arguments);
+    (void)vsnprintf(buffer + length, 4096 - (size_t)length, format, arguments);
     return buffer;
 }
 
@@ -102,7 +102,7 @@ const char *test_folder(void) {
     if (folder_count == 64)
         die("too many temporary folders", "");
     char *path = folders[folder_count++];
-    strcpy(path, "/tmp/pixgrep-test-XXXXXX");
+    (void)snprintf(path, sizeof folders[0], "/tmp/pixgrep-test-XXXXXX");
     if (!mkdtemp(path))
         die("mkdtemp", path);
     return path;

@@ -74,8 +74,8 @@ static void sha256_matches_its_standard(void **state) {
 static void an_atomic_file_appears_only_when_committed(void **state) {
     (void)state;
     char path[128], folder[96];
-    snprintf(folder, sizeof folder, "%s/a/b", test_folder());
-    snprintf(path, sizeof path, "%s/file", folder);
+    (void)snprintf(folder, sizeof folder, "%s/a/b", test_folder());
+    (void)snprintf(path, sizeof path, "%s/file", folder);
     pix_error error;
     assert_ok(pix_folder_make(folder, &error), &error);
     pix_atomic_file *file;
@@ -158,7 +158,7 @@ static void popping_an_empty_queue_times_out(void **state) {
     assert_null(pix_queue_pop(queue, 0));
     int64_t start = pix_now_ns();
     assert_null(pix_queue_pop(queue, 20));
-    assert_true(pix_now_ns() - start >= 19 * 1000000);
+    assert_true(pix_now_ns() - start >= INT64_C(19000000));
     pix_queue_free(queue);
 }
 

@@ -1,7 +1,6 @@
 #include "core/base/bytes.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,7 +76,6 @@ pix_status pix_bytes_append_escaped(pix_bytes *bytes, const char *text, size_t s
     pix_status status = PIX_OK;
     for (size_t i = 0; i < size && !status; i++) {
         unsigned char c = (unsigned char)text[i];
-        char escape[5];
         if (c == '\n')
             status = pix_bytes_append(bytes, "\\n", 2);
         else if (c == '\t')
@@ -85,7 +83,8 @@ pix_status pix_bytes_append_escaped(pix_bytes *bytes, const char *text, size_t s
         else if (c == '\\')
             status = pix_bytes_append(bytes, "\\\\", 2);
         else if (c < 0x20 || c == 0x7F) {
-            snprintf(escape, sizeof escape, "\\x%02x", c);
+            char escape[5] = "\\x";
+            pix_hex(&c, 1, escape + 2);
             status = pix_bytes_append(bytes, escape, 4);
         } else
             status = pix_bytes_append(bytes, &text[i], 1);

@@ -181,12 +181,10 @@ static pix_status sync_folder_of(const char *path, pix_error *error) {
     if (!folder)
         return pix_fail_memory(error);
     char *slash = strrchr(folder, '/');
-    if (!slash)
-        strcpy(folder, ".");
-    else
+    if (slash)
         slash[slash == folder ? 1 : 0] = '\0';
     pix_status status = PIX_OK;
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 || fsync(fd))
         status = pix_fail_errno(error, "cannot sync %s", folder);
     if (fd >= 0)

@@ -52,3 +52,26 @@ pix_status pix_gzip_expand(const void *data, size_t size, size_t limit, pix_byte
         status = pix_fail(error, PIX_ELIMIT, "gzip data expands to more than %zu bytes", limit);
     return status;
 }
+
+pix_status pix_deflate_expand(const void *data, size_t size, size_t expanded_size, uint32_t crc,
+                              pix_bytes *out, pix_error *error) {
+    if (size > UINT_MAX || expanded_size > UINT_MAX)
+        return pix_fail(error, PIX_ELIMIT, "deflated data of %zu bytes is too large", size);
+    if (pix_bytes_reserve(out, expanded_size))
+        return pix_fail_memory(error);
+    Bytef *target = (Bytef *)out->data + out->size;
+    z_stream stream = {.next_in = (z_const Bytef *)data,
+                       .avail_in = (uInt)size,
+                       .next_out = target,
+                       .avail_out = (uInt)expanded_size};
+    if (inflateInit2(&stream, -15) != Z_OK)
+        return pix_fail_memory(error);
+    int result = inflate(&stream, Z_FINISH);
+    (void)inflateEnd(&stream);
+    if (result != Z_STREAM_END || stream.avail_out != 0 ||
+        crc32(0, target, (uInt)expanded_size) != crc)
+        return pix_fail(error, PIX_EFORMAT, "deflated data does not expand to what it should");
+    out->size += expanded_size;
+    out->data[out->size] = '\0';
+    return PIX_OK;
+}

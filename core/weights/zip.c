@@ -1,10 +1,10 @@
 #include "core/weights/zip.h"
 
 #include <endian.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
+
+#include "core/base/gzip.h"
 
 /* Record sizes and signatures of PKWARE's APPNOTE.TXT 6.3, sections 4.3.7 to 4.3.16. */
 enum {
@@ -299,28 +299,6 @@ const pix_zip_member *pix_zip_find(const pix_zip *zip, const char *name) {
     return bsearch(&key, zip->members, zip->count, sizeof key, by_name);
 }
 
-/* Raw deflate into exactly member->size bytes. */
-static pix_status expand(const pix_zip_member *member, pix_bytes *out, pix_error *error) {
-    if (member->stored_size > UINT_MAX || member->size > UINT_MAX)
-        return pix_fail(error, PIX_ELIMIT, "member %s is too large to expand", member->name);
-    if (pix_bytes_reserve(out, member->size))
-        return pix_fail_memory(error);
-    z_stream stream = {.next_in = (z_const Bytef *)member->data,
-                       .avail_in = (uInt)member->stored_size,
-                       .next_out = (Bytef *)out->data,
-                       .avail_out = (uInt)member->size};
-    if (inflateInit2(&stream, -15) != Z_OK)
-        return pix_fail_memory(error);
-    int result = inflate(&stream, Z_FINISH);
-    (void)inflateEnd(&stream);
-    if (result != Z_STREAM_END || stream.avail_out != 0 ||
-        crc32(0, (const Bytef *)out->data, (uInt)member->size) != member->crc32)
-        return corrupt(member->name, "does not expand to what it should", error);
-    out->size = member->size;
-    out->data[out->size] = '\0';
-    return PIX_OK;
-}
-
 pix_status pix_zip_view(const pix_zip_member *member, size_t limit, pix_bytes *expanded,
                         const uint8_t **data, pix_error *error) {
     *data = NULL;
@@ -331,8 +309,9 @@ pix_status pix_zip_view(const pix_zip_member *member, size_t limit, pix_bytes *e
         *data = member->data;
         return PIX_OK;
     }
-    pix_status status = expand(member, expanded, error);
-    if (!status)
-        *data = (const uint8_t *)expanded->data;
-    return status;
+    if (pix_deflate_expand(member->data, member->stored_size, member->size, member->crc32, expanded,
+                           error))
+        return pix_error_prefix(error, "member %s", member->name);
+    *data = (const uint8_t *)expanded->data;
+    return PIX_OK;
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Generates core/text/tables_*.h.  Needs only Python 3.11 or later; run it from the repository's root:
+"""Generates core/text/tables_*.h.  Needs Python 3.11 or later and clang-format; from the root:
 
     npm install --prefix /tmp/ftfy @photostructure/ftfy@0.0.2
     python3 tools/make_text_tables.py /tmp/ftfy/node_modules/@photostructure/ftfy
@@ -101,7 +101,8 @@ def html_tables():
     entities = {name: (text, "HTML") for name, text in html.entities.html5.items()}
     for name, text in html.entities.html5.items():
         upper = name.upper()
-        if name.endswith(";") and name == name.lower() and html.unescape("&" + upper) == "&" + upper:
+        unknown = html.unescape("&" + upper) == "&" + upper
+        if name.endswith(";") and name == name.lower() and unknown:
             entities[upper] = (text.upper(), "FTFY")
     names, texts, table = "", "", []
     # A name with its semicolon comes first, so that the one without is found inside it.

@@ -87,7 +87,7 @@ static void read_side(builder *b, const char **at, const char *end, side *out) {
     char *start = b->tokenizer->texts + b->fill, *fill = start;
     const char *p = *at;
     for (;;) {
-        while (p<end && * p> ' ' && *p < 0x7F)
+        while (p < end && (unsigned char)(*p - '!') <= '~' - '!')
             *fill++ = *p++;
         if (p == end || (unsigned char)*p <= ' ')
             break;

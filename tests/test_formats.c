@@ -428,6 +428,22 @@ static void grey_and_transparent_kinds_are_read(void **state) {
     g_object_unref(faded);
 }
 
+/* One pixel of the colour (200, 100, 50), which the file declares transparent. */
+static void a_transparent_gif_is_white_by_default_and_coloured_in_exact_mode(void **state) {
+    (void)state;
+    static const char gif[] = "GIF89a\1\0\1\0\x80\0\0\x0A\x14\x1E\xC8\x64\x32"
+                              "\x21\xF9\4\1\0\0\1\0"
+                              "\x2C\0\0\0\0\1\0\1\0\0\2\2\x4C\1\0;";
+    static const uint8_t white[3] = {255, 255, 255}, coloured[3] = {200, 100, 50};
+    uint8_t crop[BYTES];
+    pix_error error;
+    test_write_file(temporary("clear.gif"), gif, sizeof gif - 1);
+    assert_ok(preprocess(temporary("clear.gif"), &usual, crop, NULL, &error), &error);
+    assert_memory_equal(crop, white, 3);
+    assert_ok(preprocess(temporary("clear.gif"), &exact, crop, NULL, &error), &error);
+    assert_memory_equal(crop, coloured, 3);
+}
+
 static void formats_are_told_by_their_bytes(void **state) {
     (void)state;
     static const struct {
@@ -483,6 +499,7 @@ int main(void) {
         cmocka_unit_test(other_kinds_of_bmp_are_refused_with_their_name),
         cmocka_unit_test(formats_of_libvips_are_read),
         cmocka_unit_test(grey_and_transparent_kinds_are_read),
+        cmocka_unit_test(a_transparent_gif_is_white_by_default_and_coloured_in_exact_mode),
         cmocka_unit_test(formats_are_told_by_their_bytes),
     };
     return cmocka_run_group_tests(tests, make_folder, NULL);

@@ -3,6 +3,7 @@
  * A pix_decoder owns one child, pixgrep-decode, a socket to it and memory shared with it.  Picture
  * libraries are linked only there.  A child that crashes, hangs or grows without bound costs one
  * file: the error says so and the next call starts a new child.  One thread at a time per decoder.
+ * The libraries' chatter goes nowhere unless PIXGREP_DECODE_STDERR is set in the environment.
  */
 #ifndef PIX_IMAGE_DECODER_H
 #define PIX_IMAGE_DECODER_H

@@ -5,6 +5,8 @@
 /* The IHDR chunk is always first (PNG specification, 11.2.2). */
 enum { PNG_DEPTH = 24, PNG_COLOUR = 25, PNG_INTERLACE = 28, PNG_HEADER = 33 };
 
+enum { GIF_HEADER = 13, GIF_EXTENSION = 0x21, GIF_IMAGE = 0x2C };
+
 bool pix_png_is_interlaced(const uint8_t *data, size_t size) {
     return size >= PNG_HEADER && data[PNG_INTERLACE] != 0;
 }
@@ -26,31 +28,45 @@ bool pix_palette_is_grey_ramp(const uint8_t *palette, size_t colours, size_t str
     return true;
 }
 
-/* Walks to the first image descriptor; its own palette, if any, overrides the global one. */
+/* The offset of what follows the header and the global palette (GIF89a, appendix A). */
+static size_t gif_blocks(const uint8_t *data, size_t size) {
+    if (size < GIF_HEADER)
+        return size;
+    size_t palette = data[10] & 0x80 ? (size_t)3 * (2U << (data[10] & 7)) : 0;
+    return GIF_HEADER + palette;
+}
+
+/* Past the extension at `at`: blocks until an empty one. */
+static size_t gif_skip(const uint8_t *data, size_t size, size_t at) {
+    at += 2;
+    while (at < size && data[at] != 0)
+        at += (size_t)data[at] + 1;
+    return at + 1;
+}
+
+/* The first image's own palette, if any, overrides the global one. */
 static pix_pillow gif_rules(const uint8_t *data, size_t size) {
     pix_pillow rules = {.nearest = true, .opaque = true};
-    const uint8_t *palette = NULL;
-    size_t colours = 0, at = 13;
-    if (size < at)
-        return rules;
-    if (data[10] & 0x80) {
-        colours = (size_t)2 << (data[10] & 7);
-        palette = data + at;
-        at += 3 * colours;
-    }
-    while (at + 2 < size && data[at] == 0x21) { /* extensions: blocks until an empty one */
-        at += 2;
-        while (at < size && data[at] != 0)
-            at += (size_t)data[at] + 1;
-        at++;
-    }
-    if (at + 10 <= size && data[at] == 0x2C && data[at + 9] & 0x80) {
+    size_t at = gif_blocks(data, size);
+    size_t palette = at > GIF_HEADER ? GIF_HEADER : 0;
+    size_t colours = palette ? (at - palette) / 3 : 0;
+    while (at + 2 < size && data[at] == GIF_EXTENSION)
+        at = gif_skip(data, size, at);
+    if (at + 10 <= size && data[at] == GIF_IMAGE && data[at + 9] & 0x80) {
+        palette = at + 10;
         colours = (size_t)2 << (data[at + 9] & 7);
-        palette = data + at + 10;
     }
-    if (palette && (size_t)(palette - data) + 3 * colours <= size)
-        rules.nearest = !pix_palette_is_grey_ramp(palette, colours, 3);
+    if (palette && palette + 3 * colours <= size)
+        rules.nearest = !pix_palette_is_grey_ramp(data + palette, colours, 3);
     return rules;
+}
+
+void pix_gif_forget_transparency(uint8_t *data, size_t size) {
+    enum { GRAPHIC_CONTROL = 0xF9, TRANSPARENT = 1 };
+    for (size_t at = gif_blocks(data, size); at + 3 < size && data[at] == GIF_EXTENSION;
+         at = gif_skip(data, size, at))
+        if (data[at + 1] == GRAPHIC_CONTROL)
+            data[at + 3] &= (uint8_t)~TRANSPARENT;
 }
 
 static pix_pillow tiff_rules(const uint8_t *data, size_t size, bool wide) {

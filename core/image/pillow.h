@@ -20,6 +20,10 @@ typedef struct pix_pillow {
 /* `wide`: the codec delivers 16-bit samples. */
 pix_pillow pix_pillow_rules(const pix_source *source, bool wide);
 
+/* Pillow keeps the colour that a GIF declares transparent; libvips would leave black there.  Makes
+ * the first image opaque. */
+void pix_gif_forget_transparency(uint8_t *data, size_t size);
+
 bool pix_png_is_interlaced(const uint8_t *data, size_t size);
 
 /* Whether `colours` entries of red, green, blue, `stride` bytes apart, are the greys 0, 1, 2, ...

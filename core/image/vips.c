@@ -74,10 +74,9 @@ static pix_status fail_reading(const pix_source *source, int row, int rows, pix_
                     rows, reason);
 }
 
-static VipsImage *open_image(const pix_source *source) {
+static VipsImage *open_image(const pix_source *source, const uint8_t *data) {
     VipsImage *image = NULL;
-    void *data = (void *)(uintptr_t)source->data;
-    VipsSource *memory = vips_source_new_from_memory(data, source->size);
+    VipsSource *memory = vips_source_new_from_memory((void *)(uintptr_t)data, source->size);
     if (!memory)
         return NULL;
 #define LOAD(loader)                                                                               \
@@ -169,6 +168,7 @@ typedef struct reader {
     bool wide;         /* 16-bit samples */
     uint8_t *bytes;    /* one row narrowed */
     uint8_t *opaque;   /* one row without alpha */
+    uint8_t *altered;  /* a copy of the file, when it has to be read differently */
 } reader;
 
 /* Removes the last sample of every pixel. */
@@ -279,7 +279,14 @@ static pix_status decode(reader *r, uint8_t *crop, pix_photo *photo, pix_error *
     pix_status status = pix_vips_start(error);
     if (status)
         return status;
-    r->image = open_image(r->source);
+    if (r->source->options->exact && r->source->format == PIX_FORMAT_GIF) {
+        r->altered = malloc(r->source->size);
+        if (!r->altered)
+            return pix_fail_memory(error);
+        memcpy(r->altered, r->source->data, r->source->size);
+        pix_gif_forget_transparency(r->altered, r->source->size);
+    }
+    r->image = open_image(r->source, r->altered ? r->altered : r->source->data);
     if (!r->image)
         return fail_reading(r->source, 0, 0, error);
     photo->width = vips_image_get_width(r->image);
@@ -313,6 +320,7 @@ pix_status pix_vips_decode(const pix_source *source, uint8_t *crop, pix_photo *p
     free(r.opaque);
     VIPS_UNREF(r.region);
     VIPS_UNREF(r.image);
+    free(r.altered);
     vips_error_clear();
     return status;
 }

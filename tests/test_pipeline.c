@@ -128,7 +128,7 @@ static void vectors_are_those_of_a_photo_encoded_alone(void **state) {
     pix_decode_options options = {.size = size};
     pix_decoder *alone;
     pix_session *session;
-    uint8_t *crop = malloc((size_t)(3 * size * size));
+    uint8_t *crop = malloc(3 * (size_t)size * (size_t)size);
     float *vector = malloc((size_t)dimension * sizeof *vector);
     assert_ok(pix_decoder_open(decoder, &options, &alone, &error), &error);
     assert_ok(pix_session_new(model, 1, &session, &error), &error);

@@ -16,7 +16,7 @@ static pix_status parse(const char *words) {
     char *argv[MOST + 1] = {"pixgrepd"}, *save = NULL;
     int argc = 1;
     assert_true(strlen(words) < sizeof text);
-    strcpy(text, words);
+    memcpy(text, words, strlen(words) + 1);
     for (char *word = strtok_r(text, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
         assert_true(argc < MOST);
         argv[argc++] = word;

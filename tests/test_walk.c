@@ -160,7 +160,7 @@ static void patterns_exclude_by_name_and_by_path(void **state) {
     char absolute_pattern[PATH_MAX];
     (void)snprintf(absolute_pattern, sizeof absolute_pattern, "%s/x", root);
     const char *absolute[] = {absolute_pattern};
-#define WITH(patterns) walk_all(&(pix_walk_options){.excludes = patterns, .exclude_count = 1})
+#define WITH(patterns) walk_all(&(pix_walk_options){.excludes = (patterns), .exclude_count = 1})
     assert_string_equal(WITH(name), "d.png x/c.jpg x/y/c.png");
     assert_string_equal(WITH(path), "d.png thumbs/a.jpg x/c.jpg x/y/c.png");
     assert_string_equal(WITH(star), "thumbs/a.jpg x/c.jpg x/thumbs/b.jpg");
@@ -299,7 +299,7 @@ static void an_inode_set_keeps_every_pair(void **state) {
     bool added;
     for (int round = 0; round < 2; round++)
         for (unsigned device = 0; device < 3; device++)
-            for (unsigned inode = 0; inode < 1000; inode++) {
+            for (ino_t inode = 0; inode < 1000; inode++) {
                 assert_int_equal(pix_inode_set_add(&set, device, inode * 4096, &added), PIX_OK);
                 assert_int_equal(added, round == 0);
             }

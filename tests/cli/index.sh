@@ -284,7 +284,7 @@ check "no root is left" test ! -s "$WORK/out"
 
 # A larger library, stopped, killed and indexed by two at once.
 many=$WORK/many
-count=150
+count=80
 mkdir "$many"
 for ((i = 0; i < count; i++)); do # black squares, each slow to read and none of them on the disk
     printf 'P6\n# %d\n2000 2000\n255\n' $i >"$many/$i.ppm"

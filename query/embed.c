@@ -6,10 +6,10 @@
 #include <string.h>
 #include <sys/types.h>
 
+#include "core/base/json.h"
 #include "core/clip/library.h"
 #include "core/clip/session.h"
 #include "query/encoder.h"
-#include "query/json.h"
 #include "query/print.h"
 
 /* An input waiting for its window to be encoded and printed. */

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/base/bytes.h"
-#include "query/json.h"
+#include "core/base/json.h"
 
 /* "2024-05-01T13:45:10" is shown as "2024-05-01 13:45". */
 enum { DATE_COLUMN = 16, PIXELS_COLUMN = 11 };
@@ -121,17 +121,4 @@ pix_status pix_print_cut(FILE *out, const pix_text_cut *cut) {
                       cut->words.size > QUOTED_BYTES ? " ..." : "");
     pix_bytes_free(&quoted);
     return status;
-}
-
-const char *pix_print_count(int64_t count, char out[32]) {
-    char digits[24];
-    int length = snprintf(digits, sizeof digits, "%" PRId64, count);
-    size_t used = 0;
-    for (int i = 0; i < length; i++) {
-        if (i > 0 && digits[i - 1] != '-' && (length - i) % 3 == 0)
-            out[used++] = ',';
-        out[used++] = digits[i];
-    }
-    out[used] = '\0';
-    return out;
 }

@@ -21,7 +21,4 @@ void pix_print_heading(FILE *out);
 /* One line that says where a text was cut and quotes what was dropped; nothing when all fitted. */
 pix_status pix_print_cut(FILE *out, const pix_text_cut *cut);
 
-/* 1234567 as "1,234,567"; `out` holds 32 bytes. */
-const char *pix_print_count(int64_t count, char out[32]);
-
 #endif

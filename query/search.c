@@ -49,11 +49,11 @@ static pix_status note_model(void *context, const pix_store_model *model) {
 static pix_status fail_mismatch(const char *model, const coverage *seen, int64_t photos,
                                 pix_error *error) {
     char total[32], others[32];
-    pix_print_count(photos, total);
+    pix_format_count(photos, total);
     if (seen->other.embeddings == 0)
         return pix_fail(error, PIX_EMISMATCH, "0 of %s photos encoded with %s; run: pixgrepd index",
                         total, model);
-    pix_print_count(seen->other.embeddings, others);
+    pix_format_count(seen->other.embeddings, others);
     if (strcmp(model, seen->other.name) == 0)
         return pix_fail(error, PIX_EMISMATCH,
                         "0 of %s photos encoded with %s (%.12s), %s with other weights of that "
@@ -79,15 +79,15 @@ static pix_status check_coverage(pix_search *search, const char *model, coverage
     if (totals.photos == 0 && totals.missing > 0)
         (void)snprintf(text, sizeof text,
                        "no photos: all %s known ones are missing; is their drive there?",
-                       pix_print_count(totals.missing, photos));
+                       pix_format_count(totals.missing, photos));
     else if (totals.photos == 0)
         (void)snprintf(text, sizeof text, "no photos in the index; run: pixgrepd index DIR");
     else if (search->encoded == 0)
         return fail_mismatch(model, seen, totals.photos, error);
     else if (search->encoded < totals.photos)
         (void)snprintf(text, sizeof text, "%s of %s photos encoded with %s; run pixgrepd index",
-                       pix_print_count(search->encoded, encoded),
-                       pix_print_count(totals.photos, photos), model);
+                       pix_format_count(search->encoded, encoded),
+                       pix_format_count(totals.photos, photos), model);
     return pix_bytes_append_text(note, text) ? pix_fail_memory(error) : PIX_OK;
 }
 

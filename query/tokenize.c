@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/types.h>
 
-#include "query/json.h"
+#include "core/base/json.h"
 #include "query/vocabulary.h"
 
 /* The value of "\uXXXX" at `text`, -1 when there is no such escape. */

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,6 +15,24 @@ static void an_error_names_the_object_and_the_cause(void **state) {
     assert_int_equal(pix_fail(&error, PIX_EFORMAT, "truncated after %d bytes", 7), PIX_EFORMAT);
     assert_int_equal(pix_error_prefix(&error, "a.jpg"), PIX_EFORMAT);
     assert_string_equal(error.text, "a.jpg: truncated after 7 bytes");
+}
+
+/* A photo's path may have 4,096 bytes: the cause must survive it, however the text was made. */
+static void a_long_name_does_not_hide_the_cause(void **state) {
+    (void)state;
+    char path[5001];
+    memset(path, 'n', sizeof path - 1);
+    path[sizeof path - 1] = '\0';
+    pix_error error;
+    errno = EACCES;
+    assert_int_equal(pix_fail_errno(&error, "/photos/%s", path), PIX_EIO);
+    assert_memory_equal(error.text, "/photos/n", 9);
+    assert_string_equal(error.text + strlen(error.text) - 20, "n: Permission denied");
+    pix_fail(&error, PIX_EFORMAT, "%s: an empty file", path);
+    assert_int_equal(pix_error_prefix(&error, "/photos/%s", path), PIX_EFORMAT);
+    assert_memory_equal(error.text, "/photos/n", 9);
+    assert_string_equal(error.text + strlen(error.text) - 16, "n: an empty file");
+    assert_int_equal(strlen(error.text), sizeof error.text - 1);
 }
 
 static void a_long_error_is_cut_at_a_character(void **state) {
@@ -57,6 +76,19 @@ static void numbers_are_parsed_strictly(void **state) {
     const char *bad[] = {"", "-", "5x", " 5", "0x10", "101", "0", "99999999999999999999", "1e3"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_int_equal(pix_parse_integer(bad[i], 1, 100, &value), PIX_EINVALID);
+}
+
+static void thousands_are_separated(void **state) {
+    (void)state;
+    static const struct {
+        int64_t count;
+        const char *text;
+    } cases[] = {{0, "0"},          {999, "999"},        {1000, "1,000"},
+                 {12345, "12,345"}, {123456, "123,456"}, {1234567, "1,234,567"},
+                 {-1000, "-1,000"}, {-100, "-100"},      {INT64_MIN, "-9,223,372,036,854,775,808"}};
+    char text[32];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_string_equal(pix_format_count(cases[i].count, text), cases[i].text);
 }
 
 static void sha256_matches_its_standard(void **state) {
@@ -165,10 +197,12 @@ static void popping_an_empty_queue_times_out(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_error_names_the_object_and_the_cause),
+        cmocka_unit_test(a_long_name_does_not_hide_the_cause),
         cmocka_unit_test(a_long_error_is_cut_at_a_character),
         cmocka_unit_test(utf8_is_checked_strictly),
         cmocka_unit_test(control_bytes_are_escaped),
         cmocka_unit_test(numbers_are_parsed_strictly),
+        cmocka_unit_test(thousands_are_separated),
         cmocka_unit_test(sha256_matches_its_standard),
         cmocka_unit_test(an_atomic_file_appears_only_when_committed),
         cmocka_unit_test(an_atomic_file_has_one_writer_and_survives_a_killed_one),

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "query/json.h"
+#include "core/base/json.h"
 #include "query/print.h"
 #include "tests/support.h"
 
@@ -139,19 +139,6 @@ static void vectors_keep_nine_digits(void **state) {
     assert_written(&out, expected, strlen(expected));
 }
 
-static void thousands_are_separated(void **state) {
-    (void)state;
-    static const struct {
-        int64_t count;
-        const char *text;
-    } cases[] = {{0, "0"},          {999, "999"},        {1000, "1,000"},
-                 {12345, "12,345"}, {123456, "123,456"}, {1234567, "1,234,567"},
-                 {-1000, "-1,000"}, {-100, "-100"},      {INT64_MIN, "-9,223,372,036,854,775,808"}};
-    char text[32];
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        assert_string_equal(pix_print_count(cases[i].count, text), cases[i].text);
-}
-
 static void a_cut_text_says_what_was_dropped(void **state) {
     (void)state;
     memory out;
@@ -177,7 +164,6 @@ int main(void) {
         cmocka_unit_test(a_path_that_is_not_utf8_is_base64),
         cmocka_unit_test(strings_are_always_valid_json),
         cmocka_unit_test(vectors_keep_nine_digits),
-        cmocka_unit_test(thousands_are_separated),
         cmocka_unit_test(a_cut_text_says_what_was_dropped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,8 @@
 #include "core/base/bytes.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -143,6 +145,19 @@ void pix_hex(const uint8_t *data, size_t size, char *out) {
         out[2 * i + 1] = digits[data[i] & 15];
     }
     out[2 * size] = '\0';
+}
+
+const char *pix_format_count(int64_t count, char out[32]) {
+    char digits[24];
+    int length = snprintf(digits, sizeof digits, "%" PRId64, count);
+    size_t used = 0;
+    for (int i = 0; i < length; i++) {
+        if (i > 0 && digits[i - 1] != '-' && (length - i) % 3 == 0)
+            out[used++] = ',';
+        out[used++] = digits[i];
+    }
+    out[used] = '\0';
+    return out;
 }
 
 pix_status pix_parse_integer(const char *text, int64_t low, int64_t high, int64_t *out) {

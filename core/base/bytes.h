@@ -42,6 +42,9 @@ bool pix_size_add(size_t a, size_t b, size_t *out);
 /* Lower-case hexadecimal of `size` bytes; `out` holds 2 * size + 1. */
 void pix_hex(const uint8_t *data, size_t size, char *out);
 
+/* 1234567 as "1,234,567", in `out`, which is returned. */
+const char *pix_format_count(int64_t count, char out[32]);
+
 /* The whole of `text` as a decimal number in [low, high]; anything else is PIX_EINVALID. */
 pix_status pix_parse_integer(const char *text, int64_t low, int64_t high, int64_t *out);
 

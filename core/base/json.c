@@ -1,4 +1,4 @@
-#include "query/json.h"
+#include "core/base/json.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,9 +1,9 @@
-/* json.h - JSON as pixgrep writes it: straight to a stream, in a fixed order of keys.
+/* json.h - JSON as both programs write it: straight to a stream, in a fixed order of keys.
  *
  * What is written is always valid JSON in UTF-8.  Write errors stay in the stream, where the
- * program looks before it ends. */
-#ifndef PIX_QUERY_JSON_H
-#define PIX_QUERY_JSON_H
+ * program looks before it ends.  Any thread, each its own stream. */
+#ifndef PIX_BASE_JSON_H
+#define PIX_BASE_JSON_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -12,7 +12,7 @@
 /* "text" in quotes; bytes that are not UTF-8 become U+FFFD, one for each byte. */
 void pix_json_string(FILE *out, const char *text, size_t size);
 
-/* "KEY":"bytes", or "KEY_base64":"..." (RFC 4648, padded) when the bytes are not UTF-8. */
+/* A path: "KEY":"bytes", or "KEY_base64":"..." (RFC 4648, padded) when the bytes are not UTF-8. */
 void pix_json_bytes(FILE *out, const char *key, const char *bytes, size_t size);
 
 /* 9 significant digits, enough to read a float32 back unchanged; null for what JSON has no number

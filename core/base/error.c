@@ -1,7 +1,9 @@
 #include "core/base/error.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 const char *pix_status_text(pix_status status) {
@@ -15,32 +17,51 @@ const char *pix_status_text(pix_status status) {
     return "unknown status";
 }
 
-/* Drops an incomplete UTF-8 sequence that truncation may have left at the end. */
-static void cut_at_boundary(char *text) {
-    size_t length = strlen(text);
-    size_t start = length;
-    while (start > 0 && length - start < 3 && ((unsigned char)text[start - 1] & 0xC0) == 0x80)
-        start--;
-    if (start == 0)
-        return;
-    unsigned char lead = (unsigned char)text[start - 1];
-    size_t need = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 1;
-    if (need > 1 && length - (start - 1) < need)
-        text[start - 1] = '\0';
+static bool continues(char c) {
+    return ((unsigned char)c & 0xC0) == 0x80;
 }
 
-__attribute__((format(printf, 2, 0))) static void format_text(pix_error *error, const char *format,
-                                                              va_list arguments) {
-    int length = vsnprintf(error->text, sizeof error->text, format, arguments);
-    if (length >= (int)sizeof error->text)
-        cut_at_boundary(error->text);
+/* Objects are named first and causes last: of a text too long for *error, often a path that is,
+ * the middle goes. */
+static void keep_ends(pix_error *error, const char *text, size_t length) {
+    static const char gap[] = "...";
+    const size_t room = sizeof error->text - sizeof gap;
+    size_t head = room / 2;
+    while (head > 0 && continues(text[head]))
+        head--;
+    size_t tail = length - (room - head);
+    while (continues(text[tail]))
+        tail++;
+    memcpy(error->text, text, head);
+    memcpy(error->text + head, gap, sizeof gap - 1);
+    memcpy(error->text + head + sizeof gap - 1, text + tail, length - tail + 1);
 }
 
-static void append(pix_error *error, const char *text) {
-    size_t length = strlen(error->text);
-    int more = snprintf(error->text + length, sizeof error->text - length, "%s", text);
-    if (more >= (int)(sizeof error->text - length))
-        cut_at_boundary(error->text);
+/* Takes `text`, from the heap, into *error; NULL for one there was no memory for. */
+static void set_text(pix_error *error, char *text) {
+    const char *source = text ? text : "out of memory";
+    size_t length = strlen(source);
+    if (length < sizeof error->text)
+        memcpy(error->text, source, length + 1);
+    else
+        keep_ends(error, source, length);
+    free(text);
+}
+
+/* NULL when there is no memory; the caller frees it. */
+__attribute__((format(printf, 1, 0))) static char *formatted(const char *format,
+                                                             va_list arguments) {
+    char *text;
+    return vasprintf(&text, format, arguments) < 0 ? NULL : text;
+}
+
+/* "FIRST: SECOND" from the heap, NULL when there is no memory; takes `first`. */
+static char *joined(char *first, const char *second) {
+    char *text = NULL;
+    if (first && asprintf(&text, "%s: %s", first, second) < 0)
+        text = NULL;
+    free(first);
+    return text;
 }
 
 pix_status(pix_fail)(pix_error *error, pix_status status, const char *format, ...) {
@@ -48,7 +69,7 @@ pix_status(pix_fail)(pix_error *error, pix_status status, const char *format, ..
         error->status = status;
         va_list arguments;
         va_start(arguments, format);
-        format_text(error, format, arguments);
+        set_text(error, formatted(format, arguments));
         va_end(arguments);
     }
     return status;
@@ -61,11 +82,10 @@ pix_status pix_fail_errno(pix_error *error, const char *format, ...) {
         error->status = status;
         va_list arguments;
         va_start(arguments, format);
-        format_text(error, format, arguments);
-        va_end(arguments);
         char buffer[128];
-        append(error, ": ");
-        append(error, strerror_r(cause, buffer, sizeof buffer));
+        set_text(error,
+                 joined(formatted(format, arguments), strerror_r(cause, buffer, sizeof buffer)));
+        va_end(arguments);
     }
     return status;
 }
@@ -77,13 +97,9 @@ pix_status(pix_fail_memory)(pix_error *error) {
 pix_status pix_error_prefix(pix_error *error, const char *format, ...) {
     if (!error)
         return PIX_EINVALID;
-    char old[sizeof error->text];
-    memcpy(old, error->text, sizeof old);
     va_list arguments;
     va_start(arguments, format);
-    format_text(error, format, arguments);
+    set_text(error, joined(formatted(format, arguments), error->text));
     va_end(arguments);
-    append(error, ": ");
-    append(error, old);
     return error->status;
 }

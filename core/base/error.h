@@ -31,7 +31,7 @@ typedef enum pix_status {
 
 typedef struct pix_error {
     pix_status status;
-    char text[1024]; /* one line, NUL-terminated, cut at a UTF-8 boundary when too long */
+    char text[1024]; /* one line, NUL-terminated; of a longer one the middle is left out */
 } pix_error;
 
 /* A short English phrase for a status; never NULL. */

@@ -15,16 +15,7 @@ static char *next_text(void) {
 }
 
 const char *pix_text_count(int64_t count) {
-    char digits[24];
-    int length = snprintf(digits, sizeof digits, "%" PRId64, count);
-    char *text = next_text(), *out = text;
-    for (int i = 0; i < length; i++) {
-        if (i > 0 && (length - i) % 3 == 0 && digits[i - 1] != '-')
-            *out++ = ',';
-        *out++ = digits[i];
-    }
-    *out = '\0';
-    return text;
+    return pix_format_count(count, next_text());
 }
 
 const char *pix_text_size(int64_t bytes) {

@@ -1,23 +1,22 @@
 /* pixgrepd roots, failures and forget: the folders and files the index knows. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "core/base/files.h"
+#include "core/base/json.h"
 #include "indexer/commands.h"
 #include "indexer/format.h"
-#include "indexer/json.h"
 #include "indexer/paths.h"
 #include "indexer/targets.h"
 
 static void print_root_json(const pix_root *root) {
-    json_t *object = json_object();
-    pix_json_set_path(object, "path", root->path);
-    json_t *rest = json_pack("{s:I, s:I, s:s, s:b}", "photos", (json_int_t)root->photos,
-                             "scanned_at", (json_int_t)root->scanned_at, "identity", root->identity,
-                             "is_mount", root->is_mount);
-    (void)json_object_update(object, rest);
-    json_decref(rest);
-    pix_json_print(object);
+    (void)putchar('{');
+    pix_json_bytes(stdout, "path", root->path, strlen(root->path));
+    (void)printf(",\"photos\":%" PRId64 ",\"scanned_at\":%" PRId64 ",\"identity\":", root->photos,
+                 root->scanned_at);
+    pix_json_string(stdout, root->identity, strlen(root->identity));
+    (void)printf(",\"is_mount\":%s}\n", root->is_mount ? "true" : "false");
 }
 
 static pix_status print_root(void *context, const pix_root *root) {
@@ -44,15 +43,14 @@ pix_exit pix_command_roots(const pix_options *options, pix_error *error) {
 }
 
 static void print_failure_json(const pix_failure *failure) {
-    json_t *object = json_object();
-    pix_json_set_path(object, "path", failure->path);
-    (void)json_object_set_new(object, "stage", json_string(failure->stage));
-    pix_json_set_path(object, "reason", failure->reason);
-    json_t *rest = json_pack("{s:I, s:I}", "tries", (json_int_t)failure->tries, "first_at",
-                             (json_int_t)failure->first_at);
-    (void)json_object_update(object, rest);
-    json_decref(rest);
-    pix_json_print(object);
+    (void)putchar('{');
+    pix_json_bytes(stdout, "path", failure->path, strlen(failure->path));
+    (void)fputs(",\"stage\":", stdout);
+    pix_json_string(stdout, failure->stage, strlen(failure->stage));
+    (void)fputs(",\"reason\":", stdout);
+    pix_json_string(stdout, failure->reason, strlen(failure->reason));
+    (void)printf(",\"tries\":%" PRId64 ",\"first_at\":%" PRId64 "}\n", failure->tries,
+                 failure->first_at);
 }
 
 static pix_status print_failure(void *context, const pix_failure *failure) {

@@ -7,12 +7,12 @@
 #include <unistd.h>
 
 #include "core/base/files.h"
+#include "core/base/json.h"
 #include "core/base/threads.h"
 #include "core/clip/library.h"
 #include "core/tensor/gemm.h"
 #include "indexer/commands.h"
 #include "indexer/format.h"
-#include "indexer/json.h"
 
 typedef struct model_row {
     char name[128];
@@ -168,34 +168,53 @@ static void print_report(const status_report *report) {
     (void)fputs(report->decoder_runs ? "\n" : " (cannot be run)\n", stdout);
 }
 
+static void print_text(const char *key, const char *text) {
+    (void)printf(",\"%s\":", key);
+    pix_json_string(stdout, text, strlen(text));
+}
+
+static void print_number(const char *key, int64_t number) {
+    (void)printf(",\"%s\":%" PRId64, key, number);
+}
+
+static void print_model_json(const model_row *row) {
+    (void)fputs("{\"name\":", stdout);
+    pix_json_string(stdout, row->name, strlen(row->name));
+    print_text("fingerprint", row->fingerprint);
+    print_number("dimension", row->dimension);
+    print_number("encoded", row->encoded);
+    (void)printf(",\"current\":%s}", row->current ? "true" : "false");
+}
+
 static void print_json(const status_report *report) {
     const pix_store_totals *totals = &report->totals;
-    json_t *models = json_array();
+    (void)putchar('{');
+    pix_json_bytes(stdout, "index", report->path, strlen(report->path));
+    (void)printf(",\"exists\":%s", report->exists ? "true" : "false");
+    print_number("index_bytes", report->database_bytes);
+    print_number("photos", totals->photos);
+    print_number("photo_bytes", totals->file_bytes);
+    print_number("contents", totals->contents);
+    print_number("missing", totals->missing);
+    print_number("failures", totals->failures);
+    print_number("roots", report->roots);
+    (void)fputs(",\"models\":[", stdout);
     for (size_t i = 0; i < report->model_count; i++) {
-        const model_row *row = &report->models[i];
-        (void)json_array_append_new(
-            models, json_pack("{s:s, s:s, s:i, s:I, s:b}", "name", row->name, "fingerprint",
-                              row->fingerprint, "dimension", row->dimension, "encoded",
-                              (json_int_t)row->encoded, "current", row->current));
+        (void)fputs(i > 0 ? "," : "", stdout);
+        print_model_json(&report->models[i]);
     }
-    json_t *object = json_object();
-    pix_json_set_path(object, "index", report->path);
-    json_t *rest = json_pack(
-        "{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:s}", "exists", report->exists,
-        "index_bytes", (json_int_t)report->database_bytes, "photos", (json_int_t)totals->photos,
-        "photo_bytes", (json_int_t)totals->file_bytes, "contents", (json_int_t)totals->contents,
-        "missing", (json_int_t)totals->missing, "failures", (json_int_t)totals->failures, "roots",
-        (json_int_t)report->roots, "models", models, "last_run_at", (json_int_t)totals->last_run_at,
-        "last_outcome", totals->last_outcome);
-    (void)json_object_update(object, rest);
-    json_decref(rest);
+    (void)putchar(']');
+    print_number("last_run_at", totals->last_run_at);
+    print_text("last_outcome", totals->last_outcome);
     if (report->kernel) {
-        (void)json_object_set_new(object, "blas", json_string(report->blas));
-        (void)json_object_set_new(object, "kernel", json_string(report->kernel));
-        (void)json_object_set_new(object, "cpu", json_string(report->cpu));
-        pix_json_set_path(object, "decoder", report->decoder ? report->decoder : "");
+        const char *decoder = report->decoder ? report->decoder : "";
+        print_text("blas", report->blas);
+        print_text("kernel", report->kernel);
+        print_text("cpu", report->cpu);
+        (void)putchar(',');
+        pix_json_bytes(stdout, "decoder", decoder, strlen(decoder));
     }
-    pix_json_print(object);
+    (void)fputs("}\n", stdout);
 }
 
 pix_exit pix_command_status(const pix_options *options, pix_error *error) {

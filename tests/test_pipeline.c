@@ -163,7 +163,7 @@ static void copies_at_the_same_time_are_encoded_once(void **state) {
     pix_pipeline *pipeline = open_pipeline(2, decoder);
     int encoded = 0, known = 0;
     for (int i = 0; i < 12; i++) {
-        char name[16];
+        char name[32];
         (void)snprintf(name, sizeof name, "copy%d.png", i);
         submit(pipeline, copy("exact-224.png", name, i % 2 ? "odd" : ""));
     }

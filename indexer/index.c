@@ -49,7 +49,9 @@ static pix_status begin(index_run *run, pix_error *error) {
         pix_model_config(run->model)->embed_dim, &run->recipe.model_id, error);
     if (!status)
         status = pix_store_run_begin(run->store, run->recipe.model_id, &run->run_id, error);
-    if (!status && pix_store_failures(run->store, note_denied, &run->denied, error))
+    if (!status)
+        status = pix_store_failures(run->store, note_denied, &run->denied, error);
+    if (status == PIX_ENOMEM)
         status = pix_fail_memory(error);
     pix_paths_sort(&run->denied);
     pix_pipeline_settings settings = {.model = run->model,

@@ -129,6 +129,13 @@ static bool has_log(const char *path) {
     return found;
 }
 
+/* Whether `result` says that the side files of a write-ahead log could not be made: the folder is
+ * read-only, or the disk full. */
+static bool lacks_side_files(int result) {
+    return result == SQLITE_IOERR_SHMOPEN || result == SQLITE_IOERR_SHMSIZE ||
+           (result & 0xFF) == SQLITE_CANTOPEN || (result & 0xFF) == SQLITE_READONLY;
+}
+
 /* Opens `path` and reads from it.  A write-ahead log needs side files, even to read; where they
  * cannot be made, and nothing is left in the log, the file alone is everything. */
 static pix_status open_for_reading(const char *path, sqlite3 **db, pix_error *error) {
@@ -137,11 +144,11 @@ static pix_status open_for_reading(const char *path, sqlite3 **db, pix_error *er
     if (result != SQLITE_OK)
         return pix_database_fail(*db, path, result, error);
     result = sqlite3_exec(*db, first_read, NULL, NULL, NULL);
-    if ((result & 0xFF) == SQLITE_CANTOPEN || (result & 0xFF) == SQLITE_READONLY) {
+    if (lacks_side_files(result)) {
         if (has_log(path))
             return pix_fail(error, PIX_EIO,
-                            "%s: changes are left in its -wal file and the folder cannot be "
-                            "written: copy both elsewhere",
+                            "%s: changes are left in its -wal file and nothing can be "
+                            "written beside it: copy both elsewhere",
                             path);
         sqlite3_close(*db);
         *db = NULL;

@@ -13,8 +13,8 @@ pix_status pix_database_check(const char *path, pix_error *error);
 /* Opens an existing file (it may be empty) for its one writer and brings its tables up to date. */
 pix_status pix_database_open_writer(const char *path, sqlite3 **out, pix_error *error);
 
-/* Opens for looking on.  Where nothing can be written beside the file (read-only media) it is read
- * as one that does not change. */
+/* Opens for looking on.  Where nothing can be written beside the file (read-only media, a full
+ * disk) it is read as one that does not change. */
 pix_status pix_database_open_reader(const char *path, sqlite3 **out, pix_error *error);
 
 /* "PATH: cause" for a SQLite result code, the last one of `db`.  Wants errno as SQLite left it, set

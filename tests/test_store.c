@@ -1,8 +1,10 @@
 #include <math.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -871,6 +873,27 @@ static void a_batch_is_seen_by_readers_when_it_is_committed(void **state) {
     pix_store_close(reader.store);
 }
 
+/* On a full disk the side files of the log cannot be made; a limit of no bytes stands in for it. */
+static void a_full_disk_does_not_keep_readers_out(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    put_photo(&f, "/photos/a.jpg", 1, 1, 1);
+    end_run(&f);
+    pix_store_close(f.store);
+    struct rlimit old, none;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    none = (struct rlimit){.rlim_cur = 0, .rlim_max = old.rlim_max};
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    pix_status status = pix_store_open(f.path, PIX_STORE_READ, &f.store, &f.error);
+    int64_t photos = status ? -1 : totals(&f).photos;
+    pix_store_close(f.store);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    (void)signal(SIGXFSZ, handler);
+    assert_ok(status, &f.error);
+    assert_int_equal(photos, 1);
+}
+
 static void a_reader_cannot_change_anything(void **state) {
     (void)state;
     fixture f = open_fixture();
@@ -1124,6 +1147,7 @@ int main(void) {
         cmocka_unit_test(a_photo_tells_its_facts),
         cmocka_unit_test(failures_are_listed_in_the_order_of_their_bytes),
         cmocka_unit_test(a_batch_is_seen_by_readers_when_it_is_committed),
+        cmocka_unit_test(a_full_disk_does_not_keep_readers_out),
         cmocka_unit_test(a_reader_cannot_change_anything),
         cmocka_unit_test(the_index_is_private_to_its_owner),
         cmocka_unit_test(the_file_has_the_format_the_design_fixes),

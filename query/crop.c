@@ -4,24 +4,16 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "core/clip/library.h"
 #include "core/image/decoder.h"
+#include "query/vocabulary.h"
 
 enum { OPENAI_SIZE = 224 };
 
 static pix_status model_size(const char *name, int *size, pix_error *error) {
-    *size = OPENAI_SIZE;
-    pix_model *model = NULL;
-    pix_status status = PIX_OK;
-    char *current = NULL;
-    if (!name)
-        status = pix_library_current(&current, error);
-    if (!status && (name || current))
-        status = pix_library_open(name, &model, error);
-    if (!status && model)
-        *size = pix_model_config(model)->image_size;
+    pix_model *model;
+    pix_status status = pix_query_open_any_model(name, &model, error);
+    *size = model ? pix_model_config(model)->image_size : OPENAI_SIZE;
     pix_model_close(model);
-    free(current);
     return status;
 }
 

@@ -19,14 +19,15 @@ pix_status pix_query_vocabulary_open(const char *path, size_t token_count, pix_t
     return status;
 }
 
-/* The model that the options mean, *out = NULL when none was named and none is current. */
-static pix_status open_model(const char *name, pix_model **out, pix_error *error) {
+pix_status pix_query_open_any_model(const char *name, pix_model **out, pix_error *error) {
     *out = NULL;
     if (!name) {
         char *current = NULL;
         pix_status status = pix_library_current(&current, error);
         bool none = !current;
         free(current);
+        if (status == PIX_ENOTFOUND) /* no HOME: no place for a model to be current in */
+            return PIX_OK;
         if (status || none)
             return status;
     }
@@ -45,8 +46,10 @@ static pix_status from_file(const char *path, pix_query_vocabulary *out, pix_err
 /* The first vocabulary that lies among the models or is installed. */
 static pix_status from_installed(pix_query_vocabulary *out, pix_error *error) {
     char *folder = pix_place_data("models");
+    if (!folder) /* without HOME, a place that is looked at anyway */
+        folder = pix_place_installed("share/pixgrep/vocab");
     if (!folder)
-        return pix_fail(error, PIX_ENOTFOUND, "HOME is not set: name a vocabulary with --vocab");
+        return pix_fail_memory(error);
     pix_bytes merges = {0};
     char *path = NULL, *why = NULL;
     pix_status status = pix_vocabulary_search(folder, OPENAI_TOKENS, &merges, &path, &why, error);
@@ -69,7 +72,7 @@ pix_status pix_query_vocabulary_choose(const pix_query_options *options, pix_que
     /* A vocabulary file alone needs no model; a model named beside it gives the sizes. */
     pix_status status = PIX_OK;
     if (!options->vocabulary || options->model)
-        status = open_model(options->model, &out->model, error);
+        status = pix_query_open_any_model(options->model, &out->model, error);
     if (!status && out->model)
         out->context_length = (size_t)pix_model_config(out->model)->context_length;
     if (status)

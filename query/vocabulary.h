@@ -1,10 +1,13 @@
-/* vocabulary.h - the tokenizer that a command line means. */
+/* vocabulary.h - the tokenizer that a command line means, and the model where one is optional. */
 #ifndef PIX_QUERY_VOCABULARY_H
 #define PIX_QUERY_VOCABULARY_H
 
 #include "core/clip/model.h"
 #include "core/text/tokenizer.h"
 #include "query/options.h"
+
+/* The model called `name`; for NULL the current one, and *out = NULL when none is. */
+pix_status pix_query_open_any_model(const char *name, pix_model **out, pix_error *error);
 
 /* A tokenizer from a vocabulary file that must fit a model of `token_count` tokens. */
 pix_status pix_query_vocabulary_open(const char *path, size_t token_count, pix_tokenizer **out,

@@ -43,6 +43,10 @@ said 2 "pixgrep: $WORK/short.png: *"
 check "the error is one line" test "$(wc -l <"$WORK/err")" -eq 1
 printed ""
 
+run env -u HOME -u XDG_DATA_HOME pixgrep --crop exact-224.png
+said 0 ""
+header 224
+
 run pixgrep --crop --model no-such exact-224.png
 said 2 "pixgrep: *no-such*"
 

@@ -30,6 +30,9 @@ printed '\[49406,*,49407\]
 \[49406,49407\]'
 
 export PIXGREP_VOCAB=$vocabulary
+run env -u HOME -u XDG_DATA_HOME pixgrep --tokenize --json
+said 2 "pixgrep: 1 line failed"
+lines 3
 run pixgrep --tokenize --json
 said 2 "pixgrep: 1 line failed"
 lines 3

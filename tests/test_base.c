@@ -68,6 +68,19 @@ static void control_bytes_are_escaped(void **state) {
     pix_bytes_free(&out);
 }
 
+static void terminals_get_no_c1_controls(void **state) {
+    (void)state;
+    pix_bytes out = {0};
+    assert_int_equal(pix_bytes_append_escaped(&out,
+                                              "\xC2\x9B"
+                                              "1m\xC2\xA0\xC3\x9B\xC2",
+                                              9),
+                     PIX_OK);
+    assert_string_equal(out.data, "\\xc2\\x9b"
+                                  "1m\xC2\xA0\xC3\x9B\xC2");
+    pix_bytes_free(&out);
+}
+
 static void numbers_are_parsed_strictly(void **state) {
     (void)state;
     int64_t value = -1;
@@ -201,6 +214,7 @@ int main(void) {
         cmocka_unit_test(a_long_error_is_cut_at_a_character),
         cmocka_unit_test(utf8_is_checked_strictly),
         cmocka_unit_test(control_bytes_are_escaped),
+        cmocka_unit_test(terminals_get_no_c1_controls),
         cmocka_unit_test(numbers_are_parsed_strictly),
         cmocka_unit_test(thousands_are_separated),
         cmocka_unit_test(sha256_matches_its_standard),

@@ -74,6 +74,18 @@ pix_status pix_bytes_append_utf8(pix_bytes *bytes, uint32_t c) {
     return pix_bytes_append(bytes, out, size);
 }
 
+static pix_status append_hex_escape(pix_bytes *bytes, unsigned char c) {
+    char escape[5] = "\\x";
+    pix_hex(&c, 1, escape + 2);
+    return pix_bytes_append(bytes, escape, 4);
+}
+
+/* U+0080 to U+009F in UTF-8: terminals obey these like ESC and a letter. */
+static bool is_c1_control(const char *text, size_t size) {
+    return size >= 2 && (unsigned char)text[0] == 0xC2 && (unsigned char)text[1] >= 0x80 &&
+           (unsigned char)text[1] < 0xA0;
+}
+
 pix_status pix_bytes_append_escaped(pix_bytes *bytes, const char *text, size_t size) {
     pix_status status = PIX_OK;
     for (size_t i = 0; i < size && !status; i++) {
@@ -84,10 +96,12 @@ pix_status pix_bytes_append_escaped(pix_bytes *bytes, const char *text, size_t s
             status = pix_bytes_append(bytes, "\\t", 2);
         else if (c == '\\')
             status = pix_bytes_append(bytes, "\\\\", 2);
-        else if (c < 0x20 || c == 0x7F) {
-            char escape[5] = "\\x";
-            pix_hex(&c, 1, escape + 2);
-            status = pix_bytes_append(bytes, escape, 4);
+        else if (c < 0x20 || c == 0x7F)
+            status = append_hex_escape(bytes, c);
+        else if (is_c1_control(text + i, size - i)) {
+            status = append_hex_escape(bytes, c);
+            if (!status)
+                status = append_hex_escape(bytes, (unsigned char)text[++i]);
         } else
             status = pix_bytes_append(bytes, &text[i], 1);
     }

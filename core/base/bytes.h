@@ -29,8 +29,8 @@ pix_status pix_bytes_append_text(pix_bytes *bytes, const char *text);
  */
 pix_status pix_bytes_append_utf8(pix_bytes *bytes, uint32_t code_point);
 
-/* Appends `text`, control bytes and backslash as \n, \t, \\ or \xHH: what a terminal or a
- * line-based script may see of a path.  Bytes of 0x80 and above pass unchanged. */
+/* Appends `text`, control bytes, the UTF-8 of U+0080 to U+009F and backslash as \n, \t, \\ or \xHH:
+ * what a terminal or a line-based script may see of a path.  Other bytes pass unchanged. */
 pix_status pix_bytes_append_escaped(pix_bytes *bytes, const char *text, size_t size);
 
 bool pix_is_utf8(const char *text, size_t size);

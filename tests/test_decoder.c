@@ -226,6 +226,8 @@ static void the_child_survives_ctrl_c_and_ends_with_its_decoder(void **state) {
     assert_ok(run(decoder, picture, crop, NULL, &error), &error);
     pid_t child = noted("signalled");
     assert_int_equal(kill(child, SIGINT), 0);
+    assert_int_equal(kill(child, SIGTERM), 0);
+    assert_int_equal(kill(child, SIGHUP), 0);
     assert_ok(run(decoder, picture, crop, NULL, &error), &error);
     assert_int_equal(noted("signalled"), child);
     pix_decoder_close(decoder);

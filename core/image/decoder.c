@@ -113,12 +113,15 @@ static int arrange_files(posix_spawn_file_actions_t *files, int socket, int memo
     return failed;
 }
 
-/* SIGINT stays blocked from the first instruction on: Ctrl-C reaches the whole foreground group,
- * and the parent wants to finish the photo in hand. */
+/* The signals that ask a program to end stay blocked from the first instruction on: a terminal or a
+ * service manager sends them to the whole group, and the parent wants to finish the photo in hand.
+ * The child ends when its socket closes. */
 static int arrange_signals(posix_spawnattr_t *attributes) {
     sigset_t blocked, usual;
     (void)sigemptyset(&blocked);
     (void)sigaddset(&blocked, SIGINT);
+    (void)sigaddset(&blocked, SIGTERM);
+    (void)sigaddset(&blocked, SIGHUP);
     (void)sigfillset(&usual);
     int failed =
         posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);

@@ -1,7 +1,6 @@
 /* pixgrep-decode - turns photos into crops for the process that started it (protocol.h).
  *
  * It needs nothing but the descriptors it is given, so that it can be shut in later. */
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -58,7 +57,6 @@ static void answer(const pix_decode_request *request, int photo, uint8_t *crop, 
 }
 
 int main(void) {
-    (void)signal(SIGINT, SIG_IGN); /* Ctrl-C is the parent's to decide; we end when it closes */
     struct rlimit limit = {MEMORY_LIMIT, MEMORY_LIMIT};
     if (LIMIT_MEMORY)
         (void)setrlimit(RLIMIT_AS, &limit);

@@ -15,15 +15,15 @@ all:
 check:
 	tools/install-dependencies check
 	$(MAKE) --no-print-directory all
-	ctest --preset $(PRESET) --parallel $(JOBS)
+	tools/run-tests $(PRESET) --parallel $(JOBS)
 
 # The same tests under ASan + UBSan, then TSan.
 sanitize:
 	tools/install-dependencies check
 	$(MAKE) --no-print-directory all PRESET=dev
-	ctest --preset dev --parallel $(JOBS) --exclude-regex '^house_'
+	tools/run-tests dev --parallel $(JOBS) --exclude-regex '^house_'
 	$(MAKE) --no-print-directory all PRESET=tsan
-	ctest --preset tsan --parallel $(JOBS) --exclude-regex '^house_'
+	tools/run-tests tsan --parallel $(JOBS) --exclude-regex '^house_'
 
 # Full-size models against PyTorch: installs python3-torch, takes half an hour and 8 GB.
 check-full: all

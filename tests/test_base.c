@@ -1,6 +1,9 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "core/base/bytes.h"
 #include "core/base/files.h"
@@ -160,6 +163,53 @@ static void an_atomic_file_has_one_writer_and_survives_a_killed_one(void **state
     pix_bytes_free(&content);
 }
 
+/* Whether an open file has the writer's lock on `path`. */
+static bool is_locked(const char *path) {
+    int fd = open(path, O_RDONLY);
+    bool locked = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0;
+    close(fd);
+    return locked;
+}
+
+static bool renamed_with_lock, removed_with_lock;
+
+int rename(const char *from, const char *to) {
+    renamed_with_lock = is_locked(from);
+    return renameat(AT_FDCWD, from, AT_FDCWD, to);
+}
+
+int unlink(const char *path) {
+    removed_with_lock = is_locked(path);
+    return unlinkat(AT_FDCWD, path, 0);
+}
+
+/* Without the lock another writer may have begun under the temporary name: its half would be
+ * renamed, or its file removed. */
+static void an_atomic_file_is_locked_until_its_name_is_settled(void **state) {
+    (void)state;
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/file", test_folder());
+    pix_error error;
+    pix_atomic_file *file;
+    assert_ok(pix_atomic_file_open(path, &file, &error), &error);
+    assert_ok(pix_atomic_file_commit(file, &error), &error);
+    assert_true(renamed_with_lock);
+    pix_atomic_file_close(file);
+    assert_ok(pix_atomic_file_open(path, &file, &error), &error);
+    pix_atomic_file_close(file);
+    assert_true(removed_with_lock);
+}
+
+static void a_folder_that_cannot_be_made_says_why(void **state) {
+    (void)state;
+    if (!test_exists("/sys/kernel"))
+        test_skip("there is no /sys, where nobody may make folders");
+    pix_error error;
+    assert_int_equal(pix_folder_make("/sys/pixgrep/models", &error), PIX_EIO);
+    assert_memory_equal(error.text, "cannot create /sys/pixgrep: ", 28);
+    assert_null(strstr(error.text, "No such file"));
+}
+
 static void gzip_is_bounded_and_checked(void **state) {
     (void)state;
     /* gzip of "hello\n" */
@@ -220,6 +270,8 @@ int main(void) {
         cmocka_unit_test(sha256_matches_its_standard),
         cmocka_unit_test(an_atomic_file_appears_only_when_committed),
         cmocka_unit_test(an_atomic_file_has_one_writer_and_survives_a_killed_one),
+        cmocka_unit_test(an_atomic_file_is_locked_until_its_name_is_settled),
+        cmocka_unit_test(a_folder_that_cannot_be_made_says_why),
         cmocka_unit_test(gzip_is_bounded_and_checked),
         cmocka_unit_test(a_closed_queue_drains),
         cmocka_unit_test(popping_an_empty_queue_times_out),

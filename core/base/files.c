@@ -97,8 +97,11 @@ pix_status pix_folder_make(const char *path, pix_error *error) {
         char saved = *end;
         *end = '\0';
         struct stat info;
-        if (mkdir(copy, 0700) && errno != EEXIST && (stat(copy, &info) || !S_ISDIR(info.st_mode)))
+        int cause = mkdir(copy, 0700) ? errno : 0;
+        if (cause && cause != EEXIST && (stat(copy, &info) || !S_ISDIR(info.st_mode))) {
+            errno = cause;
             status = pix_fail_errno(error, "cannot create %s", copy);
+        }
         *end = saved;
     }
     struct stat info;
@@ -193,16 +196,10 @@ static pix_status sync_folder_of(const char *path, pix_error *error) {
     return status;
 }
 
+/* The stream stays open, and with it the lock: the name is ours until it is renamed or removed. */
 pix_status pix_atomic_file_commit(pix_atomic_file *file, pix_error *error) {
-    bool written =
-        !ferror(file->stream) && fflush(file->stream) == 0 && fsync(fileno(file->stream)) == 0;
-    int cause = errno;
-    bool closed = fclose(file->stream) == 0;
-    file->stream = NULL;
-    if (!written || !closed) {
-        errno = written ? errno : cause;
+    if (ferror(file->stream) || fflush(file->stream) || fsync(fileno(file->stream)))
         return pix_fail_errno(error, "cannot write %s", file->path);
-    }
     if (rename(file->temporary, file->path))
         return pix_fail_errno(error, "cannot rename to %s", file->path);
     free(file->temporary);
@@ -213,10 +210,10 @@ pix_status pix_atomic_file_commit(pix_atomic_file *file, pix_error *error) {
 void pix_atomic_file_close(pix_atomic_file *file) {
     if (!file)
         return;
-    if (file->stream)
-        (void)fclose(file->stream);
     if (file->temporary)
         (void)unlink(file->temporary);
+    if (file->stream)
+        (void)fclose(file->stream);
     free(file->temporary);
     free(file->path);
     free(file);

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include "core/base/bytes.h"
 #include "core/base/files.h"
 #include "core/base/gzip.h"
+#include "core/base/json.h"
 #include "core/base/sha256.h"
 #include "core/base/threads.h"
 #include "tests/support.h"
@@ -82,6 +84,19 @@ static void terminals_get_no_c1_controls(void **state) {
     assert_string_equal(out.data, "\\xc2\\x9b"
                                   "1m\xC2\xA0\xC3\x9B\xC2");
     pix_bytes_free(&out);
+}
+
+static void a_json_string_is_utf8_without_controls(void **state) {
+    (void)state;
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    assert_non_null(out);
+    pix_json_string(out, "a\"\\\n\t\x1b\x7f\xC2\x9B \xC3\xA9\xF0\x9F\x90\x95\xE2\x82", 20);
+    assert_int_equal(fclose(out), 0);
+    assert_string_equal(text, "\"a\\\"\\\\\\n\\t\\u001b\\u007f\\u009b \xC3\xA9"
+                              "\xF0\x9F\x90\x95\\ufffd\\ufffd\"");
+    free(text);
 }
 
 static void numbers_are_parsed_strictly(void **state) {
@@ -235,9 +250,8 @@ static void a_closed_queue_drains(void **state) {
     pix_queue *queue;
     assert_int_equal(pix_queue_new(2, &queue), PIX_OK);
     int a, b;
-    assert_true(pix_queue_try_push(queue, &a));
+    assert_true(pix_queue_push(queue, &a));
     assert_true(pix_queue_push(queue, &b));
-    assert_false(pix_queue_try_push(queue, &a));
     pix_queue_close(queue);
     assert_false(pix_queue_push(queue, &a));
     assert_ptr_equal(pix_queue_pop(queue, -1), &a);
@@ -265,6 +279,7 @@ int main(void) {
         cmocka_unit_test(utf8_is_checked_strictly),
         cmocka_unit_test(control_bytes_are_escaped),
         cmocka_unit_test(terminals_get_no_c1_controls),
+        cmocka_unit_test(a_json_string_is_utf8_without_controls),
         cmocka_unit_test(numbers_are_parsed_strictly),
         cmocka_unit_test(thousands_are_separated),
         cmocka_unit_test(sha256_matches_its_standard),

@@ -108,40 +108,36 @@ pix_status pix_bytes_append_escaped(pix_bytes *bytes, const char *text, size_t s
     return status;
 }
 
-/* Length of the well-formed sequence at s (RFC 3629: no overlong forms, no surrogates), or 0. */
-static size_t sequence_length(const unsigned char *s, size_t left) {
-    unsigned char c = s[0];
-    if (c < 0x80)
+/* The second byte of E0, ED, F0 and F4 has a narrower range than 80..BF (Unicode 15, table 3-7). */
+size_t pix_utf8_read(const char *text, size_t size, uint32_t *code) {
+    const unsigned char *p = (const unsigned char *)text;
+    unsigned char lead = p[0];
+    *code = lead;
+    if (lead < 0x80)
         return 1;
-    size_t need = c >= 0xF0 ? 4 : c >= 0xE0 ? 3 : 2;
-    if (c < 0xC2 || c > 0xF4 || left < need)
-        return 0;
-    unsigned char low = 0x80, high = 0xBF;
-    if (c == 0xE0)
-        low = 0xA0;
-    else if (c == 0xED)
-        high = 0x9F;
-    else if (c == 0xF0)
-        low = 0x90;
-    else if (c == 0xF4)
-        high = 0x8F;
-    if (s[1] < low || s[1] > high)
-        return 0;
-    for (size_t i = 2; i < need; i++)
-        if ((s[i] & 0xC0) != 0x80)
-            return 0;
-    return need;
+    size_t length = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+    unsigned low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+    unsigned high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+    *code = PIX_NOT_UTF8;
+    if (lead < 0xC2 || lead > 0xF4)
+        return 1;
+    uint32_t value = lead & (0x7FU >> length);
+    for (size_t i = 1; i < length; i++) {
+        if (i >= size || p[i] < low || p[i] > high)
+            return i;
+        value = value << 6 | (p[i] & 0x3F);
+        low = 0x80;
+        high = 0xBF;
+    }
+    *code = value;
+    return length;
 }
 
 bool pix_is_utf8(const char *text, size_t size) {
-    const unsigned char *s = (const unsigned char *)text;
-    for (size_t i = 0; i < size;) {
-        size_t length = sequence_length(s + i, size - i);
-        if (length == 0)
-            return false;
-        i += length;
-    }
-    return true;
+    uint32_t code = 0;
+    for (size_t i = 0; i < size && code != PIX_NOT_UTF8;)
+        i += pix_utf8_read(text + i, size - i, &code);
+    return code != PIX_NOT_UTF8;
 }
 
 bool pix_size_multiply(size_t a, size_t b, size_t *out) {

@@ -33,6 +33,12 @@ pix_status pix_bytes_append_utf8(pix_bytes *bytes, uint32_t code_point);
  * what a terminal or a line-based script may see of a path.  Other bytes pass unchanged. */
 pix_status pix_bytes_append_escaped(pix_bytes *bytes, const char *text, size_t size);
 
+/* Reads one code point at `text` (size > 0) and returns how many bytes it takes.  Where the bytes
+ * are not UTF-8 (RFC 3629: no overlong forms, no surrogates), *code becomes PIX_NOT_UTF8 and the
+ * length is that of the maximal subpart (Unicode 15, D93b). */
+#define PIX_NOT_UTF8 UINT32_MAX
+size_t pix_utf8_read(const char *text, size_t size, uint32_t *code);
+
 bool pix_is_utf8(const char *text, size_t size);
 
 /* a * b and a + b into *out; false on overflow. */

@@ -50,7 +50,8 @@ pix_status pix_fail_errno(pix_error *error, const char *format, ...)
 /* Out of memory, in words. */
 pix_status pix_fail_memory(pix_error *error);
 
-/* Puts "FORMATTED: " before the text already in *error and returns its status. */
+/* Puts "FORMATTED: " before the text already in *error and returns its status; for a NULL error,
+ * which has none, PIX_EINVALID. */
 pix_status pix_error_prefix(pix_error *error, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -226,26 +226,17 @@ char *pix_path_join(const char *folder, const char *name) {
     return asprintf(&path, "%s%s%s", folder, slash, name) < 0 ? NULL : path;
 }
 
-/* $VARIABLE/pixgrep/NAME, else $HOME/FALLBACK/pixgrep/NAME.  XDG says a relative value is ignored.
- */
-static char *place(const char *variable, const char *fallback, const char *name) {
-    const char *base = getenv(variable);
+/* XDG says a relative value is ignored. */
+char *pix_place_data(const char *name) {
+    const char *base = getenv("XDG_DATA_HOME");
     const char *home = getenv("HOME");
     char *path = NULL;
     int length = -1;
     if (base && base[0] == '/')
         length = asprintf(&path, "%s/pixgrep/%s", base, name);
     else if (home && home[0] == '/')
-        length = asprintf(&path, "%s/%s/pixgrep/%s", home, fallback, name);
+        length = asprintf(&path, "%s/.local/share/pixgrep/%s", home, name);
     return length < 0 ? NULL : path;
-}
-
-char *pix_place_data(const char *name) {
-    return place("XDG_DATA_HOME", ".local/share", name);
-}
-
-char *pix_place_config(const char *name) {
-    return place("XDG_CONFIG_HOME", ".config", name);
 }
 
 char *pix_place_installed(const char *name) {

@@ -37,14 +37,13 @@ void pix_atomic_file_close(pix_atomic_file *file);
 /* "a/b" from "a" and "b" in heap memory; NULL when memory is out. */
 char *pix_path_join(const char *folder, const char *name);
 
-/* Heap copies of the places DESIGN fixes; NULL when memory is out or neither the XDG variable nor
- * HOME is set.  `name` is appended: pix_place_data("index.db") -> $XDG_DATA_HOME/pixgrep/index.db.
- */
+/* Where a person's index and models are, in heap memory: $XDG_DATA_HOME/pixgrep/NAME, else
+ * $HOME/.local/share/pixgrep/NAME; NULL when memory is out or neither variable is set. */
 char *pix_place_data(const char *name);
-char *pix_place_config(const char *name);
 
-/* A path relative to the prefix the running program is installed under (PREFIX/bin/pixgrep), such
- * as "libexec/pixgrep/pixgrep-decode"; the build tree has the same shape. */
+/* PREFIX/NAME in heap memory, for the PREFIX the running program is installed under
+ * (PREFIX/bin/pixgrep), such as "libexec/pixgrep/pixgrep-decode"; the build tree has the same
+ * shape.  NULL when memory is out or /proc is not there. */
 char *pix_place_installed(const char *name);
 
 #endif

@@ -68,6 +68,8 @@ pix_status pix_deflate_expand(const void *data, size_t size, size_t expanded_siz
         return pix_fail_memory(error);
     int result = inflate(&stream, Z_FINISH);
     (void)inflateEnd(&stream);
+    if (result == Z_MEM_ERROR)
+        return pix_fail_memory(error);
     if (result != Z_STREAM_END || stream.avail_out != 0 ||
         crc32(0, target, (uInt)expanded_size) != crc)
         return pix_fail(error, PIX_EFORMAT, "deflated data does not expand to what it should");

@@ -18,14 +18,6 @@ static size_t plain_length(const char *text, size_t size) {
     return length;
 }
 
-/* Length of the UTF-8 character at `text`, 0 when there is none. */
-static size_t character_length(const char *text, size_t size) {
-    for (size_t length = 2; length <= 4 && length <= size; length++)
-        if (pix_is_utf8(text, length))
-            return length;
-    return 0;
-}
-
 void pix_json_string(FILE *out, const char *text, size_t size) {
     put(out, "\"");
     for (size_t i = 0; i < size;) {
@@ -34,21 +26,21 @@ void pix_json_string(FILE *out, const char *text, size_t size) {
         i += plain;
         if (i == size)
             break;
-        unsigned char c = (unsigned char)text[i];
-        size_t length = c < 0x80 ? 1 : character_length(text + i, size - i);
-        if (c == '"' || c == '\\')
-            (void)fprintf(out, "\\%c", c);
-        else if (c == '\n')
+        uint32_t code;
+        size_t length = pix_utf8_read(text + i, size - i, &code);
+        if (code == '"' || code == '\\')
+            (void)fprintf(out, "\\%c", (int)code);
+        else if (code == '\n')
             put(out, "\\n");
-        else if (c == '\t')
+        else if (code == '\t')
             put(out, "\\t");
-        else if (c < 0x80)
-            (void)fprintf(out, "\\u%04x", c);
-        else if (length == 0)
+        else if (code < 0xA0)
+            (void)fprintf(out, "\\u%04x", (unsigned)code);
+        else if (code == PIX_NOT_UTF8)
             put(out, "\\ufffd");
         else
             (void)fwrite(text + i, 1, length, out);
-        i += length > 0 ? length : 1;
+        i += code == PIX_NOT_UTF8 ? 1 : length;
     }
     put(out, "\"");
 }

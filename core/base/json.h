@@ -9,7 +9,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* "text" in quotes; bytes that are not UTF-8 become U+FFFD, one for each byte. */
+/* "text" in quotes; bytes that are not UTF-8 become U+FFFD, one for each byte, and control
+ * characters are escaped, those of Latin-1 (U+0080 to U+009F) too: a terminal obeys them. */
 void pix_json_string(FILE *out, const char *text, size_t size);
 
 /* A path: "KEY":"bytes", or "KEY_base64":"..." (RFC 4648, padded) when the bytes are not UTF-8. */

@@ -49,25 +49,17 @@ void pix_queue_close(pix_queue *queue) {
     pthread_mutex_unlock(&queue->lock);
 }
 
-static bool push(pix_queue *queue, void *item, bool wait) {
+bool pix_queue_push(pix_queue *queue, void *item) {
     pthread_mutex_lock(&queue->lock);
-    while (wait && !queue->closed && queue->count == queue->capacity)
+    while (!queue->closed && queue->count == queue->capacity)
         pthread_cond_wait(&queue->not_full, &queue->lock);
-    bool room = !queue->closed && queue->count < queue->capacity;
-    if (room) {
+    bool open = !queue->closed;
+    if (open) {
         queue->items[(queue->head + queue->count++) % queue->capacity] = item;
         pthread_cond_signal(&queue->not_empty);
     }
     pthread_mutex_unlock(&queue->lock);
-    return room;
-}
-
-bool pix_queue_push(pix_queue *queue, void *item) {
-    return push(queue, item, true);
-}
-
-bool pix_queue_try_push(pix_queue *queue, void *item) {
-    return push(queue, item, false);
+    return open;
 }
 
 void *pix_queue_pop(pix_queue *queue, int timeout_ms) {

@@ -19,8 +19,6 @@ void pix_queue_close(pix_queue *queue);
 
 /* Waits for room; false when the queue is closed. */
 bool pix_queue_push(pix_queue *queue, void *item);
-/* False when the queue is full or closed. */
-bool pix_queue_try_push(pix_queue *queue, void *item);
 /* Waits up to `timeout_ms` (-1: for ever) for an item; NULL on time-out, or closed and empty. */
 void *pix_queue_pop(pix_queue *queue, int timeout_ms);
 

@@ -47,31 +47,6 @@ bool pix_runes_equal(const pix_runes *a, const pix_runes *b) {
            (a->size == 0 || memcmp(a->data, b->data, a->size * sizeof *a->data) == 0);
 }
 
-/* The second byte of E0, ED, F0 and F4 has a narrower range than 80..BF (Unicode 15, table 3-7). */
-size_t pix_utf8_read(const char *text, size_t size, uint32_t *code) {
-    const unsigned char *p = (const unsigned char *)text;
-    unsigned char lead = p[0];
-    *code = lead;
-    if (lead < 0x80)
-        return 1;
-    size_t length = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-    unsigned low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
-    unsigned high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
-    *code = PIX_NOT_UTF8;
-    if (lead < 0xC2 || lead > 0xF4)
-        return 1;
-    uint32_t value = lead & (0x7FU >> length);
-    for (size_t i = 1; i < length; i++) {
-        if (i >= size || p[i] < low || p[i] > high)
-            return i;
-        value = value << 6 | (p[i] & 0x3F);
-        low = 0x80;
-        high = 0xBF;
-    }
-    *code = value;
-    return length;
-}
-
 pix_status pix_runes_append_utf8(pix_runes *runes, const char *text, size_t size) {
     if (pix_runes_reserve(runes, size))
         return PIX_ENOMEM;

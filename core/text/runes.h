@@ -27,12 +27,6 @@ bool pix_runes_equal(const pix_runes *a, const pix_runes *b);
 
 enum { PIX_REPLACEMENT = 0xFFFD };
 
-/* Reads one code point at `text` (size > 0) and returns how many bytes it takes.  Where the bytes
- * are not UTF-8, *code becomes PIX_NOT_UTF8 and the length is that of the maximal subpart
- * (Unicode 15, D93b). */
-#define PIX_NOT_UTF8 UINT32_MAX
-size_t pix_utf8_read(const char *text, size_t size, uint32_t *code);
-
 /* Appends the code points of `text`, U+FFFD for each maximal subpart that is not UTF-8. */
 pix_status pix_runes_append_utf8(pix_runes *runes, const char *text, size_t size);
 pix_status pix_runes_write_utf8(const uint32_t *data, size_t size, pix_bytes *out);

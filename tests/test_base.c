@@ -88,11 +88,12 @@ static void terminals_get_no_c1_controls(void **state) {
 
 static void a_json_string_is_utf8_without_controls(void **state) {
     (void)state;
+    static const char odd[] = "a\"\\\n\t\x1b\x7f\xC2\x9B \xC3\xA9\xF0\x9F\x90\x95\xE2\x82";
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
     assert_non_null(out);
-    pix_json_string(out, "a\"\\\n\t\x1b\x7f\xC2\x9B \xC3\xA9\xF0\x9F\x90\x95\xE2\x82", 20);
+    pix_json_string(out, odd, sizeof odd - 1);
     assert_int_equal(fclose(out), 0);
     assert_string_equal(text, "\"a\\\"\\\\\\n\\t\\u001b\\u007f\\u009b \xC3\xA9"
                               "\xF0\x9F\x90\x95\\ufffd\\ufffd\"");

@@ -59,19 +59,26 @@ static const char common_settings[] = "PRAGMA trusted_schema = OFF;"
                                       "PRAGMA cell_size_check = ON;"
                                       "PRAGMA secure_delete = ON;";
 
+/* With errno as pix_database_fail wants it. */
+static int execute(sqlite3 *db, const char *sql) {
+    errno = 0;
+    return sqlite3_exec(db, sql, NULL, NULL, NULL);
+}
+
 static int open_connection(const char *path, int flags, const char *parameters, sqlite3 **out) {
     pix_bytes uri = {0};
     if (make_uri(path, parameters, &uri)) {
         pix_bytes_free(&uri);
         return SQLITE_NOMEM;
     }
+    errno = 0;
     int result = sqlite3_open_v2(
         uri.data, out, flags | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
     pix_bytes_free(&uri);
     if (result == SQLITE_OK)
         result = sqlite3_busy_timeout(*out, BUSY_TIMEOUT_MS);
     if (result == SQLITE_OK)
-        result = sqlite3_exec(*out, common_settings, NULL, NULL, NULL);
+        result = execute(*out, common_settings);
     return result;
 }
 
@@ -102,12 +109,12 @@ pix_status pix_database_open_writer(const char *path, sqlite3 **out, pix_error *
     /* Nothing may be changed in a file before it is known to be ours. */
     if ((status = pix_schema_version(db, path, &version, error)))
         goto close;
-    result = sqlite3_exec(db, writer_settings, NULL, NULL, NULL);
+    result = execute(db, writer_settings);
     if (result != SQLITE_OK)
         goto fail;
     if ((status = pix_schema_upgrade(db, path, &pix_schema_current, error)))
         goto close;
-    result = sqlite3_exec(db, "PRAGMA foreign_keys = ON", NULL, NULL, NULL);
+    result = execute(db, "PRAGMA foreign_keys = ON");
     if (result != SQLITE_OK)
         goto fail;
     *out = db;
@@ -143,7 +150,7 @@ static pix_status open_for_reading(const char *path, sqlite3 **db, pix_error *er
     int result = open_connection(path, SQLITE_OPEN_READONLY, "", db);
     if (result != SQLITE_OK)
         return pix_database_fail(*db, path, result, error);
-    result = sqlite3_exec(*db, first_read, NULL, NULL, NULL);
+    result = execute(*db, first_read);
     if (lacks_side_files(result)) {
         if (has_log(path))
             return pix_fail(error, PIX_EIO,
@@ -154,7 +161,7 @@ static pix_status open_for_reading(const char *path, sqlite3 **db, pix_error *er
         *db = NULL;
         result = open_connection(path, SQLITE_OPEN_READONLY, "?immutable=1", db);
         if (result == SQLITE_OK)
-            result = sqlite3_exec(*db, first_read, NULL, NULL, NULL);
+            result = execute(*db, first_read);
     }
     return result == SQLITE_OK ? PIX_OK : pix_database_fail(*db, path, result, error);
 }

@@ -13,8 +13,7 @@ static pix_status find(pix_store *store, const char *fingerprint, pix_store_mode
     if (!status && s.row) {
         model->id = sqlite3_column_int64(s.handle, 0);
         model->dimension = sqlite3_column_int(s.handle, 1);
-        (void)snprintf(model->name, sizeof model->name, "%s",
-                       (const char *)sqlite3_column_text(s.handle, 2));
+        (void)snprintf(model->name, sizeof model->name, "%s", pix_statement_text(&s, 2));
     }
     pix_statement_end(&s);
     return status;
@@ -73,16 +72,6 @@ pix_status pix_store_model_put(pix_store *store, const char *name, const char *f
     return status;
 }
 
-pix_status pix_store_model_find(pix_store *store, const char *fingerprint, int64_t *id,
-                                pix_error *error) {
-    pix_store_lock(store);
-    pix_store_model model;
-    pix_status status = find(store, fingerprint, &model, error);
-    pix_store_unlock(store);
-    *id = model.id;
-    return !status && model.id == 0 ? PIX_ENOTFOUND : status;
-}
-
 pix_status pix_store_model_dimension(pix_store *store, int64_t model_id, int *dimension,
                                      pix_error *error) {
     *dimension = 0;
@@ -110,10 +99,9 @@ pix_status pix_store_models(pix_store *store,
             .dimension = sqlite3_column_int(s.handle, 3),
             .embeddings = sqlite3_column_int64(s.handle, 4),
         };
-        (void)snprintf(model.name, sizeof model.name, "%s",
-                       (const char *)sqlite3_column_text(s.handle, 1));
+        (void)snprintf(model.name, sizeof model.name, "%s", pix_statement_text(&s, 1));
         (void)snprintf(model.fingerprint, sizeof model.fingerprint, "%s",
-                       (const char *)sqlite3_column_text(s.handle, 2));
+                       pix_statement_text(&s, 2));
         if ((status = each(context, &model)))
             break;
     }

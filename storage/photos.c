@@ -69,7 +69,9 @@ static pix_status make_present(pix_store *store, int64_t run_id, int64_t id, con
 
 static pix_status mark_seen(pix_store *store, pix_seen *seen, int64_t id, pix_error *error) {
     pix_status status = pix_seen_add(seen, id, error);
-    return status == PIX_EFORMAT ? pix_error_prefix(error, "%s", store->path), status : status;
+    if (status == PIX_EFORMAT)
+        (void)pix_error_prefix(error, "%s", store->path);
+    return status;
 }
 
 static pix_status see(pix_store *store, int64_t run_id, const pix_recipe *recipe, const char *path,

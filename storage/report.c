@@ -10,9 +10,9 @@ pix_status pix_store_failures(pix_store *store,
     pix_status status;
     while (!(status = pix_statement_step(&s, error)) && s.row) {
         pix_failure failure = {
-            .path = (const char *)sqlite3_column_text(s.handle, 0),
-            .stage = (const char *)sqlite3_column_text(s.handle, 1),
-            .reason = (const char *)sqlite3_column_text(s.handle, 2),
+            .path = pix_statement_text(&s, 0),
+            .stage = pix_statement_text(&s, 1),
+            .reason = pix_statement_text(&s, 2),
             .mtime_ns = sqlite3_column_int64(s.handle, 3),
             .size_bytes = sqlite3_column_int64(s.handle, 4),
             .tries = sqlite3_column_int64(s.handle, 5),
@@ -45,9 +45,8 @@ static pix_status last_run(pix_store *store, pix_store_totals *totals, pix_error
     pix_status status = pix_statement_step(&s, error);
     if (!status && s.row) {
         totals->last_run_at = sqlite3_column_int64(s.handle, 0);
-        const char *outcome = (const char *)sqlite3_column_text(s.handle, 1);
         (void)snprintf(totals->last_outcome, sizeof totals->last_outcome, "%s",
-                       outcome ? outcome : "");
+                       pix_statement_text(&s, 1));
     }
     pix_statement_end(&s);
     return status;
@@ -67,12 +66,18 @@ pix_status pix_store_totals_get(pix_store *store, pix_store_totals *totals, pix_
 static pix_status keep_text(pix_store *store, sqlite3_stmt *handle, int column, size_t *offset,
                             pix_error *error) {
     *offset = SIZE_MAX;
+    if (sqlite3_column_type(handle, column) == SQLITE_NULL)
+        return PIX_OK;
     const unsigned char *text = sqlite3_column_text(handle, column);
     if (!text)
-        return PIX_OK;
+        return pix_fail_memory(error);
     *offset = store->row_text.size;
     size_t size = (size_t)sqlite3_column_bytes(handle, column);
     return pix_bytes_append(&store->row_text, text, size + 1) ? pix_fail_memory(error) : PIX_OK;
+}
+
+static const char *kept_text(const pix_store *store, size_t offset) {
+    return offset == SIZE_MAX ? NULL : store->row_text.data + offset;
 }
 
 static pix_status read_photo(pix_store *store, pix_statement *s, pix_photo_row *row,
@@ -86,14 +91,18 @@ static pix_status read_photo(pix_store *store, pix_statement *s, pix_photo_row *
         (status = keep_text(store, s->handle, TAKEN_AT, &taken_at, error)) ||
         (status = keep_text(store, s->handle, CAMERA, &camera, error)))
         return status;
-    const char *text = store->row_text.data;
-    row->path = text + path;
+    if (path == SIZE_MAX)
+        return pix_fail(error, PIX_EFORMAT, "%s: photo %lld has no path", store->path,
+                        (long long)row->id);
+    row->path = kept_text(store, path);
     row->path_size = (size_t)sqlite3_column_bytes(s->handle, PATH);
     row->width = sqlite3_column_int(s->handle, WIDTH);
     row->height = sqlite3_column_int(s->handle, HEIGHT);
-    row->format = text[format] ? text + format : NULL;
-    row->taken_at = taken_at == SIZE_MAX ? NULL : text + taken_at;
-    row->camera = camera == SIZE_MAX ? NULL : text + camera;
+    row->format = kept_text(store, format);
+    if (row->format && !row->format[0])
+        row->format = NULL;
+    row->taken_at = kept_text(store, taken_at);
+    row->camera = kept_text(store, camera);
     row->has_location = sqlite3_column_type(s->handle, LATITUDE) != SQLITE_NULL;
     row->latitude = sqlite3_column_double(s->handle, LATITUDE);
     row->longitude = sqlite3_column_double(s->handle, LONGITUDE);

@@ -106,8 +106,8 @@ pix_status pix_store_roots(pix_store *store,
     while (!(status = pix_statement_step(&s, error)) && s.row) {
         pix_root root = {
             .id = sqlite3_column_int64(s.handle, 0),
-            .path = (const char *)sqlite3_column_text(s.handle, 1),
-            .identity = (const char *)sqlite3_column_text(s.handle, 2),
+            .path = pix_statement_text(&s, 1),
+            .identity = pix_statement_text(&s, 2),
             .is_mount = sqlite3_column_int(s.handle, 3) != 0,
             .scanned_at = sqlite3_column_int64(s.handle, 4),
             .photos = sqlite3_column_int64(s.handle, 5),

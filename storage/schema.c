@@ -16,6 +16,7 @@ const pix_schema pix_schema_current = {.version = 1, .tables = schema_text, .upg
 /* The first column of the first row as a number. */
 static int read_number(sqlite3 *db, const char *sql, int *number) {
     sqlite3_stmt *statement = NULL;
+    errno = 0;
     int result = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
     if (result == SQLITE_OK && (result = sqlite3_step(statement)) == SQLITE_ROW) {
         *number = sqlite3_column_int(statement, 0);

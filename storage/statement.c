@@ -84,6 +84,11 @@ pix_status pix_statement_step(pix_statement *s, pix_error *error) {
     return status;
 }
 
+const char *pix_statement_text(const pix_statement *s, int column) {
+    const unsigned char *text = sqlite3_column_text(s->handle, column);
+    return text ? (const char *)text : "";
+}
+
 void pix_statement_end(pix_statement *s) {
     if (s->owned) {
         (void)sqlite3_finalize(s->handle);

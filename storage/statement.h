@@ -39,6 +39,9 @@ void pix_bind_path(pix_statement *s, const char *path);
 /* On an error in a batch the batch is lost (pix_store_give_up), except that a broken constraint
  * undoes this statement alone and is PIX_EINVALID. */
 pix_status pix_statement_step(pix_statement *s, pix_error *error);
+/* A column of the row as text; "" for NULL, which a file made elsewhere may hold where the schema
+ * has none. */
+const char *pix_statement_text(const pix_statement *s, int column);
 void pix_statement_end(pix_statement *s);
 
 /* Steps a statement that yields no rows, and ends it. */

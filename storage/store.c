@@ -127,10 +127,6 @@ void pix_store_close(pix_store *store) {
     free(store);
 }
 
-const char *pix_store_path(const pix_store *store) {
-    return store->path;
-}
-
 /* Why nothing can be changed, if so. */
 static pix_status check_writable(pix_store *store, pix_error *error) {
     if (store->mode != PIX_STORE_WRITE)

@@ -29,7 +29,6 @@ void pix_store_close(pix_store *store);
 /* When writing fails (a full disk), the open batch is lost as a whole; from then on every change
  * and commit fails with that reason, and only opening the store again helps. */
 pix_status pix_store_commit(pix_store *store, pix_error *error);
-const char *pix_store_path(const pix_store *store);
 
 /* Models.  A model is known to the store by its fingerprint. */
 typedef struct pix_store_model {
@@ -42,9 +41,6 @@ typedef struct pix_store_model {
 /* Adds the model or finds it again (its name may change). */
 pix_status pix_store_model_put(pix_store *store, const char *name, const char *fingerprint,
                                int dimension, int64_t *id, pix_error *error);
-/* PIX_ENOTFOUND, without an error text, when the store has never seen it. */
-pix_status pix_store_model_find(pix_store *store, const char *fingerprint, int64_t *id,
-                                pix_error *error);
 pix_status pix_store_models(pix_store *store,
                             pix_status (*each)(void *context, const pix_store_model *model),
                             void *context, pix_error *error);

@@ -48,7 +48,7 @@ static pix_status collect(sweep *w, pix_sql sql, const pix_seen *seen, pix_error
     pix_status status;
     while (!(status = pix_statement_step(&s, error)) && s.row) {
         int64_t id = sqlite3_column_int64(s.handle, 0);
-        if (pix_seen_has(seen, id) || is_kept(w, (const char *)sqlite3_column_text(s.handle, 1)))
+        if (pix_seen_has(seen, id) || is_kept(w, pix_statement_text(&s, 1)))
             continue;
         if ((status = add_id(w, id, error)))
             break;

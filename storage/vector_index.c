@@ -125,8 +125,10 @@ static pix_status search(pix_store *store, int64_t model_id, const float *query,
     if (dimension != expected)
         return pix_fail(error, PIX_EMISMATCH, "%s: a query of %d dimensions for vectors of %d",
                         store->path, dimension, expected);
-    if ((status = pix_vector_check(query, (size_t)dimension, error)))
-        return pix_error_prefix(error, "query"), status;
+    if ((status = pix_vector_check(query, (size_t)dimension, error))) {
+        (void)pix_error_prefix(error, "query");
+        return status;
+    }
     float *vector = malloc((size_t)dimension * sizeof *vector);
     if (!vector)
         return pix_fail_memory(error);

@@ -64,7 +64,7 @@ static pix_status load(void) {
     RESOLVE(config, handle, "openblas_get_config");
     if (!blas.sgemm || !blas.set_threads || !corename || !config)
         return pix_fail(&blas.error, PIX_EUNSUPPORTED,
-                        "%s is not OpenBLAS (%s); install libopenblas0-pthread", file, dlerror());
+                        "%s is not OpenBLAS; install libopenblas0-pthread", file);
     blas.kernel = corename();
     blas.library = config();
     return PIX_OK;

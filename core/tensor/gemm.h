@@ -17,7 +17,8 @@
  * it belongs before the program's first thread: nothing may read the environment meanwhile. */
 pix_status pix_gemm_open(int threads, pix_error *error);
 
-/* The kernel that runs ("SkylakeX"), and the library's own description. */
+/* The kernel that runs ("SkylakeX"), NULL before pix_gemm_open has succeeded, and the library's own
+ * description. */
 const char *pix_gemm_kernel(void);
 const char *pix_gemm_library(void);
 

@@ -1,4 +1,5 @@
 /* pixgrepd index: the folders are chosen, everything is opened, each folder is scanned. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +27,8 @@ typedef struct index_run {
     int64_t run_id;
     pix_run_counts counts;
     bool stopped;
-    bool away; /* a folder named on the command line cannot be reached */
+    bool away;        /* a folder named on the command line cannot be reached */
+    int output_cause; /* errno when a summary could not be written */
 } index_run;
 
 static pix_status note_denied(void *context, const pix_failure *failure) {
@@ -61,7 +63,8 @@ static pix_status begin(index_run *run, pix_error *error) {
     return status ? status : pix_pipeline_open(&settings, &run->pipeline, error);
 }
 
-static void print_summary(const pix_target *target, const pix_scan_result *result) {
+/* Returns 0 or why not: the stream itself remembers only that something went wrong. */
+static int print_summary(const pix_target *target, const pix_scan_result *result) {
     const pix_run_counts *c = &result->counts;
     pix_print_path(stdout, target->folder);
     (void)printf(": %s seen, %s new, %s changed, %s moved, %s duplicates, ",
@@ -75,7 +78,7 @@ static void print_summary(const pix_target *target, const pix_scan_result *resul
     if (c->encoded > 0 && result->seconds > 0)
         (void)printf(" (%.1f photos/s)", (double)c->encoded / result->seconds);
     (void)putchar('\n');
-    (void)fflush(stdout);
+    return fflush(stdout) ? errno : 0;
 }
 
 static void add_counts(pix_run_counts *sum, const pix_run_counts *c) {
@@ -114,8 +117,8 @@ static pix_status scan_target(index_run *run, const pix_target *target, pix_erro
     add_counts(&run->counts, &result.counts);
     run->stopped |= result.stopped;
     run->away |= result.unreadable && target->named;
-    if (!status && !result.unreadable && !run->options->quiet)
-        print_summary(target, &result);
+    if (!status && !result.unreadable && !run->options->quiet && !run->output_cause)
+        run->output_cause = print_summary(target, &result);
     return status;
 }
 
@@ -143,6 +146,11 @@ static pix_exit outcome(const index_run *run, pix_error *error) {
     }
     if (run->away) {
         (void)pix_fail(error, PIX_ENOTFOUND, "not every folder could be reached");
+        return PIX_EXIT_ERROR;
+    }
+    if (run->output_cause) {
+        errno = run->output_cause;
+        (void)pix_fail_errno(error, "cannot write the output");
         return PIX_EXIT_ERROR;
     }
     return run->counts.failed > 0 ? PIX_EXIT_FAILURES : PIX_EXIT_OK;

@@ -106,9 +106,9 @@ static pix_status forget(pix_store *store, const char *folder, pix_error *error)
 
 pix_exit pix_command_forget(const pix_options *options, pix_error *error) {
     bool exists;
-    char *folder = pix_folder_path(options->operands[0], &exists);
+    char *folder = pix_folder_path(options->operands[0], &exists, error);
     pix_store *store = NULL;
-    pix_status status = folder ? PIX_OK : pix_fail_memory(error);
+    pix_status status = folder ? PIX_OK : error->status;
     if (!status) /* only to say so when there is no index: writing would make one */
         status = pix_command_open_store(options, PIX_STORE_READ, &store, error);
     pix_store_close(store);

@@ -31,13 +31,17 @@ static void complain(const char *operation, const char *text) {
     (void)fputc('\n', stderr);
 }
 
-/* Output that did not arrive is an error, too. */
+/* Output that did not arrive is an error, too.  It is told, unless an error was told already or the
+ * reader has gone (EPIPE) and knows. */
 static pix_exit finish(pix_exit code) {
-    if (ferror(stdout) || fclose(stdout) != 0) {
-        complain("", errno ? strerror(errno) : "cannot write");
-        return PIX_EXIT_ERROR;
-    }
-    return code;
+    bool failed = ferror(stdout) != 0;
+    errno = 0;
+    if (fclose(stdout) == 0 && !failed)
+        return code;
+    if (code != PIX_EXIT_ERROR && errno != EPIPE)
+        (void)fprintf(stderr, "pixgrepd: cannot write the output%s%s\n", errno ? ": " : "",
+                      errno ? strerror(errno) : "");
+    return PIX_EXIT_ERROR;
 }
 
 int main(int argc, char **argv) {

@@ -67,6 +67,13 @@ static pix_status commit_when_due(scan_state *scan) {
     return status;
 }
 
+/* Not written down: the next run tries again, and what is known of a photo stays. */
+static pix_status pass_over(scan_state *scan, const char *path, const char *reason) {
+    scan->counts.failed++;
+    report(scan, path, reason);
+    return PIX_OK;
+}
+
 static pix_status record_failure(scan_state *scan, const pix_job *job, const char *stage) {
     const pix_scan_context *context = scan->context;
     if (job->failed_before) {
@@ -125,12 +132,11 @@ static pix_status record(scan_state *scan, const pix_job *job) {
     case PIX_OUTCOME_BROKEN:
         return record_failure(scan, job, job->stage);
     case PIX_OUTCOME_DENIED:
-        return record_failure(scan, job, pix_stage_permission);
+        return job->state == PIX_PHOTO_NEW || job->failed_before
+                   ? record_failure(scan, job, pix_stage_permission)
+                   : pass_over(scan, job->path, job->error.text);
     case PIX_OUTCOME_TROUBLE:
-        /* Not written down: the next run tries again, and what is known of the photo stays. */
-        scan->counts.failed++;
-        report(scan, job->path, job->error.text);
-        return PIX_OK;
+        return pass_over(scan, job->path, job->error.text);
     case PIX_OUTCOME_GONE:
     case PIX_OUTCOME_CANCELLED:
         scan->counts.seen--;
@@ -166,8 +172,9 @@ static pix_status see_trouble(scan_state *scan, const pix_walk_entry *entry) {
         scan->counts.failed_before++;
         return PIX_OK;
     }
-    scan->counts.failed++;
-    report(scan, entry->path, entry->reason);
+    status = pass_over(scan, entry->path, entry->reason);
+    if (status || state != PIX_PHOTO_NEW) /* an indexed photo: a failure would hide it */
+        return status;
     return pix_store_failure_put(context->store, context->run_id, scan->root_id, entry->path, 0, 0,
                                  "walk", entry->reason, scan->error);
 }
@@ -256,8 +263,8 @@ static pix_status sweep(scan_state *scan) {
     if (target->elsewhere)
         return meet_elsewhere(scan);
     if (counts->seen == 0 && target->photos > 0) {
-        note(scan, "holds no photos now: nothing is removed from the index "
-                   "(if that is right: pixgrepd forget)");
+        note(scan, "no photo can be seen in it: nothing is removed from the index "
+                   "(if they are gone for good: pixgrepd forget)");
         return PIX_OK;
     }
     for (size_t i = 0; i < target->kept.count; i++)

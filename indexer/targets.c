@@ -44,20 +44,25 @@ static void clean_path(char *path) {
     *out = '\0';
 }
 
-char *pix_folder_path(const char *name, bool *exists) {
+char *pix_folder_path(const char *name, bool *exists, pix_error *error) {
     char *path = realpath(name, NULL);
     *exists = path != NULL;
-    if (path || errno == ENOMEM)
-        return path;
-    if (name[0] == '/') {
-        path = strdup(name);
-    } else {
-        char *here = getcwd(NULL, 0);
-        path = here ? pix_path_join(here, name) : NULL;
-        free(here);
-    }
     if (path)
-        clean_path(path);
+        return path;
+    int cause = errno;
+    char *here = name[0] == '/' ? strdup("/") : getcwd(NULL, 0);
+    if (!here) {
+        (void)pix_fail_errno(error, "%s: cannot find the current folder", name);
+        return NULL;
+    }
+    path = pix_path_join(here, name);
+    free(here);
+    if (!path) {
+        (void)pix_fail_memory(error);
+        return NULL;
+    }
+    clean_path(path);
+    errno = cause;
     return path;
 }
 
@@ -129,10 +134,10 @@ static pix_status absorb(pix_target *target, root_list *roots, pix_error *error)
 static pix_status from_name(const char *name, root_list *roots, pix_target *target,
                             pix_error *error) {
     bool exists;
-    *target = (pix_target){.named = true, .folder = pix_folder_path(name, &exists)};
+    *target = (pix_target){.named = true, .folder = pix_folder_path(name, &exists, error)};
     int cause = errno;
     if (!target->folder)
-        return pix_fail_memory(error);
+        return error->status;
     for (size_t i = 0; i < roots->count && !target->known; i++) {
         const pix_target *root = &roots->items[i];
         if (!pix_path_is_within(target->folder, root->root))

@@ -40,8 +40,9 @@ pix_status pix_targets_choose(pix_store *store, const char *const *names, size_t
                               pix_targets *out, pix_error *error);
 void pix_targets_free(pix_targets *targets);
 
-/* The folder as an absolute path without links, or, when it does not exist, without "." and "..";
- * heap memory, NULL when memory is out. */
-char *pix_folder_path(const char *name, bool *exists);
+/* The folder as an absolute path without links, or, when it cannot be reached (errno says why),
+ * without "." and ".."; heap memory.  NULL when memory is out or `name` is relative to a folder
+ * that is gone. */
+char *pix_folder_path(const char *name, bool *exists, pix_error *error);
 
 #endif

@@ -153,14 +153,14 @@ static pix_status enter(pix_walk *walk, int fd, pix_walk_entry *entry) {
     if (walk->options->follow) {
         struct stat info;
         bool added = false;
-        if (fstat(fd, &info) == 0 &&
-            pix_inode_set_add(&walk->entered, info.st_dev, info.st_ino, &added)) {
-            close(fd);
-            return PIX_ENOMEM;
-        }
+        pix_status status = PIX_OK;
+        if (fstat(fd, &info))
+            status = trouble_errno(walk, entry, errno);
+        else
+            status = pix_inode_set_add(&walk->entered, info.st_dev, info.st_ino, &added);
         if (!added) {
             close(fd);
-            return PIX_OK;
+            return status;
         }
     }
     if (walk->depth == walk->capacity) {

@@ -1,6 +1,9 @@
+#include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <math.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -309,6 +312,41 @@ static void a_decoder_that_dies_once_is_not_the_files_fault(void **state) {
     pix_pipeline_close(pipeline);
 }
 
+static bool no_memory_to_start;
+
+/* In the place of libc's, which it calls. */
+int posix_spawn(pid_t *child, const char *path, const posix_spawn_file_actions_t *files,
+                const posix_spawnattr_t *attributes, char *const arguments[],
+                char *const environment[]) {
+    union {
+        void *symbol;
+        int (*call)(pid_t *, const char *, const posix_spawn_file_actions_t *,
+                    const posix_spawnattr_t *, char *const[], char *const[]);
+    } next = {.symbol = dlsym(RTLD_NEXT, "posix_spawn")};
+    return no_memory_to_start ? ENOMEM
+                              : next.call(child, path, files, attributes, arguments, environment);
+}
+
+static void a_decoder_that_cannot_be_started_is_not_the_files_fault(void **state) {
+    (void)state;
+    char program[PATH_MAX];
+    (void)snprintf(program, sizeof program, "%s", decoder_after("vanishes", ""));
+    pix_pipeline *pipeline = open_pipeline(1, program);
+    for (int i = 0; i < 2; i++) {
+        no_memory_to_start = i == 0;
+        if (i == 1)
+            assert_int_equal(unlink(program), 0);
+        submit(pipeline, copy("tiny-7x5.png", "unstarted.png", "unstarted"));
+        pix_job *job = collect(pipeline);
+        no_memory_to_start = false;
+        assert_int_equal(job->outcome, PIX_OUTCOME_TROUBLE);
+        assert_non_null(
+            strstr(job->error.text, i == 0 ? "Cannot allocate memory" : "No such file"));
+        pix_pipeline_settle(pipeline, job);
+    }
+    pix_pipeline_close(pipeline);
+}
+
 static void stopping_finishes_what_has_begun_and_cancels_the_rest(void **state) {
     (void)state;
     pix_pipeline *pipeline = open_pipeline(1, decoder_after("slow", "sleep 1"));
@@ -365,6 +403,7 @@ int main(void) {
         WITH_STORE(a_file_that_changes_while_read_is_not_believed),
         WITH_STORE(copies_of_a_file_that_changed_are_tried_again),
         WITH_STORE(a_decoder_that_dies_once_is_not_the_files_fault),
+        WITH_STORE(a_decoder_that_cannot_be_started_is_not_the_files_fault),
         WITH_STORE(stopping_finishes_what_has_begun_and_cancels_the_rest),
         WITH_STORE(closing_drops_what_nobody_collected),
         WITH_STORE(a_missing_decoder_is_an_error_before_any_photo),

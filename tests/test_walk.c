@@ -245,6 +245,32 @@ static void an_unreadable_folder_is_reported_and_the_walk_goes_on(void **state) 
 }
 
 /* Nesting of which only the part that can have a path is walked; the rest is reported. */
+static ino_t failing_inode; /* 0: none */
+
+/* In the place of libc's. */
+int fstat(int fd, struct stat *info) {
+    int result = fstatat(fd, "", info, AT_EMPTY_PATH);
+    if (result || failing_inode == 0 || info->st_ino != failing_inode)
+        return result;
+    errno = EIO;
+    return -1;
+}
+
+static void a_folder_that_cannot_be_told_from_others_is_reported(void **state) {
+    (void)state;
+    make("a.jpg");
+    make("failing/b.jpg");
+    make("z.jpg");
+    char path[PATH_MAX];
+    struct stat info;
+    (void)snprintf(path, sizeof path, "%s/failing", root);
+    assert_int_equal(stat(path, &info), 0);
+    failing_inode = info.st_ino;
+    const char *found = walk_all(&(pix_walk_options){.follow = true});
+    failing_inode = 0;
+    assert_string_equal(found, "a.jpg !failing z.jpg");
+}
+
 static void a_path_too_long_for_the_system_is_reported(void **state) {
     (void)state;
     make("a.jpg");
@@ -322,6 +348,7 @@ int main(void) {
         cmocka_unit_test_setup(a_folder_outside_is_entered_once_through_links, fresh_root),
         cmocka_unit_test_setup(special_files_are_no_photos, fresh_root),
         cmocka_unit_test_setup(an_unreadable_folder_is_reported_and_the_walk_goes_on, fresh_root),
+        cmocka_unit_test_setup(a_folder_that_cannot_be_told_from_others_is_reported, fresh_root),
         cmocka_unit_test_setup(a_path_too_long_for_the_system_is_reported, fresh_root),
         cmocka_unit_test_setup(nesting_is_bounded, fresh_root),
         cmocka_unit_test(a_folder_that_is_not_there_is_an_error),

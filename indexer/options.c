@@ -186,9 +186,24 @@ static pix_status parse_command(char **argv, int *at, pix_options *out, pix_erro
                   : wrong(out, error, "unknown command", word);
 }
 
-static pix_status set_option(const struct option *option, const char *value, pix_options *out,
+/* A pattern as the walk compares it: without "./" before and slashes after; NULL when nothing is
+ * left, and then `text` is as it was. */
+static const char *trim_pattern(char *text) {
+    while (text[0] == '.' && text[1] == '/')
+        text += 1 + strspn(text + 1, "/");
+    size_t length = strlen(text);
+    while (length > 0 && text[length - 1] == '/')
+        length--;
+    if (length == 0)
+        return NULL;
+    text[length] = '\0';
+    return text;
+}
+
+static pix_status set_option(const struct option *option, char *value, pix_options *out,
                              pix_error *error) {
     void *field = (char *)out + option->field;
+    const char *pattern;
     int64_t number;
     switch (option->kind) {
     case FLAG:
@@ -198,7 +213,9 @@ static pix_status set_option(const struct option *option, const char *value, pix
         *(const char **)field = value;
         break;
     case LIST:
-        out->excludes[out->exclude_count++] = value;
+        if (!(pattern = trim_pattern(value)))
+            return wrong(out, error, "--exclude wants a pattern, not", value);
+        out->excludes[out->exclude_count++] = pattern;
         break;
     case THREADS:
         if (pix_parse_integer(value, 1, 1024, &number))
@@ -213,14 +230,14 @@ static pix_status set_option(const struct option *option, const char *value, pix
  * one bit an option, that it was there. */
 static pix_status parse_option(char **argv, int *at, uint32_t *used, pix_options *out,
                                pix_error *error) {
-    const char *word = argv[*at];
+    char *word = argv[*at];
     size_t length = strcspn(word, "=");
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         const struct option *option = &option_table[i];
         if (strlen(option->name) != length || strncmp(word, option->name, length) != 0)
             continue;
         *used |= UINT32_C(1) << i;
-        const char *value = word[length] == '=' ? word + length + 1 : NULL;
+        char *value = word[length] == '=' ? word + length + 1 : NULL;
         if (option->kind == FLAG && value)
             return wrong(out, error, "no value is allowed in", word);
         if (option->kind != FLAG && !value && !(value = argv[++*at]))

@@ -38,7 +38,8 @@ typedef struct pix_options {
     size_t operand_count;
 } pix_options;
 
-/* The error of a wrong command line names the bad word and ends with where to find help. */
+/* Cuts slashes off the ends of patterns in argv.  The error of a wrong command line names the bad
+ * word and ends with where to find help. */
 pix_status pix_options_parse(int argc, char **argv, pix_options *out, pix_error *error);
 void pix_options_free(pix_options *options);
 

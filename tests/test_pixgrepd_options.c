@@ -39,6 +39,17 @@ static void index_takes_its_options_in_any_place(void **state) {
     assert_false(options.exact);
 }
 
+static void patterns_are_compared_without_slashes_at_their_ends(void **state) {
+    (void)state;
+    assert_ok(parse("index --exclude photos/ --exclude=./a/b// --exclude .//./c --exclude /d/ "
+                    "--exclude .*"),
+              &error);
+    const char *patterns[] = {"photos", "a/b", "c", "/d", ".*"};
+    assert_int_equal(options.exclude_count, 5);
+    for (size_t i = 0; i < options.exclude_count; i++)
+        assert_string_equal(options.excludes[i], patterns[i]);
+}
+
 static void two_dashes_end_the_options(void **state) {
     (void)state;
     assert_ok(parse("index -- --follow -x"), &error);
@@ -74,6 +85,8 @@ static void a_wrong_command_line_names_the_bad_word(void **state) {
         {"index --db", "a value is missing after '--db'"},
         {"index --json", "not an option of this command: '--json'"},
         {"--json index", "not an option of this command: '--json'"},
+        {"index --exclude=", "--exclude wants a pattern, not ''"},
+        {"index --exclude //", "--exclude wants a pattern, not '//'"},
         {"index --threads 0", "not '0'"},
         {"index --threads 2x", "not '2x'"},
         {"index --precision int8", "'int8'"},
@@ -143,6 +156,7 @@ static int release(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(index_takes_its_options_in_any_place),
+        cmocka_unit_test(patterns_are_compared_without_slashes_at_their_ends),
         cmocka_unit_test(two_dashes_end_the_options),
         cmocka_unit_test(model_commands_have_two_words),
         cmocka_unit_test(a_wrong_command_line_names_the_bad_word),

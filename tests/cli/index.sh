@@ -44,6 +44,10 @@ says() { # says WHAT TEXT: standard error has it
     check "$1: standard error says '$2'" grep -qF -- "$2" "$WORK/err"
 }
 
+photos_known() {
+    pixgrepd status --json | sed -n 's/.*"photos":\([0-9]*\).*/\1/p'
+}
+
 silent() { # silent WHAT: nothing on standard error
     check "$1: nothing on standard error" test ! -s "$WORK/err"
     [ ! -s "$WORK/err" ] || sed 's/^/    /' "$WORK/err"
@@ -166,6 +170,10 @@ summary "--follow" seen=$((total + 1)) duplicates=1 unchanged=$total
 index 0 "--exclude" --exclude 'dir' --exclude 'off-*.png' "$photos"
 excluded=$((1 + $(ls "$photos"/off-*.png | wc -l)))
 summary "--exclude" seen=$((total - excluded)) removed=$((excluded + 1)) unchanged=$((total - excluded))
+index 0 "--exclude of a folder" --exclude ./dir// --exclude=$'\xff\xfe/' "$photos"
+summary "--exclude of a folder" seen=$((total - 2)) returned=$((excluded - 1)) removed=1 \
+    unchanged=$((total - excluded - 1))
+index 0 "--exclude" --exclude 'dir' --exclude 'off-*.png' "$photos"
 index 0 "a part of a root" "$photos/dir"
 summary "a part of a root" seen=1 returned=1
 check "a part of a root: the line names it" grep -q "^$photos/dir: " "$WORK/out"
@@ -234,38 +242,115 @@ if [ "$(id -u)" -ne 0 ] || command -v setpriv >/dev/null; then
     tag "$open/photos/b.png" b
     tag "$open/photos/closed/c.png" c
     [ "$(id -u)" -ne 0 ] || { chown -R 65534:65534 "$open" && chmod 755 "$WORK"; }
+    as_user_at_home() {
+        as_user env HOME="$open/home" XDG_DATA_HOME="$open/data" "$@"
+    }
     user_index() {
-        run as_user env HOME="$open/home" XDG_DATA_HOME="$open/data" pixgrepd index "$open/photos"
+        run as_user_at_home pixgrepd index "$open/photos"
         expect "$1" "$2"
+    }
+    finds() { # finds WHAT N: searches still find N photos
+        check "$1: $2 photos are found" grep -q "\"photos\":$2," <(as_user_at_home pixgrepd status --json)
     }
     if as_user test -x "$BUILD/bin/pixgrepd"; then
         user_index 0 "readable"
         summary "readable" seen=3 new=3 encoded=3
         chmod 0 "$open/photos/closed"
+        as_user cp "$open/photos/a.png" "$open/photos/new.png"
+        echo new >>"$open/photos/new.png"
+        chmod 0 "$open/photos/new.png"
+        user_index 1 "unreadable"
+        summary "unreadable" seen=3 failed=2 unchanged=2
+        says "unreadable" "pixgrepd: index $open/photos: closed: Permission denied"
+        says "unreadable" "pixgrepd: index $open/photos: new.png: "
+        user_index 0 "still unreadable"
+        summary "still unreadable" seen=3 failed_before=2 unchanged=2
+        finds "still unreadable" 3
+        chmod 700 "$open/photos/closed"
+        chmod 600 "$open/photos/new.png"
+        user_index 0 "readable again"
+        summary "readable again" seen=4 new=1 encoded=1 unchanged=3
+
+        # A photo of the index stays found, and each run reports it.
         tag "$open/photos/b.png" other
         chmod 0 "$open/photos/b.png"
-        user_index 1 "unreadable"
-        summary "unreadable" seen=2 failed=2 unchanged=1
-        says "unreadable" "pixgrepd: index $open/photos: closed: Permission denied"
-        says "unreadable" "pixgrepd: index $open/photos: b.png: "
-        user_index 0 "still unreadable"
-        summary "still unreadable" seen=2 failed_before=2 unchanged=1
-        chmod 700 "$open/photos/closed"
+        chmod 444 "$open/photos/closed"
+        for time in first second; do
+            user_index 1 "photos out of reach, the $time time"
+            summary "photos out of reach, the $time time" seen=3 failed=2 unchanged=2
+            says "photos out of reach, the $time time" "pixgrepd: index $open/photos: b.png: "
+            says "photos out of reach, the $time time" "pixgrepd: index $open/photos: closed/c.png: Permission denied"
+            finds "photos out of reach, the $time time" 4
+        done
+        chmod 444 "$open/photos"
+        user_index 1 "no photo in reach"
+        says "no photo in reach" "nothing is removed"
+        finds "no photo in reach" 4
+        run as_user_at_home pixgrepd failures
+        check "no photo in reach: only the folder is kept as a failure" \
+            test "$(cut -f 1 "$WORK/out")" = "$open/photos/closed"
+        chmod 700 "$open/photos" "$open/photos/closed"
         chmod 600 "$open/photos/b.png"
-        user_index 0 "readable again"
-        check "readable again: b.png is encoded, c.png was kept" \
-            grep -q "3 seen, .* 0 removed, .* 2 unchanged; 1 encoded" "$WORK/out"
+        user_index 0 "in reach again"
+        summary "in reach again" seen=4 changed=1 encoded=1 unchanged=3
+        run as_user_at_home pixgrepd failures
+        check "in reach again: no failures are left" test ! -s "$WORK/out"
         chmod 0 "$open/photos"
         user_index 2 "the root is unreadable"
         says "the root is unreadable" "nothing is removed"
         chmod 700 "$open/photos"
         user_index 0 "the root is readable"
-        summary "the root is readable" seen=3 unchanged=3
+        summary "the root is readable" seen=4 unchanged=4
     else
         echo "SKIP permissions: another user cannot reach $BUILD"
     fi
 else
     echo "SKIP permissions: setpriv is not installed"
+fi
+
+# A disk that does not answer for a photo does not take it out of the index.
+if strace -o /dev/null true 2>/dev/null; then
+    index 0 "before the disk fails" "$photos"
+    broken='?newfstatat,?fstatat64,?statx'
+    run env ASAN_OPTIONS=detect_leaks=0 strace -f -o /dev/null -P one-1x1.png -e trace="$broken" \
+        -e inject="$broken:error=EIO" pixgrepd index "$photos"
+    expect 1 "the disk fails"
+    summary "the disk fails" seen=$((total - 1)) failed=1 unchanged=$((total - 1))
+    says "the disk fails" "pixgrepd: index $photos: one-1x1.png: Input/output error"
+    check "the disk fails: every photo is found" test "$(photos_known)" -eq "$total"
+    index 0 "the disk works again" "$photos"
+    summary "the disk works again" seen=$total unchanged=$total
+else
+    echo "SKIP a disk that fails: strace is not installed or may not trace"
+fi
+
+# What stops a run before any photo: said in one line, and nothing is noted.
+mkdir "$WORK/gone"
+(
+    cd "$WORK/gone" && rmdir "$WORK/gone" || exit
+    index 2 "a current folder that is gone" .
+    run pixgrepd forget .
+    expect 2 "forget in a folder that is gone"
+    check "forget in a folder that is gone" grep -q "cannot find the current folder: No such" "$WORK/err"
+    exit "$failures"
+)
+failures=$?
+mkdir -p "$WORK/elsewhere/bin"
+cp "$BUILD/bin/pixgrepd" "$WORK/elsewhere/bin/"
+tag "$photos/undecoded.png" undecoded
+before=$(pixgrepd status --json)
+run "$WORK/elsewhere/bin/pixgrepd" index "$photos"
+expect 2 "no decoder"
+check "no decoder: one line" test "$(cat "$WORK/err")" = \
+    "pixgrepd: index: cannot run $WORK/elsewhere/libexec/pixgrep/pixgrep-decode: No such file or directory"
+check "no decoder: nothing is noted" test "$(pixgrepd status --json)" = "$before"
+rm "$photos/undecoded.png"
+if [ -w /dev/full ]; then
+    pixgrepd index "$photos" >/dev/full 2>"$WORK/err"
+    code=$?
+    expect 2 "standard output is full"
+    says "standard output is full" "cannot write the output: No space left on device"
+    check "standard output is full: one line" test "$(wc -l <"$WORK/err")" -eq 1
 fi
 
 # forget
@@ -290,9 +375,6 @@ for ((i = 0; i < count; i++)); do # black squares, each slow to read and none of
     printf 'P6\n# %d\n2000 2000\n255\n' $i >"$many/$i.ppm"
     truncate -s +12000000 "$many/$i.ppm"
 done
-photos_known() {
-    pixgrepd status --json | sed -n 's/.*"photos":\([0-9]*\).*/\1/p'
-}
 some_are_committed() { # waits until a run in the background has committed a part
     for ((wait = 0; wait < 600; wait++)); do
         [ "$(photos_known)" -gt 0 ] && return

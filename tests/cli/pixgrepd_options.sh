@@ -37,6 +37,8 @@ wrong "unknown command ''" ''
 wrong "unknown option '--frob'" index --frob
 wrong "unknown option '-q'" index -q
 wrong "a value is missing after '--exclude'" index /tmp --exclude
+wrong "--exclude wants a pattern, not ''" index /tmp --exclude ''
+wrong "--exclude wants a pattern, not './'" index /tmp --exclude=./
 wrong "no value is allowed in '--follow=1'" index --follow=1
 wrong "not an option of this command: '--follow'" status --follow
 wrong "--threads wants a number from 1 to 1024, not 'many'" index --threads many
@@ -95,7 +97,7 @@ if grep -qw avx2 /proc/cpuinfo && [ -z "${OPENBLAS_CORETYPE:-}" ]; then
     check "OpenBLAS does not fall to SSE3" test -z "$(grep -i '^kernel *prescott' "$WORK/out")"
 fi
 run pixgrepd status --json --verbose
-for key in index exists index_bytes photos photo_bytes contents missing failures roots models last_run_at \
+for key in index exists index_bytes photos photo_bytes contents missing failures roots models current_model current_model_error last_run_at \
     last_outcome blas kernel cpu decoder; do
     check "status --json: $key" grep -q "\"$key\":" "$WORK/out"
 done
@@ -105,7 +107,11 @@ if [ -w /dev/full ]; then
     pixgrepd status >/dev/full 2>"$WORK/err"
     code=$?
     expect 2 "standard output is full"
-    check "standard output is full" grep -q "No space left" "$WORK/err"
+    check "standard output is full" test "$(cat "$WORK/err")" = \
+        "pixgrepd: cannot write the output: No space left on device"
+    pixgrepd --help >/dev/full 2>"$WORK/err"
+    code=$?
+    expect 2 "standard output is full for help"
 fi
 wrong "not a pixgrep index" --db "$SOURCE/LICENSE" roots
 wrong "not a folder" --db "$SOURCE/LICENSE/x" index "$odd"

@@ -103,15 +103,27 @@ static pix_status print_model(void *context, const char *name) {
     return PIX_OK;
 }
 
+/* The current model, if one was chosen, is there. */
+static pix_status check_current(pix_error *error) {
+    char *name;
+    pix_model *model = NULL;
+    pix_status status = pix_library_current(&name, error);
+    if (!status && name)
+        status = pix_library_open(NULL, &model, error);
+    pix_model_close(model);
+    free(name);
+    return status;
+}
+
 pix_exit pix_command_model_list(const pix_options *options, pix_error *error) {
     (void)options;
-    char *current = NULL;
-    model_list list = {0};
-    pix_status status = pix_library_current(&current, error);
-    list.current = current;
-    if (!status)
-        status = pix_library_list(print_model, &list, error);
+    char *current;
+    (void)pix_library_current(&current, NULL); /* check_current tells of trouble, after the list */
+    model_list list = {.current = current};
+    pix_status status = pix_library_list(print_model, &list, error);
     free(current);
+    if (!status)
+        status = check_current(error);
     if (!status && list.broken)
         status = pix_fail(error, PIX_EFORMAT, "not every model can be used");
     return status ? PIX_EXIT_ERROR : PIX_EXIT_OK;
@@ -125,8 +137,7 @@ pix_exit pix_command_model_remove(const pix_options *options, pix_error *error) 
     return pix_library_remove(options->operands[0], error) ? PIX_EXIT_ERROR : PIX_EXIT_OK;
 }
 
-static pix_status verify(void *context, const char *name) {
-    pix_error *error = context;
+static pix_status verify(const char *name, pix_error *error) {
     pix_model *model;
     bool source_checked = false;
     pix_status status = pix_library_open(name, &model, error);
@@ -140,8 +151,30 @@ static pix_status verify(void *context, const char *name) {
     return status;
 }
 
+static pix_status verify_next(void *context, const char *name) {
+    bool *broken = context;
+    pix_error error;
+    if (verify(name, &error)) {
+        *broken = true;
+        (void)printf("%s: ", name);
+        pix_print_path(stdout, error.text);
+        (void)putchar('\n');
+    }
+    return PIX_OK;
+}
+
+static pix_status verify_all(pix_error *error) {
+    bool broken = false;
+    pix_status status = pix_library_list(verify_next, &broken, error);
+    if (!status)
+        status = check_current(error);
+    if (!status && broken)
+        status = pix_fail(error, PIX_EFORMAT, "not every model is as it was imported");
+    return status;
+}
+
 pix_exit pix_command_model_verify(const pix_options *options, pix_error *error) {
-    pix_status status = options->operand_count > 0 ? verify(error, options->operands[0])
-                                                   : pix_library_list(verify, error, error);
+    pix_status status =
+        options->operand_count > 0 ? verify(options->operands[0], error) : verify_all(error);
     return status ? PIX_EXIT_ERROR : PIX_EXIT_OK;
 }

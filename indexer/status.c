@@ -28,7 +28,9 @@ typedef struct status_report {
     int64_t database_bytes;
     pix_store_totals totals;
     int64_t roots;
-    char *current; /* name of the current model, NULL: none */
+    char *current;       /* name of the current model, NULL: none */
+    bool current_broken; /* it cannot be used: current_error says why */
+    pix_error current_error;
     model_row *models;
     size_t model_count;
     const char *blas, *kernel; /* NULL unless verbose */
@@ -61,10 +63,12 @@ static pix_status count_root(void *context, const pix_root *root) {
 
 /* Marks the current model among the index's, or adds it. */
 static pix_status find_current(status_report *report, pix_error *error) {
-    pix_status status = pix_library_current(&report->current, error);
-    pix_model *model;
-    if (status || !report->current || pix_library_open(report->current, &model, NULL))
-        return status;
+    pix_model *model = NULL;
+    report->current_broken =
+        pix_library_current(&report->current, &report->current_error) ||
+        (report->current && pix_library_open(NULL, &model, &report->current_error));
+    if (!model)
+        return PIX_OK;
     model_row row = {.dimension = pix_model_config(model)->embed_dim, .current = true};
     (void)snprintf(row.name, sizeof row.name, "%s", report->current);
     (void)snprintf(row.fingerprint, sizeof row.fingerprint, "%s", pix_model_fingerprint(model));
@@ -153,8 +157,13 @@ static void print_report(const status_report *report) {
         (void)printf("model     %s of %s photos encoded with %s%s\n", pix_text_count(row->encoded),
                      pix_text_count(totals->photos), row->name, row->current ? " (current)" : "");
     }
-    if (!report->current)
+    if (report->current_broken) {
+        (void)fputs("model     the current one cannot be used: ", stdout);
+        pix_print_path(stdout, report->current_error.text);
+        (void)putchar('\n');
+    } else if (!report->current) {
         (void)fputs("model     none is current (pixgrepd model import PATH)\n", stdout);
+    }
     (void)printf("last run  %s", pix_text_time(totals->last_run_at));
     if (totals->last_run_at > 0)
         (void)printf(", %s", totals->last_outcome[0] ? totals->last_outcome : "not finished");
@@ -168,9 +177,13 @@ static void print_report(const status_report *report) {
     (void)fputs(report->decoder_runs ? "\n" : " (cannot be run)\n", stdout);
 }
 
+/* NULL prints null. */
 static void print_text(const char *key, const char *text) {
     (void)printf(",\"%s\":", key);
-    pix_json_string(stdout, text, strlen(text));
+    if (text)
+        pix_json_string(stdout, text, strlen(text));
+    else
+        (void)fputs("null", stdout);
 }
 
 static void print_number(const char *key, int64_t number) {
@@ -204,6 +217,8 @@ static void print_json(const status_report *report) {
         print_model_json(&report->models[i]);
     }
     (void)putchar(']');
+    print_text("current_model", report->current);
+    print_text("current_model_error", report->current_broken ? report->current_error.text : NULL);
     print_number("last_run_at", totals->last_run_at);
     print_text("last_outcome", totals->last_outcome);
     if (report->kernel) {

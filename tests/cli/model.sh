@@ -76,8 +76,12 @@ expect 2 "import of a picture"
 run pixgrepd model import "$golden/vit-p32/vit-p32.pt" --name ../evil
 expect 2 "a name that leaves the folder"
 check "a name that leaves the folder" test ! -e "$models/../evil.pixm"
-run pixgrepd model import "$golden/vit-p32/vit-p32.pt" --name other --vocab "$SOURCE/LICENSE"
-expect 2 "a vocabulary that is none"
+run pixgrepd model import "$golden/vit-p32/vit-p32.pt" --name other --no-use --vocab "$SOURCE/LICENSE"
+expect 0 "a vocabulary that does not fit"
+says "a vocabulary that does not fit" "text cannot be encoded: $SOURCE/LICENSE: "
+prints "a vocabulary that does not fit" "vocabulary *none"
+run pixgrepd model remove other
+expect 0 "remove a model that is not current"
 head -c 1000000 "$golden/vit-p32/vit-p32.pt" >"$WORK/cut.pt"
 run pixgrepd model import "$WORK/cut.pt"
 expect 2 "a file that is cut"
@@ -89,6 +93,12 @@ printf 'x' | dd of="$models/bf16.pixm" bs=1 seek=$((size / 2)) conv=notrunc stat
 run pixgrepd model verify bf16
 expect 2 "verify of a damaged file"
 says "verify of a damaged file" "bf16.pixm"
+run pixgrepd model verify
+expect 2 "verify of all, one damaged"
+says "verify of all, one damaged" "not every model is as it was imported"
+prints "verify of all, one damaged" "^bf16: .*bf16.pixm: "
+check "verify of all, one damaged: the others are checked" \
+    test "$(grep -c ': as imported, and so is the file it came from$' "$WORK/out")" -eq 2
 run pixgrepd model import "$golden/vit-p14/hf-bf16" --name bf16
 expect 0 "import again"
 run pixgrepd model verify bf16
@@ -99,11 +109,47 @@ expect 0 "import of a copy"
 echo more >>"$WORK/mine.pt"
 run pixgrepd model verify mine
 expect 2 "verify of a source that changed"
-says "verify of a source that changed" "mine.pt"
+says "verify of a source that changed" "$WORK/mine.pt: the file mine was imported from has changed"
+run pixgrepd model verify
+expect 2 "verify of all, one source changed"
+prints "verify of all, one source changed" "^mine: .*the file mine was imported from has changed$"
+prints "verify of all, one source changed" "^vit-p32: as imported"
 rm "$WORK/mine.pt"
 run pixgrepd model verify mine
 expect 0 "verify without its source"
 prints "verify without its source" "is gone"
+
+# A current model that is gone or damaged is told, and does not keep status from the rest.
+unusable() { # unusable WHAT TEXT: status says so
+    run pixgrepd status
+    expect 0 "status, $1"
+    prints "status, $1" "^model     the current one cannot be used: .*$2"
+    prints "status, $1" "^model     3 of 3 photos encoded with half$"
+    run pixgrepd status --json
+    expect 0 "status --json, $1"
+    prints "status --json, $1" "\"current_model_error\":\".*$2"
+}
+mv "$models/mine.pixm" "$WORK/"
+unusable "the current model is gone" "the model in use, mine, is gone"
+prints "status --json, the current model is gone" '"current_model":"mine"'
+for what in list verify; do
+    run pixgrepd model $what
+    expect 2 "$what, the current model is gone"
+    says "$what, the current model is gone" "the model in use, mine, is gone"
+    prints "$what, the current model is gone" "vit-p32"
+done
+head -c 1000 "$WORK/mine.pixm" >"$models/mine.pixm"
+unusable "the current model is damaged" "mine.pixm: "
+mv "$WORK/mine.pixm" "$models/"
+echo ../mine >"$models/current"
+unusable "no model's name is current" "current: not a model's name"
+run pixgrepd model verify
+expect 2 "verify, no model's name is current"
+prints "verify, no model's name is current" "^mine: as imported"
+run pixgrepd model use mine
+expect 0 "use again"
+run pixgrepd status --json
+prints "status --json" '"current_model":"mine","current_model_error":null'
 
 run pixgrepd model remove mine
 expect 0 "remove"

@@ -23,15 +23,11 @@ static bool is_kept(const sweep *w, const char *path) {
 }
 
 static pix_status add_id(sweep *w, int64_t id, pix_error *error) {
-    if (w->count == w->capacity) {
-        size_t capacity = w->capacity ? 2 * w->capacity : 256;
-        int64_t *ids = realloc(w->ids, capacity * sizeof *ids);
-        if (!ids)
-            return pix_fail_memory(error);
-        w->ids = ids;
-        w->capacity = capacity;
-    }
-    w->ids[w->count++] = id;
+    int64_t *ids = pix_array_reserve(w->ids, &w->capacity, w->count, 1, sizeof *ids);
+    if (!ids)
+        return pix_fail_memory(error);
+    ids[w->count++] = id;
+    w->ids = ids;
     return PIX_OK;
 }
 

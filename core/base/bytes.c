@@ -17,21 +17,33 @@ void pix_bytes_clear(pix_bytes *bytes) {
         bytes->data[0] = '\0';
 }
 
+void *pix_array_reserve(void *data, size_t *capacity, size_t count, size_t extra,
+                        size_t item_size) {
+    size_t need, bytes;
+    if (!pix_size_add(count, extra, &need))
+        return NULL;
+    if (data && need <= *capacity)
+        return data;
+    size_t larger = *capacity + *capacity / 2;
+    if (larger < need || larger == 0)
+        larger = need < 32 ? 32 : need;
+    if (!pix_size_multiply(larger, item_size, &bytes))
+        return NULL;
+    data = realloc(data, bytes);
+    if (data)
+        *capacity = larger;
+    return data;
+}
+
 pix_status pix_bytes_reserve(pix_bytes *bytes, size_t extra) {
-    size_t need;
-    if (!pix_size_add(bytes->size, extra, &need) || !pix_size_add(need, 1, &need))
+    size_t with_nul;
+    if (!pix_size_add(extra, 1, &with_nul))
         return PIX_ENOMEM;
-    if (need <= bytes->capacity)
-        return PIX_OK;
-    size_t capacity = bytes->capacity + bytes->capacity / 2;
-    if (capacity < need)
-        capacity = need < 32 ? 32 : need;
-    char *data = realloc(bytes->data, capacity);
+    char *data = pix_array_reserve(bytes->data, &bytes->capacity, bytes->size, with_nul, 1);
     if (!data)
         return PIX_ENOMEM;
     data[bytes->size] = '\0';
     bytes->data = data;
-    bytes->capacity = capacity;
     return PIX_OK;
 }
 

@@ -41,6 +41,10 @@ size_t pix_utf8_read(const char *text, size_t size, uint32_t *code);
 
 bool pix_is_utf8(const char *text, size_t size);
 
+/* An array that grows: room for `extra` more items of `item_size` bytes after the first `count`.
+ * Returns `data` or what it has become, never NULL unless memory is out; then nothing changed. */
+void *pix_array_reserve(void *data, size_t *capacity, size_t count, size_t extra, size_t item_size);
+
 /* a * b and a + b into *out; false on overflow. */
 bool pix_size_multiply(size_t a, size_t b, size_t *out);
 bool pix_size_add(size_t a, size_t b, size_t *out);

@@ -15,21 +15,10 @@ void pix_ids_free(pix_ids *ids) {
 }
 
 pix_status pix_ids_reserve(pix_ids *ids, size_t extra) {
-    size_t need, bytes;
-    if (!pix_size_add(ids->count, extra, &need))
-        return PIX_ENOMEM;
-    if (need <= ids->capacity)
-        return PIX_OK;
-    size_t capacity = ids->capacity + ids->capacity / 2;
-    if (capacity < need)
-        capacity = need < 80 ? 80 : need;
-    if (!pix_size_multiply(capacity, sizeof *ids->data, &bytes))
-        return PIX_ENOMEM;
-    int32_t *data = realloc(ids->data, bytes);
+    int32_t *data = pix_array_reserve(ids->data, &ids->capacity, ids->count, extra, sizeof *data);
     if (!data)
         return PIX_ENOMEM;
     ids->data = data;
-    ids->capacity = capacity;
     return PIX_OK;
 }
 

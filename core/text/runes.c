@@ -9,21 +9,11 @@ void pix_runes_free(pix_runes *runes) {
 }
 
 pix_status pix_runes_reserve(pix_runes *runes, size_t extra) {
-    size_t need, bytes;
-    if (!pix_size_add(runes->size, extra, &need))
-        return PIX_ENOMEM;
-    if (need <= runes->capacity)
-        return PIX_OK;
-    size_t capacity = runes->capacity + runes->capacity / 2;
-    if (capacity < need)
-        capacity = need < 64 ? 64 : need;
-    if (!pix_size_multiply(capacity, sizeof *runes->data, &bytes))
-        return PIX_ENOMEM;
-    uint32_t *data = realloc(runes->data, bytes);
+    uint32_t *data =
+        pix_array_reserve(runes->data, &runes->capacity, runes->size, extra, sizeof *data);
     if (!data)
         return PIX_ENOMEM;
     runes->data = data;
-    runes->capacity = capacity;
     return PIX_OK;
 }
 

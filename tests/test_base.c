@@ -54,6 +54,20 @@ static void a_long_error_is_cut_at_a_character(void **state) {
     assert_true(pix_is_utf8(error.text, strlen(error.text)));
 }
 
+static void an_array_that_cannot_grow_stays(void **state) {
+    (void)state;
+    size_t capacity = 0;
+    uint32_t *data = pix_array_reserve(NULL, &capacity, 0, 3, sizeof *data);
+    assert_non_null(data);
+    assert_true(capacity >= 3);
+    size_t before = capacity;
+    assert_ptr_equal(pix_array_reserve(data, &capacity, 3, 0, sizeof *data), data);
+    assert_null(pix_array_reserve(data, &capacity, 3, SIZE_MAX - 2, sizeof *data));
+    assert_null(pix_array_reserve(data, &capacity, 3, SIZE_MAX / 2, sizeof *data));
+    assert_int_equal(capacity, before);
+    free(data);
+}
+
 static void utf8_is_checked_strictly(void **state) {
     (void)state;
     assert_true(pix_is_utf8("", 0));
@@ -277,6 +291,7 @@ int main(void) {
         cmocka_unit_test(an_error_names_the_object_and_the_cause),
         cmocka_unit_test(a_long_name_does_not_hide_the_cause),
         cmocka_unit_test(a_long_error_is_cut_at_a_character),
+        cmocka_unit_test(an_array_that_cannot_grow_stays),
         cmocka_unit_test(utf8_is_checked_strictly),
         cmocka_unit_test(control_bytes_are_escaped),
         cmocka_unit_test(terminals_get_no_c1_controls),

@@ -240,6 +240,31 @@ static void a_folder_that_cannot_be_made_says_why(void **state) {
     assert_null(strstr(error.text, "No such file"));
 }
 
+static void an_absolute_path_keeps_what_a_person_wrote(void **state) {
+    (void)state;
+    char *here = getcwd(NULL, 0), expected[4096];
+    static const char *const cases[][2] = {{"", ""},
+                                           {".", ""},
+                                           {"a", "/a"},
+                                           {"./a//b/", "/a/b"},
+                                           {"../.a", "/../.a"},
+                                           {"a/./...", "/a/..."}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *path = pix_path_absolute(cases[i][0]);
+        (void)snprintf(expected, sizeof expected, "%s%s", here, cases[i][1]);
+        assert_string_equal(path, expected);
+        free(path);
+    }
+    free(here);
+    static const char *const rooted[][2] = {
+        {"/", "/"}, {"//.", "/"}, {"/a/", "/a"}, {"/a/../b", "/a/../b"}};
+    for (size_t i = 0; i < sizeof rooted / sizeof *rooted; i++) {
+        char *path = pix_path_absolute(rooted[i][0]);
+        assert_string_equal(path, rooted[i][1]);
+        free(path);
+    }
+}
+
 static void gzip_is_bounded_and_checked(void **state) {
     (void)state;
     /* gzip of "hello\n" */
@@ -303,6 +328,7 @@ int main(void) {
         cmocka_unit_test(an_atomic_file_has_one_writer_and_survives_a_killed_one),
         cmocka_unit_test(an_atomic_file_is_locked_until_its_name_is_settled),
         cmocka_unit_test(a_folder_that_cannot_be_made_says_why),
+        cmocka_unit_test(an_absolute_path_keeps_what_a_person_wrote),
         cmocka_unit_test(gzip_is_bounded_and_checked),
         cmocka_unit_test(a_closed_queue_drains),
         cmocka_unit_test(popping_an_empty_queue_times_out),

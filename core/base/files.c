@@ -226,6 +226,27 @@ char *pix_path_join(const char *folder, const char *name) {
     return asprintf(&path, "%s%s%s", folder, slash, name) < 0 ? NULL : path;
 }
 
+char *pix_path_absolute(const char *path) {
+    char *folder = path[0] == '/' ? strdup("") : getcwd(NULL, 0);
+    char *result = folder ? malloc(strlen(folder) + 1 + strlen(path) + 1) : NULL;
+    if (result) {
+        char *end = stpcpy(result, strcmp(folder, "/") == 0 ? "" : folder);
+        while (*path) {
+            size_t length = strcspn(path, "/");
+            if (length > 0 && !(length == 1 && path[0] == '.')) {
+                *end++ = '/';
+                end = mempcpy(end, path, length);
+            }
+            path += length + (path[length] == '/');
+        }
+        if (end == result)
+            *end++ = '/';
+        *end = '\0';
+    }
+    free(folder);
+    return result;
+}
+
 /* XDG says a relative value is ignored. */
 char *pix_place_data(const char *name) {
     const char *base = getenv("XDG_DATA_HOME");

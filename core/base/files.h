@@ -37,6 +37,10 @@ void pix_atomic_file_close(pix_atomic_file *file);
 /* "a/b" from "a" and "b" in heap memory; NULL when memory is out. */
 char *pix_path_join(const char *folder, const char *name);
 
+/* `path` from the root, in heap memory: the current folder comes before a relative one and "."
+ * components go; ".." and symbolic links stay, so a person knows it again.  NULL with errno. */
+char *pix_path_absolute(const char *path);
+
 /* Where a person's index and models are, in heap memory: $XDG_DATA_HOME/pixgrep/NAME, else
  * $HOME/.local/share/pixgrep/NAME; NULL when memory is out or neither variable is set. */
 char *pix_place_data(const char *name);

@@ -498,6 +498,9 @@ static void a_config_our_towers_cannot_follow_is_refused(void **state) {
     (void)state;
     config_refused("{\"text_config\":{\"hidden_act\":\"relu\"},\"vision_config\":{}}",
                    PIX_EUNSUPPORTED, "hidden_act \"relu\" of text_config");
+    /* As it is: who prints it escapes it. */
+    config_refused("{\"text_config\":{\"hidden_act\":\"\\u001b\\\\\"},\"vision_config\":{}}",
+                   PIX_EUNSUPPORTED, "hidden_act \"\x1b\\\" of text_config");
     config_refused("{\"text_config\":{\"hidden_act\":\"gelu\"},\"vision_config\":{}}",
                    PIX_EUNSUPPORTED, "hidden_act of vision_config and text_config differ");
     config_refused("{\"text_config\":{\"layer_norm_eps\":1e-6},\"vision_config\":{}}",

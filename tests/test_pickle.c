@@ -225,7 +225,9 @@ static void a_global_outside_the_closed_world_is_named_with_its_byte(void **stat
     assert_refused(PIX_EUNSUPPORTED, "torch.storage _load_from_bytes",
                    "ctorch.storage\n_load_from_bytes\n.");
     assert_refused(PIX_EUNSUPPORTED, "__torch__evil x", "c__torch__evil\nx\n.");
-    assert_refused(PIX_EUNSUPPORTED, "a\\x1bb c\\x07",
+    assert_refused(PIX_EUNSUPPORTED,
+                   "a\x1b"
+                   "b c\a",
                    "ca\x1b"
                    "b\nc\a\n.");
     assert_refused(PIX_EUNSUPPORTED, "collections OrderedDict", "ccollections OrderedDict\n\n.");

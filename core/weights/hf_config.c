@@ -42,13 +42,7 @@ static pix_status read_activation(const tower *t, bool *exact, pix_error *error)
     *exact = strcmp(name, "gelu") == 0;
     if (*exact || strcmp(name, "quick_gelu") == 0)
         return PIX_OK;
-    pix_bytes shown = {0};
-    if (pix_bytes_append_escaped(&shown, name, strnlen(name, 64)))
-        return pix_fail_memory(error);
-    pix_status status =
-        pix_fail(error, PIX_EUNSUPPORTED, "hidden_act \"%s\" of %s", shown.data, t->name);
-    pix_bytes_free(&shown);
-    return status;
+    return pix_fail(error, PIX_EUNSUPPORTED, "hidden_act \"%.64s\" of %s", name, t->name);
 }
 
 static pix_status read_integer(const tower *t, const char *key, int64_t absent, int64_t low,

@@ -215,16 +215,10 @@ static pix_status op_memoize(pix_machine *m) {
 }
 
 static pix_status refuse_global(pix_machine *m, const char *name) {
-    pix_bytes shown = {0};
-    size_t length = strnlen(name, 200);
-    if (pix_bytes_append_escaped(&shown, name, length))
-        return pix_fail_memory(m->error);
-    pix_status status = pix_fail(m->error, PIX_EUNSUPPORTED,
-                                 "pickle asks for the global %s at byte %zu, which is "
-                                 "not allowed: weights do not need it",
-                                 shown.data, m->opcode_at);
-    pix_bytes_free(&shown);
-    return status;
+    return pix_fail(m->error, PIX_EUNSUPPORTED,
+                    "pickle asks for the global %.200s at byte %zu, which is not allowed: weights "
+                    "do not need it",
+                    name, m->opcode_at);
 }
 
 static pix_status push_global(pix_machine *m, const char *module, size_t module_size,

@@ -45,8 +45,11 @@ pix_status pix_vips_start(pix_error *error) {
     return start_result ? pix_fail(error, PIX_EUNSUPPORTED, "libvips does not start") : PIX_OK;
 }
 
-const char *pix_vips_reason(char *text, size_t size) {
-    (void)snprintf(text, size, "%s", vips_error_buffer());
+/* libvips' own words for the last failure, after ": " and on one line; "" when there are none. They
+ * are forgotten. */
+static void take_reason(char *text, size_t size) {
+    const char *words = vips_error_buffer();
+    (void)snprintf(text, size, "%s%s", words[0] ? ": " : "", words);
     vips_error_clear();
     size_t length = strlen(text);
     while (length > 0 && text[length - 1] == '\n')
@@ -54,23 +57,20 @@ const char *pix_vips_reason(char *text, size_t size) {
     for (size_t i = 0; i < length; i++)
         if ((unsigned char)text[i] < ' ')
             text[i] = text[i] == '\n' ? ';' : ' ';
-    if (length == 0)
-        (void)snprintf(text, size, "no reason given");
-    return text;
 }
 
 /* Blames the file: libvips says what, we say how far it came. */
 static pix_status fail_reading(const pix_source *source, int row, int rows, pix_error *error) {
     char reason[512];
-    (void)pix_vips_reason(reason, sizeof reason);
+    take_reason(reason, sizeof reason);
     char name[16];
     (void)snprintf(name, sizeof name, "%s", pix_format_name(source->format));
     for (char *c = name; *c; c++)
         *c = (char)g_ascii_toupper(*c);
     if (rows == 0)
-        return pix_fail(error, PIX_EFORMAT, "corrupt or truncated %s (in the header): %s", name,
+        return pix_fail(error, PIX_EFORMAT, "corrupt or truncated %s (in the header)%s", name,
                         reason);
-    return pix_fail(error, PIX_EFORMAT, "corrupt or truncated %s (at row %d of %d): %s", name, row,
+    return pix_fail(error, PIX_EFORMAT, "corrupt or truncated %s (at row %d of %d)%s", name, row,
                     rows, reason);
 }
 

@@ -2,15 +2,9 @@
 #ifndef PIX_IMAGE_VIPS_H
 #define PIX_IMAGE_VIPS_H
 
-#include <stddef.h>
-
 #include "core/base/error.h"
 
 /* Any thread; the first call does the work (30 ms). */
 pix_status pix_vips_start(pix_error *error);
-
-/* libvips' own words for the last failure on one line, and forgets them; "no reason given" when
- * there are none. */
-const char *pix_vips_reason(char *text, size_t size);
 
 #endif

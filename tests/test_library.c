@@ -66,7 +66,10 @@ static void a_name_comes_from_the_file_or_its_folder(void **state) {
         {"a/clip-vit-base-patch32///", "clip-vit-base-patch32"},
         {"a/clip-large/model.safetensors", "clip-large"},
         {"a/clip-large/pytorch_model.bin", "clip-large"},
-        {"model.safetensors", "model"},
+        {"model.safetensors", "clip-large"},
+        {"./pytorch_model.bin", "clip-large"},
+        {".", "clip-large"},
+        {"././/", "clip-large"},
         {"laion/CLIP-ViT-B-32/open_clip_pytorch_model.bin", "CLIP-ViT-B-32"},
         {"ViT-L/14@336px.pt", "14@336px"},
         {"my weights (1).pt", "my_weights__1_"},
@@ -76,8 +79,14 @@ static void a_name_comes_from_the_file_or_its_folder(void **state) {
         {".pt", "pt"},
         {"/", "model"},
         {"..", "model"},
-        {"", "model"},
+        {"/model.safetensors", "model"},
+        {"", "clip-large"},
     };
+    char before[4096], folder[4096];
+    assert_non_null(getcwd(before, sizeof before));
+    (void)snprintf(folder, sizeof folder, "%s/clip-large", test_folder());
+    assert_int_equal(mkdir(folder, 0700), 0);
+    assert_int_equal(chdir(folder), 0);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char *name = pix_library_name_for(cases[i].source), *path;
         assert_string_equal(name, cases[i].name);
@@ -91,6 +100,7 @@ static void a_name_comes_from_the_file_or_its_folder(void **state) {
     char *name = pix_library_name_for(source);
     assert_int_equal(strlen(name), 127);
     free(name);
+    assert_int_equal(chdir(before), 0);
 }
 
 static void an_empty_library_says_how_to_begin(void **state) {

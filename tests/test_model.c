@@ -374,8 +374,17 @@ static void verify_finds_every_changed_byte(void **state) {
     assert_ok(verify(path, &source_checked, &error), &error);
     flip(in(folder, "source.safetensors"), -1);
     assert_int_equal(verify(path, &source_checked, &error), PIX_EMISMATCH);
-    assert_non_null(strstr(error.text, "source.safetensors: not the weights"));
+    const char *changed = "source.safetensors: the file small was imported from has changed";
+    assert_non_null(strstr(error.text, changed));
+    test_write_file(in(folder, "source.safetensors"), "PK\3\4 cut", 8);
+    assert_int_equal(verify(path, &source_checked, &error), PIX_EMISMATCH);
+    assert_non_null(strstr(error.text, changed));
     assert_int_equal(unlink(in(folder, "source.safetensors")), 0);
+    assert_int_equal(mkdir(in(folder, "source.safetensors"), 0700), 0);
+    assert_int_equal(verify(path, &source_checked, &error), PIX_ENOTFOUND);
+    assert_non_null(strstr(error.text, "the file small was imported from is no longer readable: "));
+    assert_false(source_checked);
+    assert_int_equal(rmdir(in(folder, "source.safetensors")), 0);
     assert_ok(verify(path, &source_checked, &error), &error);
     assert_false(source_checked);
 }
@@ -502,7 +511,7 @@ static void a_model_without_vocabulary_says_why_and_what_to_do(void **state) {
     assert_non_null(strstr(report.no_vocabulary, "merges.txt"));
 }
 
-static void a_named_vocabulary_must_fit(void **state) {
+static void a_named_vocabulary_that_does_not_fit_is_left_out(void **state) {
     (void)state;
     no_places();
     const char *folder = test_folder();
@@ -511,15 +520,92 @@ static void a_named_vocabulary_must_fit(void **state) {
     test_write_file(in(folder, "short"), "a b\n", 4);
     pix_import_report report;
     pix_error error;
-    assert_int_equal(pix_model_import(in(folder, "model.safetensors"), "m", in(folder, "short"),
-                                      in(folder, "out/m.pixm"), NULL, NULL, &report, &error),
-                     PIX_EMISMATCH);
-    assert_non_null(strstr(error.text, "short"));
-    assert_int_equal(pix_model_import(in(folder, "model.safetensors"), "m", in(folder, "absent"),
-                                      in(folder, "out/m.pixm"), NULL, NULL, &report, &error),
-                     PIX_ENOTFOUND);
+    const char *source = in(folder, "model.safetensors"), *pixm = in(folder, "out/m.pixm");
+    assert_ok(pix_model_import(source, "m", in(folder, "short"), pixm, NULL, NULL, &report, &error),
+              &error);
+    assert_string_equal(report.vocabulary, "");
+    assert_non_null(strstr(report.no_vocabulary, in(folder, "short: ")));
+    assert_non_null(strstr(report.no_vocabulary, "; run: pixgrepd model import --vocab FILE "));
+    assert_int_equal(unlink(pixm), 0);
+
+    test_write_file(in(folder, "corrupt"), "{", 1);
+    assert_int_equal(
+        pix_model_import(source, "m", in(folder, "corrupt"), pixm, NULL, NULL, &report, &error),
+        PIX_EFORMAT);
+    assert_non_null(strstr(error.text, "corrupt"));
+    assert_int_equal(
+        pix_model_import(source, "m", in(folder, "absent"), pixm, NULL, NULL, &report, &error),
+        PIX_ENOTFOUND);
     assert_non_null(strstr(error.text, "absent"));
-    assert_false(test_exists(in(folder, "out/m.pixm")));
+    assert_false(test_exists(pixm));
+}
+
+static void a_chosen_vocabulary_that_is_not_there_is_told(void **state) {
+    (void)state;
+    no_places();
+    const char *folder = test_folder(), *pixm = in(folder, "m.pixm");
+    pix_clip_config config = test_small_config();
+    test_write_checkpoint(in(folder, "model.safetensors"), &config, NULL);
+    char before[4096], expected[4400];
+    assert_non_null(getcwd(before, sizeof before));
+    assert_int_equal(chdir(folder), 0);
+    assert_int_equal(setenv("PIXGREP_VOCAB", "./absent", 1), 0);
+    pix_import_report report;
+    pix_error error;
+    pix_status status =
+        pix_model_import("model.safetensors", "m", NULL, pixm, NULL, NULL, &report, &error);
+    assert_ok(status, &error);
+    (void)snprintf(expected, sizeof expected,
+                   "text cannot be encoded: PIXGREP_VOCAB: %s/absent: No such file or directory; ",
+                   folder);
+    assert_non_null(strstr(report.no_vocabulary, expected));
+    assert_int_equal(unsetenv("PIXGREP_VOCAB"), 0);
+
+    /* Every path that is kept or told is absolute. */
+    test_write_file("short", "a b\n", 4);
+    assert_ok(
+        pix_model_import("model.safetensors", "m", "short", pixm, NULL, NULL, &report, &error),
+        &error);
+    assert_non_null(strstr(report.no_vocabulary, in(folder, "short: ")));
+    test_write_file("merges.txt", "a b\n", 4);
+    assert_ok(pix_model_import("model.safetensors", "m", NULL, pixm, NULL, NULL, &report, &error),
+              &error);
+    assert_non_null(strstr(report.no_vocabulary, in(folder, "merges.txt: ")));
+    write_vocabulary("merges.txt", "a b");
+    assert_ok(pix_model_import(".", "m", NULL, pixm, NULL, NULL, &report, &error), &error);
+    assert_string_equal(report.vocabulary, in(folder, "merges.txt"));
+    assert_int_equal(chdir(before), 0);
+}
+
+static void a_different_model_under_the_same_name_is_kept(void **state) {
+    (void)state;
+    const char *folder = test_folder(), *path = make_pixm(folder);
+    const char *other = test_golden("models/vit-p32/vit-p32.pt");
+    pix_import_report report;
+    pix_error error;
+    size_t before = entries(folder);
+    pix_bytes kept = {0}, now = {0};
+    assert_ok(pix_file_read(path, SIZE_MAX, &kept, &error), &error);
+    assert_int_equal(pix_model_import(other, "small", NULL, path, NULL, NULL, &report, &error),
+                     PIX_EINVALID);
+    assert_string_equal(error.text, "a different model is named small: choose another --name, or "
+                                    "run: pixgrepd model remove small");
+    assert_ok(pix_file_read(path, SIZE_MAX, &now, &error), &error);
+    assert_int_equal(now.size, kept.size);
+    assert_memory_equal(now.data, kept.data, kept.size);
+    assert_int_equal(entries(folder), before);
+    /* The same weights may be imported again, and what is damaged or older makes room. */
+    assert_ok(pix_model_import(in(folder, "source.safetensors"), "small", NULL, path, NULL, NULL,
+                               &report, &error),
+              &error);
+    flip(path, -64);
+    assert_ok(pix_model_import(other, "small", NULL, path, NULL, NULL, &report, &error), &error);
+    flip(path, offsetof(pix_pixm_header, version)); /* 1 becomes 0 */
+    assert_ok(pix_model_import(in(folder, "source.safetensors"), "small", NULL, path, NULL, NULL,
+                               &report, &error),
+              &error);
+    pix_bytes_free(&kept);
+    pix_bytes_free(&now);
 }
 
 static void *take_tokenizer(void *model) {
@@ -585,7 +671,9 @@ int main(void) {
         cmocka_unit_test(verify_finds_every_changed_byte),
         cmocka_unit_test(a_vocabulary_is_looked_for_in_order),
         cmocka_unit_test(a_model_without_vocabulary_says_why_and_what_to_do),
-        cmocka_unit_test(a_named_vocabulary_must_fit),
+        cmocka_unit_test(a_named_vocabulary_that_does_not_fit_is_left_out),
+        cmocka_unit_test(a_chosen_vocabulary_that_is_not_there_is_told),
+        cmocka_unit_test(a_different_model_under_the_same_name_is_kept),
         cmocka_unit_test(threads_share_one_tokenizer),
         cmocka_unit_test(a_relative_source_is_kept_absolute),
     };

@@ -48,19 +48,18 @@ static pix_status set_text(char *field, size_t room, const char *text, const cha
     return PIX_OK;
 }
 
-/* `source` as an absolute path, symbolic links kept: what a person would type again. */
+/* Heap copy of `path` as an absolute one: errors and reasons are read in other folders. */
+static pix_status absolute(const char *path, char **out, pix_error *error) {
+    *out = pix_path_absolute(path);
+    return *out ? PIX_OK : pix_fail_errno(error, "cannot find the current folder");
+}
+
 static pix_status set_source(import *im, const char *source, pix_error *error) {
-    if (source[0] == '/')
-        return set_text(im->header.source, sizeof im->header.source, source, "the path", error);
-    char *folder = getcwd(NULL, 0);
-    if (!folder)
-        return pix_fail_errno(error, "cannot find the current folder");
-    char *path = pix_path_join(folder, source);
-    pix_status status =
-        path ? set_text(im->header.source, sizeof im->header.source, path, "the path", error)
-             : pix_fail_memory(error);
+    char *path;
+    pix_status status = absolute(source, &path, error);
+    if (!status)
+        status = set_text(im->header.source, sizeof im->header.source, path, "the path", error);
     free(path);
-    free(folder);
     return status;
 }
 
@@ -84,23 +83,32 @@ static pix_status no_vocabulary(import *im, const char *why, pix_error *error) {
     return length < 0 ? pix_fail_memory(error) : PIX_OK;
 }
 
-static pix_status find_vocabulary(import *im, const char *named, pix_error *error) {
-    size_t tokens = (size_t)im->header.config.vocab_size;
-    if (named) {
-        pix_status status = pix_vocabulary_try(named, tokens, &im->merges, error);
-        if (!status && !(im->vocabulary = strdup(named)))
-            status = pix_fail_memory(error);
+/* Takes the named vocabulary if it fits and says why not if it does not; anything else that is
+ * wrong with it is an error. */
+static pix_status take_vocabulary(import *im, const char *named, pix_error *error) {
+    pix_error reason;
+    pix_status status = absolute(named, &im->vocabulary, error);
+    if (status)
         return status;
-    }
-    char *folder = strdup(pix_checkpoint_path(im->checkpoint));
-    if (!folder)
-        return pix_fail_memory(error);
+    status = pix_vocabulary_try(im->vocabulary, (size_t)im->header.config.vocab_size, &im->merges,
+                                &reason);
+    if (!status)
+        return PIX_OK;
+    free(im->vocabulary);
+    im->vocabulary = NULL;
+    return status == PIX_EMISMATCH ? no_vocabulary(im, reason.text, error)
+                                   : pix_fail(error, reason.status, "%s", reason.text);
+}
+
+static pix_status find_vocabulary(import *im, pix_error *error) {
+    char *folder, *why = NULL;
+    pix_status status = absolute(pix_checkpoint_path(im->checkpoint), &folder, error);
+    if (status)
+        return status;
     char *slash = strrchr(folder, '/');
-    if (slash)
-        slash[slash == folder ? 1 : 0] = '\0';
-    char *why = NULL;
-    pix_status status = pix_vocabulary_search(slash ? folder : ".", tokens, &im->merges,
-                                              &im->vocabulary, &why, error);
+    slash[slash == folder ? 1 : 0] = '\0';
+    status = pix_vocabulary_search(folder, (size_t)im->header.config.vocab_size, &im->merges,
+                                   &im->vocabulary, &why, error);
     if (!status && !im->vocabulary)
         status = no_vocabulary(im, why, error);
     free(why);
@@ -204,13 +212,34 @@ static pix_status write_contents(import *im, void (*progress)(void *context, dou
     return status;
 }
 
+/* A whole file of this version that holds another model is not replaced: only its name is the same.
+ */
+static pix_status keep_other_model(const import *im, pix_error *error) {
+    pix_model *there;
+    char ours[PIX_SHA256_HEX];
+    pix_hex(im->header.fingerprint, PIX_SHA256_BYTES, ours);
+    pix_status status = PIX_OK;
+    if (pix_model_open(im->path, &there, NULL))
+        return PIX_OK;
+    if (strcmp(pix_model_fingerprint(there), ours) != 0 &&
+        pix_model_verify_contents(there, NULL) == PIX_OK)
+        status = pix_fail(error, PIX_EINVALID,
+                          "a different model is named %s: choose another --name, or run: pixgrepd "
+                          "model remove %s",
+                          im->header.name, im->header.name);
+    pix_model_close(there);
+    return status;
+}
+
 /* The header comes last: only now are its hashes known. */
 static pix_status finish(import *im, pix_error *error) {
     pix_pixm_header *h = &im->header;
-    pix_status status = pix_checkpoint_sha256(im->checkpoint, h->source_sha256, error);
+    pix_sha256_finish(&im->fingerprint, h->fingerprint);
+    pix_status status = keep_other_model(im, error);
+    if (!status)
+        status = pix_checkpoint_sha256(im->checkpoint, h->source_sha256, error);
     if (status)
         return status;
-    pix_sha256_finish(&im->fingerprint, h->fingerprint);
     pix_sha256 hash;
     pix_sha256_init(&hash);
     pix_sha256_add(&hash, im->merges.data, im->merges.size);
@@ -256,7 +285,9 @@ import im = {.path = pixm_path };
     if ((status = set_text(im.header.name, sizeof im.header.name, name, "the name", error)) ||
         (status = set_source(&im, source, error)) ||
         (status = pix_checkpoint_open(source, &im.checkpoint, error)) ||
-        (status = read_config(&im, error)) || (status = find_vocabulary(&im, vocabulary, error)) ||
+        (status = read_config(&im, error)) ||
+        (status =
+             vocabulary ? take_vocabulary(&im, vocabulary, error) : find_vocabulary(&im, error)) ||
         (status = lay_out(&im, error)) || (status = make_folder_of(pixm_path, error)) ||
         (status = pix_atomic_file_open(pixm_path, &im.file, error)) ||
         (status = write_contents(&im, progress, context, error)) || (status = finish(&im, error)))

@@ -108,9 +108,10 @@ static bool is_generic(part name) {
     return false;
 }
 
-char *pix_library_name_for(const char *source) {
-    part name = without_ending(last_component(source, strlen(source)));
-    part folder = last_component(source, (size_t)(name.start - source));
+/* The name out of an absolute path. */
+static char *name_from(const char *path) {
+    part name = without_ending(last_component(path, strlen(path)));
+    part folder = last_component(path, (size_t)(name.start - path));
     if (is_generic(name) && folder.length > 0)
         name = folder;
     while (name.length > 0 && (name.start[0] == '.' || name.start[0] == '-')) {
@@ -124,6 +125,13 @@ char *pix_library_name_for(const char *source) {
         if (!is_name_byte(*c))
             *c = '_';
     return result;
+}
+
+char *pix_library_name_for(const char *source) {
+    char *path = pix_path_absolute(source);
+    char *name = path ? name_from(path) : NULL;
+    free(path);
+    return name;
 }
 
 pix_status pix_library_current(char **name, pix_error *error) {

@@ -11,8 +11,8 @@
  * '-', not beginning with '.' or '-'; anything else is PIX_EINVALID. */
 pix_status pix_library_path(const char *name, char **path, pix_error *error);
 
-/* The name a model gets from the file or folder it is imported from ("ViT-B-32.pt" -> "ViT-B-32");
- * heap memory. */
+/* The name a model gets from the file or folder it is imported from ("ViT-B-32.pt" -> "ViT-B-32",
+ * "model.safetensors" and "." -> the folder's); heap memory. */
 char *pix_library_name_for(const char *source);
 
 /* Opens the model that `name` means: a model's name, or a path to a .pixm when it contains '/';

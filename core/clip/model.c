@@ -183,7 +183,7 @@ pix_status pix_model_tokenizer(pix_model *model, const pix_tokenizer **out, pix_
     return status ? pix_error_prefix(error, "%s", model->path) : PIX_OK;
 }
 
-static pix_status verify_contents(const pix_model *model, pix_error *error) {
+pix_status pix_model_verify_contents(const pix_model *model, pix_error *error) {
     pix_sha256 hash;
     pix_sha256_init(&hash);
     pix_sha256_add(&hash, model->file.data + sizeof(pix_pixm_header),
@@ -200,23 +200,32 @@ static pix_status verify_contents(const pix_model *model, pix_error *error) {
     return PIX_OK;
 }
 
-pix_status pix_model_verify(pix_model *model, bool *source_checked, pix_error *error) {
-    *source_checked = false;
-    pix_status status = verify_contents(model, error);
-    if (status)
-        return status;
-    const char *source = model->header->source;
-    if (access(source, F_OK) != 0)
-        return PIX_OK;
+/* The file or folder the model was imported from still holds those weights. */
+static pix_status verify_source(const pix_model *model, pix_error *error) {
+    const pix_pixm_header *h = model->header;
     pix_checkpoint *checkpoint;
     uint8_t digest[PIX_SHA256_BYTES];
-    status = pix_checkpoint_open(source, &checkpoint, error);
+    pix_status status = pix_checkpoint_open(h->source, &checkpoint, error);
     if (!status)
         status = pix_checkpoint_sha256(checkpoint, digest, error);
-    if (!status && memcmp(digest, model->header->source_sha256, sizeof digest) != 0)
-        status = pix_fail(error, PIX_EMISMATCH, "%s: not the weights that %s was imported from",
-                          pix_checkpoint_path(checkpoint), model->path);
     pix_checkpoint_close(checkpoint);
+    if (status == PIX_ENOMEM)
+        return status;
+    if (status == PIX_EIO || status == PIX_ENOTFOUND)
+        return pix_error_prefix(error, "the file %s was imported from is no longer readable",
+                                h->name);
+    if (status || memcmp(digest, h->source_sha256, sizeof digest) != 0)
+        return pix_fail(error, PIX_EMISMATCH, "%s: the file %s was imported from has changed",
+                        h->source, h->name);
+    return PIX_OK;
+}
+
+pix_status pix_model_verify(pix_model *model, bool *source_checked, pix_error *error) {
+    *source_checked = false;
+    pix_status status = pix_model_verify_contents(model, error);
+    if (status || access(model->header->source, F_OK) != 0)
+        return status;
+    status = verify_source(model, error);
     *source_checked = !status;
     return status;
 }

@@ -30,9 +30,10 @@ typedef struct pix_import_report {
 } pix_import_report;
 
 /* Turns a checkpoint into a .pixm at `pixm_path`, which appears complete or not at all.  `name` is
- * kept inside.  `vocabulary` may be NULL: then it is looked for beside the weights and among the
- * installed ones; one that does not fit is left out and reported, unless it was named, which is an
- * error. `progress` (may be NULL) is called with 0..1. */
+ * kept inside; a different model that is already there whole is not replaced (PIX_EINVALID).
+ * `vocabulary` may be NULL: then it is looked for beside the weights and among the installed ones.
+ * One that does not fit is left out and reported, named or found; a named one that cannot be read
+ * is an error.  `progress` (may be NULL) is called with 0..1. */
 pix_status pix_model_import(const char *source, const char *name, const char *vocabulary,
                             const char *pixm_path, void (*progress)(void *context, double done),
                             void *context, pix_import_report *report, pix_error *error);
@@ -53,8 +54,11 @@ bool pix_model_has_text(const pix_model *model, const char **why);
 /* The model's tokenizer, built on first use and owned by the model.  Thread-safe. */
 pix_status pix_model_tokenizer(pix_model *model, const pix_tokenizer **out, pix_error *error);
 
-/* Re-hashes the .pixm's contents, and its source when that still exists (*source_checked says), and
- * fails naming the file that differs. */
+/* Re-hashes the .pixm's contents: PIX_EFORMAT when they are not what import wrote. */
+pix_status pix_model_verify_contents(const pix_model *model, pix_error *error);
+
+/* As above, then its source when that still exists (*source_checked says); fails naming the file
+ * that differs. */
 pix_status pix_model_verify(pix_model *model, bool *source_checked, pix_error *error);
 
 /* A tensor of the file, float32 in C order, 64-byte aligned; asserts that it exists with that many

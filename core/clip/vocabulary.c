@@ -1,5 +1,6 @@
 #include "core/clip/vocabulary.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +74,19 @@ static pix_status try_place(vocabulary_search *search, char *place, pix_error *e
     return status;
 }
 
+/* $PIXGREP_VOCAB as an absolute path in heap memory, NULL when it is not set.  One that is not
+ * there is the reason told before any other: a person meant it. */
+static pix_status chosen_place(vocabulary_search *search, char **out, pix_error *error) {
+    const char *value = getenv("PIXGREP_VOCAB");
+    *out = value && value[0] ? pix_path_absolute(value) : NULL;
+    if (*out && access(*out, F_OK) != 0 &&
+        asprintf(&search->why, "PIXGREP_VOCAB: %s: %s", *out, strerror(errno)) < 0) {
+        search->why = NULL;
+        return pix_fail_memory(error);
+    }
+    return PIX_OK;
+}
+
 /* Where OpenAI's own package and rclip keep what they download. */
 static char *clip_cache(void) {
     const char *home = getenv("HOME");
@@ -83,10 +97,14 @@ pix_status pix_vocabulary_search(const char *folder, size_t token_count, pix_byt
                                  char **path, char **why, pix_error *error) {
     *path = *why = NULL;
     vocabulary_search search = {.token_count = token_count, .merges = merges};
-    const char *chosen = getenv("PIXGREP_VOCAB");
-    pix_status status = try_folder(&search, folder, error);
-    if (!status && chosen && chosen[0])
-        status = try_place(&search, strdup(chosen), error);
+    char *chosen;
+    pix_status status = chosen_place(&search, &chosen, error);
+    if (!status)
+        status = try_folder(&search, folder, error);
+    if (!status)
+        status = try_place(&search, chosen, error);
+    else
+        free(chosen);
     if (!status)
         status = try_place(&search, pix_place_data("vocab"), error);
     if (!status)

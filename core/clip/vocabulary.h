@@ -10,7 +10,8 @@
 /* Looks beside the weights (in `folder`), then among the installed vocabularies: $PIXGREP_VOCAB (a
  * file or a folder), $XDG_DATA_HOME/pixgrep/vocab, PREFIX/share/pixgrep/vocab and ~/.cache/clip.
  * The first one that fits `token_count` tokens is appended to *merges in our own form and *path
- * (heap) names it.  When none does, *path stays NULL and *why (heap) says in one sentence why. */
+ * (heap) names it.  When none does, *path stays NULL and *why (heap) says in one sentence why,
+ * first of all that $PIXGREP_VOCAB is not there. */
 pix_status pix_vocabulary_search(const char *folder, size_t token_count, pix_bytes *merges,
                                  char **path, char **why, pix_error *error);
 

@@ -2,8 +2,10 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/clip/session.h"
+#include "core/text/clean.h"
 
 static const char uri_scheme[] = "file://";
 
@@ -62,6 +64,18 @@ static pix_status picture_path(const char *argument, pix_bytes *out, pix_error *
     return PIX_OK;
 }
 
+/* Whether nothing is left of the words as the model reads them; Unicode has many blanks. */
+static pix_status check_words(const pix_bytes *words, pix_error *error) {
+    pix_bytes clean = {0};
+    pix_status status = pix_clean(words->data, words->size, &clean);
+    if (status)
+        status = pix_fail_memory(error);
+    else if (clean.size == 0)
+        status = pix_fail(error, PIX_EINVALID, "the query is empty");
+    pix_bytes_free(&clean);
+    return status;
+}
+
 pix_status pix_expression_parse(const pix_query_input *inputs, size_t count, pix_expression *out,
                                 pix_error *error) {
     *out = (pix_expression){0};
@@ -80,11 +94,17 @@ pix_status pix_expression_parse(const pix_query_input *inputs, size_t count, pix
                    pix_bytes_append_text(&out->value, inputs[i].value))
             status = pix_fail_memory(error);
     }
-    if (!status && strspn(out->value.data, " \t\n\v\f\r") == out->value.size)
-        status = pix_fail(error, PIX_EINVALID, "the query is empty");
+    if (!status && !out->is_picture)
+        status = check_words(&out->value, error);
     if (status)
         pix_expression_free(out);
     return status;
+}
+
+bool pix_expression_names_picture(const pix_query_input *inputs, size_t count) {
+    struct stat info;
+    return count == 1 && !is_picture(inputs[0].value) && strchr(inputs[0].value, '.') &&
+           stat(inputs[0].value, &info) == 0 && S_ISREG(info.st_mode);
 }
 
 void pix_expression_free(pix_expression *expression) {

@@ -21,6 +21,8 @@ typedef struct pix_expression {
 /* Several arguments are words joined by spaces; a picture stands alone. */
 pix_status pix_expression_parse(const pix_query_input *inputs, size_t count, pix_expression *out,
                                 pix_error *error);
+/* Whether one argument is words and the name of a file as well, which calls for a hint. */
+bool pix_expression_names_picture(const pix_query_input *inputs, size_t count);
 void pix_expression_free(pix_expression *expression);
 
 /* The unit vector [embed_dim] that the expression means.  *cut is as in pix_encoder_text. */

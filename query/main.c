@@ -13,6 +13,7 @@
 #include "query/encoder.h"
 #include "query/expression.h"
 #include "query/options.h"
+#include "query/output.h"
 #include "query/print.h"
 #include "query/search.h"
 #include "query/tokenize.h"
@@ -20,6 +21,7 @@
 enum { EXIT_FOUND = 0, EXIT_NOTHING = 1, EXIT_ERROR = 2 };
 
 typedef struct printing {
+    FILE *out;
     pix_query_format format;
     bool started;
     pix_error *error;
@@ -28,9 +30,9 @@ typedef struct printing {
 static pix_status print_hit(void *context, double score, const pix_photo_row *photo) {
     printing *job = context;
     if (job->format == PIX_FORMAT_TABLE && !job->started)
-        pix_print_heading(stdout);
+        pix_print_heading(job->out);
     job->started = true;
-    if (pix_print_result(stdout, job->format, score, photo))
+    if (pix_print_result(job->out, job->format, score, photo))
         return pix_fail_memory(job->error);
     return PIX_OK;
 }
@@ -52,11 +54,12 @@ static pix_status encode_query(pix_model *model, const pix_query_options *option
 }
 
 static pix_status search_with(pix_model *model, const pix_query_options *options,
-                              const pix_expression *expression, size_t *found, pix_error *error) {
+                              const pix_expression *expression, FILE *out, size_t *found,
+                              pix_error *error) {
     int dimension = pix_model_config(model)->embed_dim;
     pix_search *search = NULL;
     pix_bytes note = {0};
-    printing job = {.format = options->format, .error = error};
+    printing job = {.out = out, .format = options->format, .error = error};
     if (job.format == PIX_FORMAT_LINES && isatty(STDOUT_FILENO))
         job.format = PIX_FORMAT_TABLE;
     float *vector = calloc((size_t)dimension, sizeof *vector);
@@ -77,15 +80,34 @@ static pix_status search_with(pix_model *model, const pix_query_options *options
     return status;
 }
 
-static pix_status run_search(const pix_query_options *options, size_t *found, pix_error *error) {
+/* One line on stderr, whatever bytes the names in it hold. */
+static void complain(const char *text, const char *hint) {
+    pix_bytes line = {0};
+    bool escaped = pix_bytes_append_escaped(&line, text, strlen(text)) == PIX_OK;
+    (void)fprintf(stderr, "pixgrep: %s%s\n", escaped && line.data ? line.data : "out of memory",
+                  hint);
+    pix_bytes_free(&line);
+}
+
+static void hint_at_picture(const char *name) {
+    pix_error note;
+    (void)pix_fail(&note, PIX_OK, "searching for the words '%s'; for the picture write ./%s", name,
+                   name);
+    complain(note.text, "");
+}
+
+static pix_status run_search(const pix_query_options *options, FILE *out, size_t *found,
+                             pix_error *error) {
     pix_expression expression;
     pix_model *model = NULL;
     pix_status status =
         pix_expression_parse(options->inputs, options->input_count, &expression, error);
+    if (!status && pix_expression_names_picture(options->inputs, options->input_count))
+        hint_at_picture(options->inputs[0].value);
     if (!status)
         status = pix_library_open(options->model, &model, error);
     if (!status)
-        status = search_with(model, options, &expression, found, error);
+        status = search_with(model, options, &expression, out, found, error);
     pix_model_close(model);
     pix_expression_free(&expression);
     return status;
@@ -101,72 +123,64 @@ static int batch_code(size_t failed, const char *what) {
 }
 
 /* Does what the options ask and leaves the exit code of success in *code. */
-static pix_status run(const pix_query_options *options, int *code, pix_error *error) {
+static pix_status run(const pix_query_options *options, FILE *out, int *code, pix_error *error) {
     size_t count = 0;
     pix_status status = PIX_OK;
     *code = EXIT_FOUND;
     switch (options->mode) {
     case PIX_QUERY_SEARCH:
-        status = run_search(options, &count, error);
+        status = run_search(options, out, &count, error);
         *code = count > 0 ? EXIT_FOUND : EXIT_NOTHING;
         break;
     case PIX_QUERY_TOKENIZE:
-        status = pix_tokenize(options, stdin, stdout, &count, error);
+        status = pix_tokenize(options, stdin, out, &count, error);
         *code = batch_code(count, "line");
         break;
     case PIX_QUERY_EMBED:
-        status = pix_embed(options, stdin, stdout, stderr, &count, error);
+        status = pix_embed(options, stdin, out, stderr, &count, error);
         *code = batch_code(count, "input");
         break;
     case PIX_QUERY_CROP:
         if (isatty(STDOUT_FILENO))
             return pix_fail(error, PIX_EINVALID,
                             "--crop does not write a picture to a terminal; redirect it");
-        status = pix_crop_write(options, stdout, error);
+        status = pix_crop_write(options, out, error);
         break;
     case PIX_QUERY_HELP:
-        pix_query_options_help(stdout);
+        pix_query_options_help(out);
         break;
     case PIX_QUERY_VERSION:
-        (void)printf("pixgrep %s\n", PIX_VERSION);
+        (void)fprintf(out, "pixgrep %s\n", PIX_VERSION);
         break;
     }
     return status;
 }
 
 /* A reader that has gone (EPIPE, where SIGPIPE is ignored) knows; anything else is told. */
-static bool close_output(void) {
-    bool failed = ferror(stdout) != 0;
-    errno = 0;
-    if (fclose(stdout) == 0 && !failed)
-        return true;
-    if (errno != EPIPE)
-        (void)fprintf(stderr, "pixgrep: cannot write the output%s%s\n", errno ? ": " : "",
-                      errno ? strerror(errno) : "");
-    return false;
-}
-
-/* One line on stderr, whatever bytes the names in it hold. */
-static void complain(const char *text, const char *hint) {
-    pix_bytes line = {0};
-    bool escaped = pix_bytes_append_escaped(&line, text, strlen(text)) == PIX_OK;
-    (void)fprintf(stderr, "pixgrep: %s%s\n", escaped && line.data ? line.data : "out of memory",
-                  hint);
-    pix_bytes_free(&line);
+static bool close_output(FILE *out) {
+    int failure = pix_output_close(out);
+    if (failure && failure != EPIPE)
+        (void)fprintf(stderr, "pixgrep: cannot write the output: %s\n", strerror(failure));
+    return !failure;
 }
 
 int main(int argc, char **argv) {
     pix_query_options options;
     pix_error error = {0};
     int code = EXIT_ERROR;
+    FILE *out = pix_output_open();
+    if (!out) {
+        complain("out of memory", "");
+        return EXIT_ERROR;
+    }
     if (pix_query_options_parse(argc, argv, &options, &error)) {
         complain(error.text, "; see pixgrep --help");
-    } else if (run(&options, &code, &error)) {
+    } else if (run(&options, out, &code, &error)) {
         complain(error.text, "");
         code = EXIT_ERROR;
     }
     pix_query_options_free(&options);
-    if (!close_output())
+    if (!close_output(out))
         code = EXIT_ERROR;
     return code;
 }

@@ -1,17 +1,23 @@
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "query/expression.h"
 #include "tests/support.h"
 
 enum { MAX_ARGUMENTS = 4 };
 
-static pix_status parse(pix_expression *out, pix_error *error, const char *const *words) {
-    pix_query_input inputs[MAX_ARGUMENTS];
+static size_t to_inputs(const char *const *words, pix_query_input inputs[MAX_ARGUMENTS]) {
     size_t count = 0;
     for (; words[count]; count++)
         inputs[count] = (pix_query_input){.value = words[count]};
-    return pix_expression_parse(inputs, count, out, error);
+    return count;
+}
+
+static pix_status parse(pix_expression *out, pix_error *error, const char *const *words) {
+    pix_query_input inputs[MAX_ARGUMENTS];
+    return pix_expression_parse(inputs, to_inputs(words, inputs), out, error);
 }
 
 static void assert_means(bool is_picture, const char *value, const char *const *words) {
@@ -80,6 +86,34 @@ static void an_empty_query_is_refused(void **state) {
     (void)state;
     REFUSED("the query is empty", "");
     REFUSED("the query is empty", " ", "\t\n");
+    REFUSED("the query is empty", "\u3000");
+    REFUSED("the query is empty", "\u00A0", "&nbsp;");
+    WORDS("\u3000a", "\u3000a");
+}
+
+static bool names_picture(const char *const *words) {
+    pix_query_input inputs[MAX_ARGUMENTS];
+    return pix_expression_names_picture(inputs, to_inputs(words, inputs));
+}
+
+#define NAMES_PICTURE(...) names_picture((const char *const[]){__VA_ARGS__, NULL})
+
+static void words_that_name_a_file_are_noticed(void **state) {
+    (void)state;
+    char before[4096];
+    assert_non_null(getcwd(before, sizeof before));
+    assert_int_equal(chdir(test_folder()), 0);
+    test_write_file("cat.jpg", "", 0);
+    test_write_file("cat", "", 0);
+    assert_int_equal(mkdir("dogs.d", 0700), 0);
+    assert_true(NAMES_PICTURE("cat.jpg"));
+    assert_true(NAMES_PICTURE("dogs.d/../cat.jpg"));
+    assert_false(NAMES_PICTURE("./cat.jpg"));
+    assert_false(NAMES_PICTURE("dog.jpg"));
+    assert_false(NAMES_PICTURE("cat.jpg", "cat.jpg"));
+    assert_false(NAMES_PICTURE("cat"));
+    assert_false(NAMES_PICTURE("dogs.d"));
+    assert_int_equal(chdir(before), 0);
 }
 
 int main(void) {
@@ -89,6 +123,7 @@ int main(void) {
         cmocka_unit_test(a_uri_is_decoded),
         cmocka_unit_test(pictures_and_words_do_not_mix),
         cmocka_unit_test(an_empty_query_is_refused),
+        cmocka_unit_test(words_that_name_a_file_are_noticed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,7 +51,7 @@ run pixgrep --crop --model no-such exact-224.png
 said 2 "pixgrep: *no-such*"
 
 run bash -c 'pixgrep --crop exact-224.png >/dev/full'
-said 2 "pixgrep: cannot write the output*"
+said 2 "pixgrep: cannot write the output: No space left on device"
 
 must pixgrepd model import "$golden/models/vit-p32/vit-p32.pt"
 run pixgrep --crop exact-224.png

@@ -135,7 +135,7 @@ said 0 ""
 lines 1
 : >"$WORK/exact-224.png"
 run pixgrep -k 1 exact-224.png
-said 0 ""
+said 0 "pixgrep: searching for the words 'exact-224.png'; for the picture write ./exact-224.png"
 lines 1
 run pixgrep -k 1 "$(yes dog | head -75 | tr '\n' ' ')on the beach"
 said 0 'pixgrep: the text is too long for the model by 3 tokens and was cut before "on the beach"'

@@ -329,6 +329,7 @@ mkdir "$WORK/gone"
 (
     cd "$WORK/gone" && rmdir "$WORK/gone" || exit
     index 2 "a current folder that is gone" .
+    says "a current folder that is gone" "index: .: cannot find the current folder: No such file"
     run pixgrepd forget .
     expect 2 "forget in a folder that is gone"
     check "forget in a folder that is gone" grep -q "cannot find the current folder: No such" "$WORK/err"

@@ -84,12 +84,6 @@ static bool is_permanent(pix_status status) {
            status == PIX_ENOMEM;
 }
 
-/* That no decoding process could be started says nothing about the file, whatever the reason. */
-static bool was_not_started(const pix_error *error) {
-    static const char start[] = "cannot start ";
-    return strncmp(error->text, start, sizeof start - 1) == 0;
-}
-
 /* Sets the job's mtime and size to the open file's; false when they were others. */
 static bool same_file_state(pix_job *job, int fd) {
     struct stat info;
@@ -156,8 +150,8 @@ static void decode(pix_worker *worker, pix_job *job, int fd) {
         (void)pix_fail(&job->error, PIX_EBUSY, "changed while being read");
         finish(pipeline, job, PIX_OUTCOME_TROUBLE, "decode");
     } else if (status) {
-        bool broken = is_permanent(status) && !was_not_started(&job->error);
-        finish(pipeline, job, broken ? PIX_OUTCOME_BROKEN : PIX_OUTCOME_TROUBLE, "decode");
+        finish(pipeline, job, is_permanent(status) ? PIX_OUTCOME_BROKEN : PIX_OUTCOME_TROUBLE,
+               "decode");
     } else {
         if (worker->batch_count == 0)
             worker->batch_since_ns = pix_now_ns();
@@ -202,7 +196,7 @@ static void process(pix_worker *worker, pix_job *job) {
         close(fd);
     } else if (status == PIX_ENOTFOUND) {
         finish(pipeline, job, PIX_OUTCOME_GONE, NULL);
-    } else if (is_permanent(status)) {
+    } else if (status != PIX_ENOMEM && is_permanent(status)) {
         finish(pipeline, job, PIX_OUTCOME_BROKEN, "open");
     } else {
         bool denied = faccessat(AT_FDCWD, job->path, R_OK, AT_EACCESS) && errno == EACCES;

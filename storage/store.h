@@ -152,11 +152,6 @@ pix_status pix_store_sweep(pix_store *store, int64_t run_id, int64_t root_id, co
                            const char *const *kept, size_t kept_count, int64_t *removed,
                            int64_t *moved, pix_error *error);
 
-/* What pix_store_sweep would count, changing nothing: for holding back a mass removal. */
-pix_status pix_store_sweep_preview(pix_store *store, int64_t run_id, int64_t root_id,
-                                   const char *folder, const char *const *kept, size_t kept_count,
-                                   int64_t *removed, int64_t *moved, pix_error *error);
-
 /* Drops photos missing for `days` or longer and vectors no photo uses: also one whose
  * pix_store_photo_put is still to come. */
 pix_status pix_store_purge(pix_store *store, int days, pix_error *error);

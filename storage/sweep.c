@@ -104,40 +104,24 @@ static pix_status collect_images(sweep *w, int64_t *removed, int64_t *moved, pix
     return PIX_OK;
 }
 
-static pix_status run(sweep *w, const char *folder, bool preview, int64_t *removed, int64_t *moved,
-                      pix_error *error) {
-    *removed = *moved = 0;
-    pix_status status = pix_range_init(&w->range, folder, error);
-    if (status)
-        return status;
-    pix_store_lock(w->store);
-    status = collect_images(w, removed, moved, error);
-    if (!status && !preview)
-        status = carry_out(w, error);
-    pix_store_unlock(w->store);
-    free(w->ids);
-    pix_range_free(&w->range);
-    return status;
-}
-
 pix_status pix_store_sweep(pix_store *store, int64_t run_id, int64_t root_id, const char *folder,
                            const char *const *kept, size_t kept_count, int64_t *removed,
                            int64_t *moved, pix_error *error) {
+    *removed = *moved = 0;
     sweep w = {.store = store,
                .run_id = run_id,
                .root_id = root_id,
                .kept = kept,
                .kept_count = kept_count};
-    return run(&w, folder, false, removed, moved, error);
-}
-
-pix_status pix_store_sweep_preview(pix_store *store, int64_t run_id, int64_t root_id,
-                                   const char *folder, const char *const *kept, size_t kept_count,
-                                   int64_t *removed, int64_t *moved, pix_error *error) {
-    sweep w = {.store = store,
-               .run_id = run_id,
-               .root_id = root_id,
-               .kept = kept,
-               .kept_count = kept_count};
-    return run(&w, folder, true, removed, moved, error);
+    pix_status status = pix_range_init(&w.range, folder, error);
+    if (status)
+        return status;
+    pix_store_lock(store);
+    status = collect_images(&w, removed, moved, error);
+    if (!status)
+        status = carry_out(&w, error);
+    pix_store_unlock(store);
+    free(w.ids);
+    pix_range_free(&w.range);
+    return status;
 }

@@ -175,6 +175,10 @@ static void a_child_that_ends_or_babbles_is_reported(void **state) {
     assert_int_equal(run(decoder, picture, crop, NULL, &error), PIX_ECRASHED);
     assert_string_equal(error.text, "the decoder ended with status 3");
     pix_decoder_close(decoder);
+    decoder = open_decoder(script("unlinked", "exit 127"), &usual);
+    assert_int_equal(run(decoder, picture, crop, NULL, &error), PIX_EBUSY);
+    assert_non_null(strstr(error.text, "unlinked: a library is missing"));
+    pix_decoder_close(decoder);
     decoder = open_decoder(script("babble", "echo nonsense >&3\nsleep 60"), &usual);
     assert_int_equal(run(decoder, picture, crop, NULL, &error), PIX_ECRASHED);
     assert_string_equal(error.text, "the decoder's answer makes no sense");

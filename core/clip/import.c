@@ -13,7 +13,7 @@
 #include "core/clip/vocabulary.h"
 
 /* What one import holds. */
-typedef struct import {
+typedef struct importer {
     pix_checkpoint *checkpoint;
     pix_pixm_header header;
     pix_clip_tensor *tensors;
@@ -26,9 +26,9 @@ typedef struct import {
     uint64_t written; /* bytes after the start of the file */
     pix_sha256 contents, fingerprint;
     float *values; /* room for the largest tensor */
-} import;
+} importer;
 
-static void import_free(import *im) {
+static void import_free(importer *im) {
     pix_checkpoint_close(im->checkpoint);
     free(im->tensors);
     free(im->directory);
@@ -54,7 +54,7 @@ static pix_status absolute(const char *path, char **out, pix_error *error) {
     return *out ? PIX_OK : pix_fail_errno(error, "cannot find the current folder");
 }
 
-static pix_status set_source(import *im, const char *source, pix_error *error) {
+static pix_status set_source(importer *im, const char *source, pix_error *error) {
     char *path;
     pix_status status = absolute(source, &path, error);
     if (!status)
@@ -63,7 +63,7 @@ static pix_status set_source(import *im, const char *source, pix_error *error) {
     return status;
 }
 
-static pix_status read_config(import *im, pix_error *error) {
+static pix_status read_config(importer *im, pix_error *error) {
     pix_status status = pix_clip_config_infer(im->checkpoint, &im->header.config, error);
     const char *path = pix_checkpoint_path(im->checkpoint);
     if (status)
@@ -76,7 +76,7 @@ static pix_status read_config(import *im, pix_error *error) {
     return pix_clip_tensors(&im->header.config, &im->tensors, &im->tensor_count, error);
 }
 
-static pix_status no_vocabulary(import *im, const char *why, pix_error *error) {
+static pix_status no_vocabulary(importer *im, const char *why, pix_error *error) {
     int length = snprintf(im->header.no_vocabulary, sizeof im->header.no_vocabulary,
                           "text cannot be encoded: %s; run: pixgrepd model import --vocab FILE %s",
                           why, im->header.source);
@@ -85,13 +85,13 @@ static pix_status no_vocabulary(import *im, const char *why, pix_error *error) {
 
 /* Takes the named vocabulary if it fits and says why not if it does not; anything else that is
  * wrong with it is an error. */
-static pix_status take_vocabulary(import *im, const char *named, pix_error *error) {
+static pix_status take_vocabulary(importer *im, const char *named, pix_error *error) {
     pix_error reason;
     pix_status status = absolute(named, &im->vocabulary, error);
     if (status)
         return status;
-    status = pix_vocabulary_try(im->vocabulary, (size_t)im->header.config.vocab_size, &im->merges,
-                                &reason);
+    status = pix_vocabulary_load(im->vocabulary, (size_t)im->header.config.vocab_size, &im->merges,
+                                 &reason);
     if (!status)
         return PIX_OK;
     free(im->vocabulary);
@@ -100,7 +100,7 @@ static pix_status take_vocabulary(import *im, const char *named, pix_error *erro
                                    : pix_fail(error, reason.status, "%s", reason.text);
 }
 
-static pix_status find_vocabulary(import *im, pix_error *error) {
+static pix_status find_vocabulary(importer *im, pix_error *error) {
     char *folder, *why = NULL;
     pix_status status = absolute(pix_checkpoint_path(im->checkpoint), &folder, error);
     if (status)
@@ -117,7 +117,7 @@ static pix_status find_vocabulary(import *im, pix_error *error) {
 }
 
 /* Decides where everything goes; sizes are bounded by pix_clip_config_check. */
-static pix_status lay_out(import *im, pix_error *error) {
+static pix_status lay_out(importer *im, pix_error *error) {
     pix_pixm_header *h = &im->header;
     memcpy(h->magic, pix_pixm_magic, sizeof h->magic);
     h->version = PIX_PIXM_VERSION;
@@ -149,7 +149,7 @@ static pix_status lay_out(import *im, pix_error *error) {
     return im->values ? PIX_OK : pix_fail_memory(error);
 }
 
-static pix_status write_bytes(import *im, const void *data, size_t size, pix_error *error) {
+static pix_status write_bytes(importer *im, const void *data, size_t size, pix_error *error) {
     if (size > 0 && fwrite(data, 1, size, pix_atomic_file_stream(im->file)) != size)
         return pix_fail_errno(error, "cannot write %s", im->path);
     im->written += size;
@@ -157,7 +157,7 @@ static pix_status write_bytes(import *im, const void *data, size_t size, pix_err
 }
 
 /* As write_bytes, of what follows the header, after zeros up to `offset`. */
-static pix_status write_part(import *im, uint64_t offset, const void *data, size_t size,
+static pix_status write_part(importer *im, uint64_t offset, const void *data, size_t size,
                              pix_error *error) {
     static const uint8_t zeros[PIX_PIXM_ALIGNMENT];
     size_t gap = (size_t)(offset - im->written);
@@ -170,7 +170,7 @@ static pix_status write_part(import *im, uint64_t offset, const void *data, size
     return status;
 }
 
-static pix_status write_tensor(import *im, size_t index, pix_error *error) {
+static pix_status write_tensor(importer *im, size_t index, pix_error *error) {
     const pix_pixm_tensor *entry = &im->directory[index];
     const pix_tensor_info *info = pix_checkpoint_find(im->checkpoint, entry->name);
     const char *source = pix_checkpoint_path(im->checkpoint);
@@ -188,7 +188,7 @@ static pix_status write_tensor(import *im, size_t index, pix_error *error) {
     return write_part(im, entry->offset, im->values, (size_t)entry->bytes, error);
 }
 
-static pix_status write_contents(import *im, void (*progress)(void *context, double done),
+static pix_status write_contents(importer *im, void (*progress)(void *context, double done),
                                  void *context, pix_error *error) {
     pix_pixm_header *h = &im->header;
     pix_sha256_init(&im->contents);
@@ -214,7 +214,7 @@ static pix_status write_contents(import *im, void (*progress)(void *context, dou
 
 /* A whole file of this version that holds another model is not replaced: only its name is the same.
  */
-static pix_status keep_other_model(const import *im, pix_error *error) {
+static pix_status keep_other_model(const importer *im, pix_error *error) {
     pix_model *there;
     char ours[PIX_SHA256_HEX];
     pix_hex(im->header.fingerprint, PIX_SHA256_BYTES, ours);
@@ -232,7 +232,7 @@ static pix_status keep_other_model(const import *im, pix_error *error) {
 }
 
 /* The header comes last: only now are its hashes known. */
-static pix_status finish(import *im, pix_error *error) {
+static pix_status finish(importer *im, pix_error *error) {
     pix_pixm_header *h = &im->header;
     pix_sha256_finish(&im->fingerprint, h->fingerprint);
     pix_status status = keep_other_model(im, error);
@@ -252,7 +252,7 @@ static pix_status finish(import *im, pix_error *error) {
     return status ? status : pix_atomic_file_commit(im->file, error);
 }
 
-static void report_import(const import *im, pix_import_report *report) {
+static void report_import(const importer *im, pix_import_report *report) {
     const pix_pixm_header *h = &im->header;
     *report = (pix_import_report){.config = h->config, .file_bytes = (int64_t)h->file_bytes};
     (void)snprintf(report->format, sizeof report->format, "%s",
@@ -280,7 +280,7 @@ static pix_status make_folder_of(const char *path, pix_error *error) {
 pix_status pix_model_import(const char *source, const char *name, const char *vocabulary,
                             const char *pixm_path, void (*progress)(void *context, double done),
                             void *context, pix_import_report *report, pix_error *error) {
-import im = {.path = pixm_path };
+    importer im = {.path = pixm_path};
     pix_status status;
     if ((status = set_text(im.header.name, sizeof im.header.name, name, "the name", error)) ||
         (status = set_source(&im, source, error)) ||

@@ -14,26 +14,6 @@
 static const char *const file_names[] = {
     "bpe_simple_vocab_16e6.txt.gz", "bpe_simple_vocab_16e6.txt", "merges.txt", "tokenizer.json"};
 
-pix_status pix_vocabulary_try(const char *path, size_t token_count, pix_bytes *merges,
-                              pix_error *error) {
-    size_t before = merges->size;
-    pix_status status = pix_vocabulary_load(path, token_count, merges, error);
-    pix_tokenizer *tokenizer = NULL;
-    if (!status &&
-        pix_tokenizer_new(merges->data + before, merges->size - before, &tokenizer, error))
-        status = pix_error_prefix(error, "%s", path);
-    if (!status && (size_t)pix_tokenizer_end(tokenizer) + 1 != token_count)
-        status = pix_fail(error, PIX_EMISMATCH, "%s: its end token is %d, the model's is %zu", path,
-                          (int)pix_tokenizer_end(tokenizer), token_count - 1);
-    pix_tokenizer_free(tokenizer);
-    if (status) {
-        merges->size = before;
-        if (merges->data)
-            merges->data[before] = '\0';
-    }
-    return status;
-}
-
 typedef struct vocabulary_search {
     size_t token_count;
     pix_bytes *merges;
@@ -45,7 +25,7 @@ static pix_status try_file(vocabulary_search *search, const char *path, pix_erro
     if (access(path, F_OK) != 0)
         return PIX_OK;
     pix_error reason;
-    pix_status status = pix_vocabulary_try(path, search->token_count, search->merges, &reason);
+    pix_status status = pix_vocabulary_load(path, search->token_count, search->merges, &reason);
     char **copy = status ? &search->why : &search->path;
     if (status == PIX_ENOMEM || (!*copy && !(*copy = strdup(status ? reason.text : path))))
         return pix_fail_memory(error);

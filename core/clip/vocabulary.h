@@ -15,8 +15,4 @@
 pix_status pix_vocabulary_search(const char *folder, size_t token_count, pix_bytes *merges,
                                  char **path, char **why, pix_error *error);
 
-/* As pix_vocabulary_load, and the merges make a tokenizer of exactly `token_count` tokens. */
-pix_status pix_vocabulary_try(const char *path, size_t token_count, pix_bytes *merges,
-                              pix_error *error);
-
 #endif

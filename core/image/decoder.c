@@ -153,10 +153,17 @@ static int spawn(pix_decoder *d, int socket, int memory) {
     return failed;
 }
 
+/* Whatever the reason, it is not the photo's. */
+static pix_status fail_start(const pix_decoder *d, pix_error *error) {
+    char reason[128];
+    return pix_fail(error, PIX_EBUSY, "cannot start %s: %s", d->program,
+                    strerror_r(errno, reason, sizeof reason));
+}
+
 static pix_status start_child(pix_decoder *d, pix_error *error) {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
-        return pix_fail_errno(error, "cannot make a socket for pixgrep-decode");
+        return fail_start(d, error);
     int socket = fcntl(pair[1], F_DUPFD_CLOEXEC, PIX_DECODE_MEMORY + 1);
     int memory = fcntl(d->memory, F_DUPFD_CLOEXEC, PIX_DECODE_MEMORY + 1);
     int failed = socket < 0 || memory < 0 ? errno : spawn(d, socket, memory);
@@ -169,7 +176,7 @@ static pix_status start_child(pix_decoder *d, pix_error *error) {
         d->child = 0;
         (void)close(pair[0]);
         errno = failed;
-        return pix_fail_errno(error, "cannot start %s", d->program);
+        return fail_start(d, error);
     }
     d->socket = pair[0];
     return PIX_OK;
@@ -204,6 +211,8 @@ static bool send_request(const pix_decoder *d, int fd) {
 
 static pix_status fail_dead(pix_decoder *d, pix_error *error) {
     int how = end_child(d);
+    if (WIFEXITED(how) && WEXITSTATUS(how) == 127) /* the dynamic linker's word */
+        return pix_fail(error, PIX_EBUSY, "cannot start %s: a library is missing", d->program);
     if (WIFEXITED(how))
         return pix_fail(error, PIX_ECRASHED, "the decoder ended with status %d", WEXITSTATUS(how));
     int number = WTERMSIG(how);

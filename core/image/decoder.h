@@ -39,7 +39,8 @@ pix_status pix_decoder_open(const char *program, const pix_decode_options *optio
 void pix_decoder_close(pix_decoder *decoder);
 
 /* Reads the regular file `fd` from its start and writes crop [size, size, 3].  The error is the
- * reason alone ("truncated JPEG: ..."), without the file's name. */
+ * reason alone ("truncated JPEG: ..."), without the file's name; PIX_EBUSY says that no child could
+ * be started, which is not the photo's fault. */
 pix_status pix_decoder_run(pix_decoder *decoder, int fd, uint8_t *crop, pix_photo *photo,
                            pix_error *error);
 

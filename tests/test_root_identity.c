@@ -146,12 +146,12 @@ static void a_missing_folder_gets_a_clean_path(void **state) {
                               {"/usr/", "/usr"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         bool exists;
-        char *path = pix_folder_path(cases[i][0], &exists);
+        char *path = pix_folder_path(cases[i][0], &exists, NULL);
         assert_string_equal(path, cases[i][1]);
         free(path);
     }
     bool exists;
-    char *path = pix_folder_path("no-such-folder-here", &exists), *here = getcwd(NULL, 0);
+    char *path = pix_folder_path("no-such-folder-here", &exists, NULL), *here = getcwd(NULL, 0);
     assert_false(exists);
     assert_memory_equal(path, here, strlen(here));
     assert_string_equal(path + strlen(here), "/no-such-folder-here");

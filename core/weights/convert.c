@@ -1,27 +1,9 @@
 #include "core/weights/convert.h"
 
 #include <assert.h>
-#include <endian.h>
 #include <string.h>
 
-/* The `size` bytes at `at`, little-endian whatever the machine. */
-static uint16_t load16(const uint8_t *at) {
-    uint16_t value;
-    memcpy(&value, at, sizeof value);
-    return le16toh(value);
-}
-
-static uint32_t load32(const uint8_t *at) {
-    uint32_t value;
-    memcpy(&value, at, sizeof value);
-    return le32toh(value);
-}
-
-static uint64_t load64(const uint8_t *at) {
-    uint64_t value;
-    memcpy(&value, at, sizeof value);
-    return le64toh(value);
-}
+#include "core/weights/little_endian.h"
 
 static float float_of(uint32_t bits) {
     float value;
@@ -59,11 +41,11 @@ static void convert_halves(const uint8_t *in, float *out, size_t count) {
             out[i] = half_to_float(le16toh(halves[i]));
     }
     for (size_t i = 0; i < count; i++)
-        out[i] = half_to_float(load16(in + 2 * i));
+        out[i] = half_to_float(pix_load16(in + 2 * i));
 }
 
 static float double_at(const uint8_t *at) {
-    uint64_t bits = load64(at);
+    uint64_t bits = pix_load64(at);
     double value;
     memcpy(&value, &bits, sizeof value);
     return (float)value;
@@ -81,21 +63,21 @@ static void convert_run(pix_dtype dtype, const uint8_t *in, size_t step, float *
     case PIX_F64:
         EACH(double_at(in));
     case PIX_F32:
-        EACH(float_of(load32(in)));
+        EACH(float_of(pix_load32(in)));
     case PIX_F16:
         if (step == 2) {
             convert_halves(in, out, count);
             return;
         }
-        EACH(half_to_float(load16(in)));
+        EACH(half_to_float(pix_load16(in)));
     case PIX_BF16:
-        EACH(float_of((uint32_t)load16(in) << 16));
+        EACH(float_of((uint32_t)pix_load16(in) << 16));
     case PIX_I64:
-        EACH((float)(int64_t)load64(in));
+        EACH((float)(int64_t)pix_load64(in));
     case PIX_I32:
-        EACH((float)(int32_t)load32(in));
+        EACH((float)(int32_t)pix_load32(in));
     case PIX_I16:
-        EACH((float)(int16_t)load16(in));
+        EACH((float)(int16_t)pix_load16(in));
     case PIX_I8:
         EACH((float)(int8_t)*in);
     case PIX_U8:
@@ -103,11 +85,11 @@ static void convert_run(pix_dtype dtype, const uint8_t *in, size_t step, float *
     case PIX_BOOL:
         EACH(*in ? 1.0F : 0.0F);
     case PIX_U16:
-        EACH((float)load16(in));
+        EACH((float)pix_load16(in));
     case PIX_U32:
-        EACH((float)load32(in));
+        EACH((float)pix_load32(in));
     case PIX_U64:
-        EACH((float)load64(in));
+        EACH((float)pix_load64(in));
     case PIX_F8_E4M3:
     case PIX_F8_E5M2:
     case PIX_C64:

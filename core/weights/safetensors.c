@@ -1,12 +1,12 @@
 #include "core/weights/safetensors.h"
 
-#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <jansson.h>
 
 #include "core/base/bytes.h"
+#include "core/weights/little_endian.h"
 
 enum { LENGTH_SIZE = 8, MAX_HEADER = 25 << 20 };
 
@@ -16,14 +16,8 @@ typedef struct header {
     size_t start; /* of the tensors' bytes in the file */
 } header;
 
-static uint64_t header_length(const uint8_t *data) {
-    uint64_t length;
-    memcpy(&length, data, sizeof length);
-    return le64toh(length);
-}
-
 bool pix_safetensors_looks_like(const uint8_t *data, size_t size) {
-    return size > LENGTH_SIZE && header_length(data) <= MAX_HEADER && data[LENGTH_SIZE] == '{';
+    return size > LENGTH_SIZE && pix_load64(data) <= MAX_HEADER && data[LENGTH_SIZE] == '{';
 }
 
 static pix_status bad_tensor(const char *name, const char *cause, pix_error *error) {
@@ -138,7 +132,7 @@ static pix_status read_header(const uint8_t *data, size_t size, json_t **out, he
     if (size < LENGTH_SIZE)
         return pix_fail(error, PIX_EFORMAT, "truncated safetensors file: %zu of at least 8 bytes",
                         size);
-    uint64_t length = header_length(data);
+    uint64_t length = pix_load64(data);
     if (length > MAX_HEADER)
         return pix_fail(error, PIX_ELIMIT,
                         "safetensors header of %llu bytes, more than the %d allowed",

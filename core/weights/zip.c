@@ -1,10 +1,10 @@
 #include "core/weights/zip.h"
 
-#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/gzip.h"
+#include "core/weights/little_endian.h"
 
 /* Record sizes and signatures of PKWARE's APPNOTE.TXT 6.3, sections 4.3.7 to 4.3.16. */
 enum {
@@ -34,44 +34,26 @@ typedef struct directory {
     size_t end; /* nothing of the directory or the members lies at or after this */
 } directory;
 
-static uint16_t get16(const uint8_t *at) {
-    uint16_t value;
-    memcpy(&value, at, sizeof value);
-    return le16toh(value);
-}
-
-static uint32_t get32(const uint8_t *at) {
-    uint32_t value;
-    memcpy(&value, at, sizeof value);
-    return le32toh(value);
-}
-
-static uint64_t get64(const uint8_t *at) {
-    uint64_t value;
-    memcpy(&value, at, sizeof value);
-    return le64toh(value);
-}
-
 bool pix_zip_looks_like(const uint8_t *data, size_t size) {
-    return size >= 4 && (get32(data) == local_signature || get32(data) == end_signature);
+    return size >= 4 && (pix_load32(data) == local_signature || pix_load32(data) == end_signature);
 }
 
 /* The zip64 end record that a locator just before the end record at `end` points to, if any. */
 static pix_status find_end64(const pix_zip *zip, size_t end, directory *found, pix_error *error) {
-    if (end < LOCATOR_SIZE || get32(zip->data + end - LOCATOR_SIZE) != locator_signature)
+    if (end < LOCATOR_SIZE || pix_load32(zip->data + end - LOCATOR_SIZE) != locator_signature)
         return PIX_OK;
     size_t locator = end - LOCATOR_SIZE;
-    uint64_t offset = get64(zip->data + locator + 8);
+    uint64_t offset = pix_load64(zip->data + locator + 8);
     if (locator < END64_SIZE || offset > locator - END64_SIZE ||
-        get32(zip->data + offset) != end64_signature)
+        pix_load32(zip->data + offset) != end64_signature)
         return pix_fail(error, PIX_EFORMAT, "corrupt zip archive: no zip64 end record at byte %llu",
                         (unsigned long long)offset);
     const uint8_t *record = zip->data + offset;
-    if (get32(record + 16) != 0 || get32(record + 20) != 0)
+    if (pix_load32(record + 16) != 0 || pix_load32(record + 20) != 0)
         return pix_fail(error, PIX_EUNSUPPORTED, "zip archive in several volumes");
-    *found = (directory){.count = get64(record + 32),
-                         .size = get64(record + 40),
-                         .offset = get64(record + 48),
+    *found = (directory){.count = pix_load64(record + 32),
+                         .size = pix_load64(record + 40),
+                         .offset = pix_load64(record + 48),
                          .end = offset};
     return PIX_OK;
 }
@@ -82,7 +64,8 @@ static pix_status find_directory(const pix_zip *zip, directory *found, pix_error
     const uint8_t *record = NULL;
     for (; zip->size >= END_SIZE; end--) {
         record = zip->data + end;
-        if (get32(record) == end_signature && get16(record + 20) == zip->size - END_SIZE - end)
+        if (pix_load32(record) == end_signature &&
+            pix_load16(record + 20) == zip->size - END_SIZE - end)
             break;
         record = NULL;
         if (end == lowest)
@@ -91,11 +74,11 @@ static pix_status find_directory(const pix_zip *zip, directory *found, pix_error
     if (!record)
         return pix_fail(error, PIX_EFORMAT,
                         "truncated zip archive: no central directory in its %zu bytes", zip->size);
-    if (get16(record + 4) != 0 || get16(record + 6) != 0)
+    if (pix_load16(record + 4) != 0 || pix_load16(record + 6) != 0)
         return pix_fail(error, PIX_EUNSUPPORTED, "zip archive in several volumes");
-    *found = (directory){.count = get16(record + 10),
-                         .size = get32(record + 12),
-                         .offset = get32(record + 16),
+    *found = (directory){.count = pix_load16(record + 10),
+                         .size = pix_load32(record + 12),
+                         .offset = pix_load32(record + 16),
                          .end = end};
     pix_status status = find_end64(zip, end, found, error);
     if (status)
@@ -117,17 +100,17 @@ static pix_status find_directory(const pix_zip *zip, directory *found, pix_error
 static bool read_zip64(const uint8_t *extra, size_t size, uint64_t *fields[3]) {
     static const uint32_t absent = 0xFFFFFFFF;
     while (size >= 4) {
-        size_t length = get16(extra + 2);
+        size_t length = pix_load16(extra + 2);
         if (length > size - 4)
             return false;
-        if (get16(extra) == 1) {
+        if (pix_load16(extra) == 1) {
             const uint8_t *at = extra + 4;
             for (int i = 0; i < 3; i++) {
                 if (*fields[i] != absent)
                     continue;
                 if (length < 8)
                     return false;
-                *fields[i] = get64(at);
+                *fields[i] = pix_load64(at);
                 at += 8;
                 length -= 8;
             }
@@ -159,12 +142,12 @@ static pix_status locate(const pix_zip *zip, pix_zip_member *member, uint64_t of
     if (limit < LOCAL_SIZE || offset > limit - LOCAL_SIZE)
         return corrupt(member->name, "lies outside the file", error);
     const uint8_t *header = zip->data + offset;
-    size_t start = (size_t)offset + LOCAL_SIZE + get16(header + 26) + get16(header + 28);
-    if (get32(header) != local_signature)
+    size_t start = (size_t)offset + LOCAL_SIZE + pix_load16(header + 26) + pix_load16(header + 28);
+    if (pix_load32(header) != local_signature)
         return corrupt(member->name, "has no header where the directory says", error);
     if (start > limit || member->stored_size > limit - start)
         return corrupt(member->name, "reaches beyond the file", error);
-    if (get16(header + 8) != method || get16(header + 26) != name_size ||
+    if (pix_load16(header + 8) != method || pix_load16(header + 26) != name_size ||
         memcmp(header + LOCAL_SIZE, member->name, name_size) != 0)
         return corrupt(member->name, "is called otherwise in its own header", error);
     member->data = zip->data + start;
@@ -178,11 +161,11 @@ static pix_status read_entry(const pix_zip *zip, const directory *found, size_t 
     size_t left = found->offset + found->size - *at;
     size_t name_size = 0, extra_size = 0, total = CENTRAL_SIZE;
     if (left >= CENTRAL_SIZE) {
-        name_size = get16(entry + 28);
-        extra_size = get16(entry + 30);
-        total += name_size + extra_size + get16(entry + 32);
+        name_size = pix_load16(entry + 28);
+        extra_size = pix_load16(entry + 30);
+        total += name_size + extra_size + pix_load16(entry + 32);
     }
-    if (left < total || get32(entry) != central_signature)
+    if (left < total || pix_load32(entry) != central_signature)
         return pix_fail(error, PIX_EFORMAT, "corrupt zip archive: bad directory entry at byte %zu",
                         *at);
     if (!good_name(entry + CENTRAL_SIZE, name_size))
@@ -192,8 +175,9 @@ static pix_status read_entry(const pix_zip *zip, const directory *found, size_t 
     (*name)[name_size] = '\0';
     member->name = *name;
     *name += name_size + 1;
-    uint64_t stored_size = get32(entry + 20), size = get32(entry + 24), offset = get32(entry + 42);
-    uint16_t flags = get16(entry + 8), method = get16(entry + 10);
+    uint64_t stored_size = pix_load32(entry + 20), size = pix_load32(entry + 24),
+             offset = pix_load32(entry + 42);
+    uint16_t flags = pix_load16(entry + 8), method = pix_load16(entry + 10);
     if (!read_zip64(entry + CENTRAL_SIZE + name_size, extra_size,
                     (uint64_t *[]){&size, &stored_size, &offset}))
         return corrupt(member->name, "has a bad zip64 field", error);
@@ -207,7 +191,7 @@ static pix_status read_entry(const pix_zip *zip, const directory *found, size_t 
     member->stored_size = stored_size;
     member->size = size;
     member->stored = method == 0;
-    member->crc32 = get32(entry + 16);
+    member->crc32 = pix_load32(entry + 16);
     *at += total;
     return locate(zip, member, offset, method, found->offset, error);
 }

@@ -68,10 +68,9 @@ static pix_status commit_when_due(scan_state *scan) {
 }
 
 /* Not written down: the next run tries again, and what is known of a photo stays. */
-static pix_status pass_over(scan_state *scan, const char *path, const char *reason) {
+static void pass_over(scan_state *scan, const char *path, const char *reason) {
     scan->counts.failed++;
     report(scan, path, reason);
-    return PIX_OK;
 }
 
 static pix_status record_failure(scan_state *scan, const pix_job *job, const char *stage) {
@@ -132,11 +131,13 @@ static pix_status record(scan_state *scan, const pix_job *job) {
     case PIX_OUTCOME_BROKEN:
         return record_failure(scan, job, job->stage);
     case PIX_OUTCOME_DENIED:
-        return job->state == PIX_PHOTO_NEW || job->failed_before
-                   ? record_failure(scan, job, pix_stage_permission)
-                   : pass_over(scan, job->path, job->error.text);
+        if (job->state == PIX_PHOTO_NEW || job->failed_before)
+            return record_failure(scan, job, pix_stage_permission);
+        pass_over(scan, job->path, job->error.text);
+        return PIX_OK;
     case PIX_OUTCOME_TROUBLE:
-        return pass_over(scan, job->path, job->error.text);
+        pass_over(scan, job->path, job->error.text);
+        return PIX_OK;
     case PIX_OUTCOME_GONE:
     case PIX_OUTCOME_CANCELLED:
         scan->counts.seen--;
@@ -172,9 +173,9 @@ static pix_status see_trouble(scan_state *scan, const pix_walk_entry *entry) {
         scan->counts.failed_before++;
         return PIX_OK;
     }
-    status = pass_over(scan, entry->path, entry->reason);
-    if (status || state != PIX_PHOTO_NEW) /* an indexed photo: a failure would hide it */
-        return status;
+    pass_over(scan, entry->path, entry->reason);
+    if (state != PIX_PHOTO_NEW) /* an indexed photo: a failure would hide it */
+        return PIX_OK;
     return pix_store_failure_put(context->store, context->run_id, scan->root_id, entry->path, 0, 0,
                                  "walk", entry->reason, scan->error);
 }
@@ -212,13 +213,15 @@ static pix_status see_photo(scan_state *scan, const pix_walk_entry *entry) {
 static pix_status walk_and_encode(scan_state *scan, pix_walk *walk, bool *stopped) {
     const pix_scan_context *context = scan->context;
     pix_walk_entry entry;
-    pix_status status;
+    pix_status status = PIX_OK;
     do {
         *stopped = context->stopped();
-        if (*stopped)
+        if (*stopped) {
             pix_pipeline_stop(context->pipeline);
+            break;
+        }
         status = pix_walk_next(walk, &entry, scan->error);
-        if (status || *stopped)
+        if (status)
             break;
         if (entry.kind == PIX_WALK_TROUBLE)
             status = see_trouble(scan, &entry);

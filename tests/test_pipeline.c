@@ -122,6 +122,32 @@ static const char *decoder_after(const char *name, const char *first) {
     return path;
 }
 
+static const char *in_folder(const char *name) {
+    static char path[PATH_MAX];
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    return path;
+}
+
+/* A decoder that is held up, once begun, until it is let go. */
+static const char *held_decoder(void) {
+    char hold[256];
+    (void)unlink(in_folder("begun"));
+    (void)unlink(in_folder("go"));
+    (void)snprintf(hold, sizeof hold, "cd %s && : >begun && while [ ! -e go ]; do sleep 0.05; done",
+                   folder);
+    return decoder_after("held", hold);
+}
+
+static void wait_until_begun(void) {
+    for (int i = 0; i < 1200 && access(in_folder("begun"), F_OK) != 0; i++)
+        (void)usleep(50000);
+    assert_int_equal(access(in_folder("begun"), F_OK), 0);
+}
+
+static void let_go(void) {
+    test_write_file(in_folder("go"), "", 0);
+}
+
 static void vectors_are_those_of_a_photo_encoded_alone(void **state) {
     (void)state;
     const char *pictures[] = {"bilevel.png", "grey16.png",      "interlaced.png",   "one-1x1.png",
@@ -261,12 +287,13 @@ static void what_cannot_be_opened_is_told_apart(void **state) {
 
 static void a_file_that_changes_while_read_is_not_believed(void **state) {
     (void)state;
-    pix_pipeline *pipeline = open_pipeline(1, decoder_after("slow", "sleep 1"));
+    pix_pipeline *pipeline = open_pipeline(1, held_decoder());
     char first[PATH_MAX];
     (void)snprintf(first, sizeof first, "%s", copy("tiny-7x5.png", "changing.png", "x"));
     submit(pipeline, first);
-    (void)usleep(300000); /* by now it is hashed, and its decoder still sleeps */
+    wait_until_begun();
     (void)copy("tiny-7x5.png", "changing.png", "other");
+    let_go();
     pix_job *job = collect(pipeline);
     assert_string_equal(job->path, first);
     assert_int_equal(job->outcome, PIX_OUTCOME_TROUBLE);
@@ -277,13 +304,18 @@ static void a_file_that_changes_while_read_is_not_believed(void **state) {
 
 static void copies_of_a_file_that_changed_are_tried_again(void **state) {
     (void)state;
-    pix_pipeline *pipeline = open_pipeline(2, decoder_after("slow", "sleep 1"));
+    pix_pipeline *pipeline = open_pipeline(2, held_decoder());
     submit(pipeline, copy("tiny-7x5.png", "leader.png", "y"));
-    (void)usleep(200000);
+    wait_until_begun();
     submit(pipeline, copy("tiny-7x5.png", "follower.png", "y"));
-    (void)usleep(200000);
+    submit(pipeline, in_folder("gone.png"));
+    pix_job *job = collect(pipeline); /* the free worker took the follower before it */
+    assert_int_equal(job->outcome, PIX_OUTCOME_GONE);
+    pix_pipeline_settle(pipeline, job);
     (void)copy("tiny-7x5.png", "leader.png", "other");
-    pix_job *job = collect(pipeline);
+    let_go();
+    job = collect(pipeline);
+    assert_non_null(strstr(job->path, "leader.png"));
     assert_int_equal(job->outcome, PIX_OUTCOME_TROUBLE);
     pix_pipeline_settle(pipeline, job);
     job = collect(pipeline);
@@ -349,7 +381,7 @@ static void a_decoder_that_cannot_be_started_is_not_the_files_fault(void **state
 
 static void stopping_finishes_what_has_begun_and_cancels_the_rest(void **state) {
     (void)state;
-    pix_pipeline *pipeline = open_pipeline(1, decoder_after("slow", "sleep 1"));
+    pix_pipeline *pipeline = open_pipeline(1, held_decoder());
     int count = 0, encoded = 0;
     for (; pix_pipeline_has_room(pipeline); count++) {
         char name[16];
@@ -357,8 +389,9 @@ static void stopping_finishes_what_has_begun_and_cancels_the_rest(void **state) 
         submit(pipeline, copy("tiny-7x5.png", name, name));
     }
     assert_true(count > 2);
-    (void)usleep(300000);
+    wait_until_begun();
     pix_pipeline_stop(pipeline);
+    let_go();
     for (int i = 0; i < count; i++) {
         pix_job *job = collect(pipeline);
         if (job->outcome == PIX_OUTCOME_ENCODED)

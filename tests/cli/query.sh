@@ -53,7 +53,7 @@ check "-0 ends paths with NUL" cmp "$WORK/out" <(printf '%s\0' "$photos/exact-22
 run pixgrep -k 1 --json ./exact-224.png
 said 0 ""
 printed '{"path":"'"$photos"'/exact-224.png","score":*,"width":224,"height":224,"format":"png","taken":null,"camera":null,"latitude":null,"longitude":null}'
-if command -v script >/dev/null; then
+if script -qec true /dev/null >/dev/null 2>&1 </dev/null; then
     run script -qec "pixgrep -k 2 ./exact-224.png" /dev/null
     tr -d '\r' <"$WORK/out" >"$WORK/table" && mv "$WORK/table" "$WORK/out"
     said 0 ""
@@ -62,7 +62,7 @@ if command -v script >/dev/null; then
 *"
     check "there is no colour" test -z "$(tr -d -c '\033' <"$WORK/out")"
 else
-    echo "SKIP the table: the program script is not installed"
+    echo "SKIP a terminal: script is not installed or cannot open one"
 fi
 
 # Names with any bytes.

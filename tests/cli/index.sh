@@ -376,12 +376,15 @@ for ((i = 0; i < count; i++)); do # black squares, each slow to read and none of
     printf 'P6\n# %d\n2000 2000\n255\n' $i >"$many/$i.ppm"
     truncate -s +12000000 "$many/$i.ppm"
 done
-some_are_committed() { # waits until a run in the background has committed a part
+it_comes_true() { # it_comes_true CONDITION...: within half a minute
     for ((wait = 0; wait < 600; wait++)); do
-        [ "$(photos_known)" -gt 0 ] && return
+        "$@" && return
         sleep 0.05
     done
     return 1
+}
+some_are_committed() { # by a run in the background
+    it_comes_true eval '[ "$(photos_known)" -gt 0 ]'
 }
 for signal in INT TERM; do
     pixgrepd index --threads 1 "$many" >"$WORK/out" 2>"$WORK/err" &
@@ -398,22 +401,38 @@ for signal in INT TERM; do
     check "SIG$signal: status says it was stopped" grep -q "last run .* stopped" "$WORK/out"
     pixgrepd forget "$many" >/dev/null
 done
-pixgrepd index --threads 1 "$many" >"$WORK/out" 2>"$WORK/err" &
-check "a part is committed while it runs" some_are_committed
+
+# A run whose decoder is held up for as long as the file begun is there.
+mkdir -p "$WORK/elsewhere/libexec/pixgrep"
+cat >"$WORK/elsewhere/libexec/pixgrep/pixgrep-decode" <<END
+#!/bin/sh
+: >"$WORK/begun"
+while [ -e "$WORK/begun" ]; do sleep 0.05; done
+exec "$BUILD/libexec/pixgrep/pixgrep-decode"
+END
+chmod +x "$WORK/elsewhere/libexec/pixgrep/pixgrep-decode"
+"$WORK/elsewhere/bin/pixgrepd" index --threads 1 "$many" >"$WORK/held.out" 2>"$WORK/held.err" &
+check "the decoder begins" it_comes_true test -e "$WORK/begun"
 index 2 "a second indexer" "$many"
 says "a second indexer" "$db"
 run pixgrepd forget "$many"
 expect 2 "forget while it is indexed"
 kill -INT $!
+check "the first signal is taken" it_comes_true grep -q '^ShdPnd:[[:space:]]*0*$' /proc/$!/status
+check "the first signal waits for the photo at hand" grep -q '^State:[[:space:]]*[^Z[:space:]]' /proc/$!/status
 kill -INT $!
 wait $!
 code=$?
+rm "$WORK/begun"
 expect 3 "stopped by two signals"
-pixgrepd forget "$many" >/dev/null
+check "the second signal ends it at once" test ! -s "$WORK/held.out" -a ! -s "$WORK/held.err"
+
 pixgrepd index --threads 1 "$many" >"$WORK/out" 2>"$WORK/err" &
 check "a part is committed while it runs" some_are_committed
-kill -9 $!
-wait $! 2>/dev/null
+{
+    kill -9 $!
+    wait $!
+} 2>/dev/null # where bash tells of the kill
 known=$(photos_known)
 check "killed: what was committed is kept" test "$known" -gt 0 -a "$known" -lt $count
 index 0 "the rest" "$many"

@@ -25,7 +25,7 @@ sanitize:
 	$(MAKE) --no-print-directory all PRESET=tsan
 	tools/run-tests tsan --parallel $(JOBS) --exclude-regex '^house_|faults'
 
-# Full-size models against PyTorch: installs python3-torch, takes half an hour and 8 GB.
+# Full-size models against PyTorch: installs python3-torch, takes five minutes on two cores and 6 GB.
 check-full: all
 	BUILD=$(BUILD) SOURCE=. tests/full/full_size.sh
 

@@ -162,6 +162,12 @@ static void removing_the_model_in_use_leaves_none(void **state) {
     assert_ok(pix_library_path("two", &path, &error), &error);
     assert_false(test_exists(path));
     free(path);
+    pix_model *model;
+    assert_int_equal(pix_library_open(NULL, &model, &error), PIX_ENOTFOUND);
+    assert_non_null(strstr(error.text, "no model has been imported; run: pixgrepd model import"));
+    add_model("three");
+    assert_int_equal(pix_library_open(NULL, &model, &error), PIX_ENOTFOUND);
+    assert_non_null(strstr(error.text, "run: pixgrepd model use NAME (there is three)"));
 }
 
 static void a_choice_that_cannot_be_opened_is_not_made(void **state) {

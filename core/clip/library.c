@@ -181,6 +181,23 @@ static pix_status open_named(const char *name, pix_model **out, pix_error *error
     return status;
 }
 
+static pix_status stop_at_first(void *context, const char *name) {
+    (void)snprintf(context, NAME_MAX_BYTES + 1, "%s", name);
+    return PIX_ECANCELLED;
+}
+
+/* There is no current model: says how to get one, or to choose one of those there are. */
+static pix_status fail_unchosen(pix_error *error) {
+    char first[NAME_MAX_BYTES + 1];
+    if (pix_library_list(stop_at_first, first, NULL) == PIX_ECANCELLED)
+        return pix_fail(error, PIX_ENOTFOUND,
+                        "no model has been chosen; run: pixgrepd model use NAME (there is %s)",
+                        first);
+    return pix_fail(error, PIX_ENOTFOUND,
+                    "no model has been imported; run: pixgrepd model import FILE (CLIP weights "
+                    "such as ViT-B-32.pt, or a Hugging Face folder)");
+}
+
 pix_status pix_library_open(const char *name, pix_model **out, pix_error *error) {
     *out = NULL;
     if (name)
@@ -188,9 +205,7 @@ pix_status pix_library_open(const char *name, pix_model **out, pix_error *error)
     char *current;
     pix_status status = pix_library_current(&current, error);
     if (!status && !current)
-        status = pix_fail(error, PIX_ENOTFOUND,
-                          "no model has been chosen; run: pixgrepd model import FILE (CLIP weights "
-                          "such as ViT-B-32.pt, or a Hugging Face folder)");
+        status = fail_unchosen(error);
     if (!status && (status = open_named(current, out, error)) == PIX_ENOTFOUND)
         status = pix_fail(error, PIX_ENOTFOUND,
                           "the model in use, %s, is gone; run: pixgrepd model use NAME", current);

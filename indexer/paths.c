@@ -3,15 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/bytes.h"
+
 pix_status pix_paths_add(pix_paths *paths, const char *path) {
-    if (paths->count == paths->capacity) {
-        size_t more = paths->capacity ? 2 * paths->capacity : 16;
-        char **items = reallocarray(paths->items, more, sizeof *items);
-        if (!items)
-            return PIX_ENOMEM;
-        paths->items = items;
-        paths->capacity = more;
-    }
+    char **items =
+        pix_array_reserve(paths->items, &paths->capacity, paths->count, 1, sizeof *items);
+    if (!items)
+        return PIX_ENOMEM;
+    paths->items = items;
     char *copy = strdup(path);
     if (!copy)
         return PIX_ENOMEM;

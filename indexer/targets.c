@@ -23,8 +23,9 @@ void pix_targets_free(pix_targets *targets) {
     *targets = (pix_targets){0};
 }
 
-/* `path` without empty, "." and ".." parts; in place. */
-static void clean_path(char *path) {
+/* Takes ".." parts, and what they undo, out of an absolute path: the links that could make them
+ * mean something else are gone with the folder. */
+static void drop_parents(char *path) {
     char *out = path;
     for (const char *in = path; *in;) {
         in += strspn(in, "/");
@@ -32,7 +33,7 @@ static void clean_path(char *path) {
         if (size == 2 && in[0] == '.' && in[1] == '.') {
             while (out > path && *--out != '/')
                 ;
-        } else if (size > 0 && !(size == 1 && in[0] == '.')) {
+        } else if (size > 0) {
             *out++ = '/';
             memmove(out, in, size);
             out += size;
@@ -50,18 +51,12 @@ char *pix_folder_path(const char *name, bool *exists, pix_error *error) {
     if (path)
         return path;
     int cause = errno;
-    char *here = name[0] == '/' ? strdup("/") : getcwd(NULL, 0);
-    if (!here) {
+    path = pix_path_absolute(name);
+    if (!path) {
         (void)pix_fail_errno(error, "%s: cannot find the current folder", name);
         return NULL;
     }
-    path = pix_path_join(here, name);
-    free(here);
-    if (!path) {
-        (void)pix_fail_memory(error);
-        return NULL;
-    }
-    clean_path(path);
+    drop_parents(path);
     errno = cause;
     return path;
 }
@@ -73,14 +68,11 @@ typedef struct root_list {
 
 static pix_status add_root(void *context, const pix_root *root) {
     root_list *list = context;
-    if (list->count == list->capacity) {
-        size_t more = list->capacity ? 2 * list->capacity : 8;
-        pix_target *items = reallocarray(list->items, more, sizeof *items);
-        if (!items)
-            return PIX_ENOMEM;
-        list->items = items;
-        list->capacity = more;
-    }
+    pix_target *items =
+        pix_array_reserve(list->items, &list->capacity, list->count, 1, sizeof *items);
+    if (!items)
+        return PIX_ENOMEM;
+    list->items = items;
     pix_target *item = &list->items[list->count];
     *item = (pix_target){.known = true,
                          .id = root->id,

@@ -14,6 +14,7 @@
 
 #include "core/base/bytes.h"
 #include "indexer/inode_set.h"
+#include "indexer/paths.h"
 
 /* Each level holds one descriptor; far below the usual limit of 1,024, which others need as well.
  */
@@ -35,8 +36,8 @@ struct pix_walk {
     walk_level *levels;
     size_t depth, capacity;
     pix_inode_set entered; /* folders, kept only when links are followed */
-    char **links;          /* symbolic links to folders: walked after everything real */
-    size_t link_count, link_next, link_capacity;
+    pix_paths links;       /* symbolic links to folders: walked after everything real */
+    size_t link_next;
     char reason[160];
 };
 
@@ -68,9 +69,7 @@ void pix_walk_close(pix_walk *walk) {
         return;
     while (walk->depth > 0)
         level_close(&walk->levels[--walk->depth]);
-    for (size_t i = walk->link_next; i < walk->link_count; i++)
-        free(walk->links[i]);
-    free(walk->links);
+    pix_paths_free(&walk->links);
     free(walk->levels);
     pix_inode_set_free(&walk->entered);
     pix_bytes_free(&walk->path);
@@ -112,16 +111,12 @@ static pix_status list_names(walk_level *level, int *listed, bool *nomedia) {
         if (strcmp(name, ".nomedia") == 0)
             *nomedia = true;
         char type = (char)entry->d_type;
-        if (level->count == capacity) {
-            size_t more = capacity ? 2 * capacity : 64;
-            size_t *names = reallocarray(level->names, more, sizeof *names);
-            if (!names) {
-                status = PIX_ENOMEM;
-                break;
-            }
-            level->names = names;
-            capacity = more;
+        size_t *names = pix_array_reserve(level->names, &capacity, level->count, 1, sizeof *names);
+        if (!names) {
+            status = PIX_ENOMEM;
+            break;
         }
+        level->names = names;
         level->names[level->count++] = bytes.size + 1;
         if (pix_bytes_append(&bytes, &type, 1) || pix_bytes_append(&bytes, name, strlen(name) + 1))
             status = PIX_ENOMEM;
@@ -163,16 +158,13 @@ static pix_status enter(pix_walk *walk, int fd, pix_walk_entry *entry) {
             return status;
         }
     }
-    if (walk->depth == walk->capacity) {
-        size_t more = walk->capacity ? 2 * walk->capacity : 16;
-        walk_level *levels = reallocarray(walk->levels, more, sizeof *levels);
-        if (!levels) {
-            close(fd);
-            return PIX_ENOMEM;
-        }
-        walk->levels = levels;
-        walk->capacity = more;
+    walk_level *levels =
+        pix_array_reserve(walk->levels, &walk->capacity, walk->depth, 1, sizeof *levels);
+    if (!levels) {
+        close(fd);
+        return PIX_ENOMEM;
     }
+    walk->levels = levels;
     int listed;
     bool nomedia;
     if (list_names(&new, &listed, &nomedia)) {
@@ -198,22 +190,6 @@ static bool matches(const pix_walk *walk, const char *name) {
             return true;
     }
     return false;
-}
-
-static pix_status remember_link(pix_walk *walk) {
-    if (walk->link_count == walk->link_capacity) {
-        size_t more = walk->link_capacity ? 2 * walk->link_capacity : 16;
-        char **links = reallocarray(walk->links, more, sizeof *links);
-        if (!links)
-            return PIX_ENOMEM;
-        walk->links = links;
-        walk->link_capacity = more;
-    }
-    char *path = strdup(walk->path.data);
-    if (!path)
-        return PIX_ENOMEM;
-    walk->links[walk->link_count++] = path;
-    return PIX_OK;
 }
 
 /* Opens the folder `name` in `parent` and enters it. */
@@ -250,7 +226,7 @@ static pix_status look(pix_walk *walk, int fd, const char *name, unsigned char t
     if (walk->path.size >= PATH_MAX)
         return trouble(walk, entry, "path too long");
     if (folder)
-        return link ? remember_link(walk) : descend(walk, fd, name, entry);
+        return link ? pix_paths_add(&walk->links, walk->path.data) : descend(walk, fd, name, entry);
     *entry = (pix_walk_entry){
         .kind = PIX_WALK_PHOTO,
         .path = walk->path.data,
@@ -262,12 +238,9 @@ static pix_status look(pix_walk *walk, int fd, const char *name, unsigned char t
 
 /* Enters the folder behind the next remembered link. */
 static pix_status follow_link(pix_walk *walk, pix_walk_entry *entry) {
-    char *path = walk->links[walk->link_next++];
     pix_bytes_clear(&walk->path);
-    pix_status status = pix_bytes_append_text(&walk->path, path);
-    free(path);
-    if (status)
-        return status;
+    if (pix_bytes_append_text(&walk->path, walk->links.items[walk->link_next++]))
+        return PIX_ENOMEM;
     int fd = open(walk->path.data, O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC);
     if (fd >= 0)
         return enter(walk, fd, entry);
@@ -295,7 +268,7 @@ static pix_status step(pix_walk *walk, pix_walk_entry *entry) {
 
 pix_status pix_walk_next(pix_walk *walk, pix_walk_entry *entry, pix_error *error) {
     *entry = (pix_walk_entry){.kind = PIX_WALK_END};
-    while (entry->kind == PIX_WALK_END && (walk->depth > 0 || walk->link_next < walk->link_count))
+    while (entry->kind == PIX_WALK_END && (walk->depth > 0 || walk->link_next < walk->links.count))
         if (step(walk, entry))
             return pix_fail_memory(error);
     return PIX_OK;

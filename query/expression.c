@@ -19,12 +19,6 @@ static bool is_picture(const char *argument) {
            starts_with(argument, uri_scheme);
 }
 
-static int hex_digit(char c) {
-    static const char digits[] = "0123456789abcdef";
-    const char *at = c ? strchr(digits, c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c) : NULL;
-    return at ? (int)(at - digits) : -1;
-}
-
 /* RFC 8089: an empty host or "localhost", then the path with its bytes percent-encoded. */
 static pix_status decode_uri(const char *uri, pix_bytes *out, pix_error *error) {
     const char *path = uri + strlen(uri_scheme);
@@ -35,8 +29,8 @@ static pix_status decode_uri(const char *uri, pix_bytes *out, pix_error *error) 
     for (const char *p = path; *p; p++) {
         char byte = *p;
         if (byte == '%') {
-            int high = hex_digit(p[1]);
-            int low = high < 0 ? -1 : hex_digit(p[2]);
+            int high = pix_hex_digit(p[1]);
+            int low = high < 0 ? -1 : pix_hex_digit(p[2]);
             if (low < 0 || (high == 0 && low == 0))
                 return pix_fail(error, PIX_EINVALID, "%s: '%%' is not followed by a byte's digits",
                                 uri);

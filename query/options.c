@@ -37,7 +37,7 @@ enum {
     IN_ALL = IN_SEARCH | IN_TOKENIZE | IN_EMBED | IN_CROP
 };
 
-/* `value` is the placeholder shown in the help, NULL for an option without one. */
+/* `value` is what the help calls the value, NULL for an option without one. */
 static const struct {
     const char *name, *value, *help;
     int code;

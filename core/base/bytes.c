@@ -169,6 +169,14 @@ void pix_hex(const uint8_t *data, size_t size, char *out) {
     out[2 * size] = '\0';
 }
 
+int pix_hex_digit(char c) {
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
 const char *pix_format_count(int64_t count, char out[32]) {
     char digits[24];
     int length = snprintf(digits, sizeof digits, "%" PRId64, count);

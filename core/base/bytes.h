@@ -52,6 +52,9 @@ bool pix_size_add(size_t a, size_t b, size_t *out);
 /* Lower-case hexadecimal of `size` bytes; `out` holds 2 * size + 1. */
 void pix_hex(const uint8_t *data, size_t size, char *out);
 
+/* The value of a hexadecimal digit of either case, -1 for anything else. */
+int pix_hex_digit(char c);
+
 /* 1234567 as "1,234,567", in `out`, which is returned. */
 const char *pix_format_count(int64_t count, char out[32]);
 

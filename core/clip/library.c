@@ -286,14 +286,10 @@ static void names_free(names *list) {
 }
 
 static pix_status names_add(names *list, const char *name, size_t length, pix_error *error) {
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity ? 2 * list->capacity : 8;
-        char **data = realloc(list->data, capacity * sizeof *data);
-        if (!data)
-            return pix_fail_memory(error);
-        list->data = data;
-        list->capacity = capacity;
-    }
+    char **data = pix_array_reserve(list->data, &list->capacity, list->count, 1, sizeof *data);
+    if (!data)
+        return pix_fail_memory(error);
+    list->data = data;
     list->data[list->count] = strndup(name, length);
     return list->data[list->count++] ? PIX_OK : pix_fail_memory(error);
 }

@@ -177,21 +177,13 @@ pix_status pix_op_bytes8(pix_machine *m) {
     return push_counted(m, 8, PIX_VALUE_BYTES);
 }
 
-static int hex_digit(char c) {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* `digits` hexadecimal digits at `at`, of `left` bytes. */
 static bool hex_number(const char *at, size_t left, size_t digits, uint32_t *out) {
     *out = 0;
     for (size_t i = 0; i < digits; i++) {
-        if (i >= left || hex_digit(at[i]) < 0)
+        if (i >= left || pix_hex_digit(at[i]) < 0)
             return false;
-        *out = *out << 4 | (uint32_t)hex_digit(at[i]);
+        *out = *out << 4 | (uint32_t)pix_hex_digit(at[i]);
     }
     return true;
 }

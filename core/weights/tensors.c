@@ -46,14 +46,11 @@ pix_status pix_tensor_name_check(const char *name, size_t size, pix_error *error
 
 pix_status pix_tensors_add(pix_tensors *tensors, const char *name, const pix_tensor *tensor,
                            pix_error *error) {
-    if (tensors->count == tensors->capacity) {
-        size_t capacity = tensors->capacity ? 2 * tensors->capacity : 256;
-        pix_tensor *items = reallocarray(tensors->items, capacity, sizeof *items);
-        if (!items)
-            return pix_fail_memory(error);
-        tensors->items = items;
-        tensors->capacity = capacity;
-    }
+    pix_tensor *items =
+        pix_array_reserve(tensors->items, &tensors->capacity, tensors->count, 1, sizeof *items);
+    if (!items)
+        return pix_fail_memory(error);
+    tensors->items = items;
     char *copy = strdup(name);
     if (!copy)
         return pix_fail_memory(error);

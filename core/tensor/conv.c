@@ -1,0 +1,106 @@
+#include "core/tensor/conv.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "core/tensor/gemm.h"
+#include "core/tensor/layers.h"
+
+int pix_conv_side(const pix_conv *conv, int side) {
+    return (side + 2 * (conv->kernel / 2) - conv->kernel) / conv->stride + 1;
+}
+
+static size_t window_elements(const pix_conv *conv) {
+    return (size_t)conv->kernel * (size_t)conv->kernel * (size_t)conv->in;
+}
+
+size_t pix_conv_windows(const pix_conv *conv) {
+    return conv->kernel == 1 ? 0 : PIX_CONV_TILE * window_elements(conv);
+}
+
+static void zero(float *out, size_t elements) {
+    if (elements > 0)
+        memset(out, 0, elements * sizeof *out);
+}
+
+/* The window whose first pixel is (top, left) of the picture: [kernel, kernel, in]. */
+static void gather_window(const pix_conv *conv, const float *picture, int height, int width,
+                          int top, int left, float *out) {
+    size_t in = (size_t)conv->in;
+    int begin = left < 0 ? -left : 0;
+    int end = left + conv->kernel > width ? width - left : conv->kernel;
+    size_t before = (size_t)begin * in, inside = (size_t)(end - begin) * in,
+           after = (size_t)(conv->kernel - end) * in;
+    for (int y = top; y < top + conv->kernel; y++, out += before + inside + after) {
+        if (y < 0 || y >= height) {
+            zero(out, before + inside + after);
+            continue;
+        }
+        size_t pixel = (size_t)y * (size_t)width + (size_t)(left + begin);
+        zero(out, before);
+        memcpy(out + before, picture + pixel * in, inside * sizeof *out);
+        zero(out + before + inside, after);
+    }
+}
+
+/* Windows number `first` and on, counted over all pictures: [rows, kernel * kernel * in]. */
+static void gather(const pix_conv *conv, int height, int width, const float *x, size_t first,
+                   size_t rows, float *out) {
+    size_t across = (size_t)pix_conv_side(conv, width);
+    size_t cells = across * (size_t)pix_conv_side(conv, height);
+    size_t picture = (size_t)height * (size_t)width * (size_t)conv->in;
+    int border = conv->kernel / 2;
+    for (size_t i = first; i < first + rows; i++, out += window_elements(conv)) {
+        int row = (int)(i % cells / across), column = (int)(i % cells % across);
+        gather_window(conv, x + i / cells * picture, height, width, row * conv->stride - border,
+                      column * conv->stride - border, out);
+    }
+}
+
+/* x = max(x + bias, 0), on every row; NaN stays. */
+static void bias_relu(float *restrict x, size_t rows, size_t width, const float *restrict bias) {
+    for (size_t row = 0; row < rows; row++, x += width)
+        for (size_t i = 0; i < width; i++) {
+            float v = x[i] + bias[i];
+            x[i] = 0 > v ? 0 : v;
+        }
+}
+
+void pix_conv_run(const pix_conv *conv, int count, int height, int width, const float *x,
+                  float *windows, float *out) {
+    assert(conv->kernel % 2 == 1 && (conv->kernel > 1 || conv->stride == 1));
+    size_t total =
+        (size_t)count * (size_t)pix_conv_side(conv, height) * (size_t)pix_conv_side(conv, width);
+    size_t channels = (size_t)conv->out;
+    int window = (int)window_elements(conv);
+    for (size_t first = 0; first < total; first += PIX_CONV_TILE, out += PIX_CONV_TILE * channels) {
+        size_t rows = total - first < PIX_CONV_TILE ? total - first : PIX_CONV_TILE;
+        const float *tile = x + first * (size_t)conv->in;
+        if (conv->kernel > 1) {
+            gather(conv, height, width, x, first, rows, windows);
+            tile = windows;
+        }
+        pix_gemm((int)rows, conv->out, window, 1.0f, tile, window, conv->weight, window, true,
+                 conv->add ? 1.0f : 0.0f, out, conv->out);
+        if (conv->relu)
+            bias_relu(out, rows, channels, conv->bias);
+        else
+            pix_bias_add(out, rows, channels, conv->bias);
+    }
+}
+
+static void mean_of_four(float *restrict out, const float *restrict upper,
+                         const float *restrict lower, size_t channels) {
+    for (size_t i = 0; i < channels; i++)
+        out[i] = 0.25f * ((upper[i] + upper[i + channels]) + (lower[i] + lower[i + channels]));
+}
+
+void pix_average_pool(int count, int height, int width, int channels, const float *x, float *out) {
+    size_t pixel = (size_t)channels, row = (size_t)width * pixel;
+    for (int picture = 0; picture < count; picture++, x += (size_t)height * row)
+        for (int y = 0; y < height / 2; y++)
+            for (int column = 0; column < width / 2; column++, out += pixel) {
+                const float *upper = x + 2 * (size_t)y * row + 2 * (size_t)column * pixel;
+                mean_of_four(out, upper, upper + row, pixel);
+            }
+}

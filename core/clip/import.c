@@ -23,6 +23,7 @@ typedef struct importer {
     char *vocabulary; /* the path it came from */
     pix_atomic_file *file;
     const char *path;
+    bool bundle;      /* the source's path is kept as it is written */
     uint64_t written; /* bytes after the start of the file */
     pix_sha256 contents, fingerprint;
     float *values; /* room for the largest tensor */
@@ -55,6 +56,8 @@ static pix_status absolute(const char *path, char **out, pix_error *error) {
 }
 
 static pix_status set_source(importer *im, const char *source, pix_error *error) {
+    if (im->bundle)
+        return set_text(im->header.source, sizeof im->header.source, source, "the path", error);
     char *path;
     pix_status status = absolute(source, &path, error);
     if (!status)
@@ -277,25 +280,37 @@ static pix_status make_folder_of(const char *path, pix_error *error) {
     return status;
 }
 
+static pix_status run(importer *im, const char *source, const char *name, const char *vocabulary,
+                      void (*progress)(void *context, double done), void *context,
+                      pix_import_report *report, pix_error *error) {
+    pix_status status;
+    if ((status = set_text(im->header.name, sizeof im->header.name, name, "the name", error)) ||
+        (status = set_source(im, source, error)) ||
+        (status = pix_checkpoint_open(source, &im->checkpoint, error)) ||
+        (status = read_config(im, error)) ||
+        (status =
+             vocabulary ? take_vocabulary(im, vocabulary, error) : find_vocabulary(im, error)) ||
+        (status = lay_out(im, error)) || (status = make_folder_of(im->path, error)) ||
+        (status = pix_atomic_file_open(im->path, &im->file, error)) ||
+        (status = write_contents(im, progress, context, error)) || (status = finish(im, error)))
+        goto done;
+    report_import(im, report);
+    if (progress)
+        progress(context, 1.0);
+done:
+    import_free(im);
+    return status;
+}
+
 pix_status pix_model_import(const char *source, const char *name, const char *vocabulary,
                             const char *pixm_path, void (*progress)(void *context, double done),
                             void *context, pix_import_report *report, pix_error *error) {
     importer im = {.path = pixm_path};
-    pix_status status;
-    if ((status = set_text(im.header.name, sizeof im.header.name, name, "the name", error)) ||
-        (status = set_source(&im, source, error)) ||
-        (status = pix_checkpoint_open(source, &im.checkpoint, error)) ||
-        (status = read_config(&im, error)) ||
-        (status =
-             vocabulary ? take_vocabulary(&im, vocabulary, error) : find_vocabulary(&im, error)) ||
-        (status = lay_out(&im, error)) || (status = make_folder_of(pixm_path, error)) ||
-        (status = pix_atomic_file_open(pixm_path, &im.file, error)) ||
-        (status = write_contents(&im, progress, context, error)) || (status = finish(&im, error)))
-        goto done;
-    report_import(&im, report);
-    if (progress)
-        progress(context, 1.0);
-done:
-    import_free(&im);
-    return status;
+    return run(&im, source, name, vocabulary, progress, context, report, error);
+}
+
+pix_status pix_model_bundle(const char *source, const char *name, const char *vocabulary,
+                            const char *pixm_path, pix_import_report *report, pix_error *error) {
+    importer im = {.path = pixm_path, .bundle = true};
+    return run(&im, source, name, vocabulary, NULL, NULL, report, error);
 }

@@ -37,6 +37,20 @@ static pix_status damaged(const pix_model *model, const char *what, pix_error *e
     return pix_fail(error, PIX_EFORMAT, "%s: damaged model file: %s", model->path, what);
 }
 
+/* The source of a bundled model was a file of whoever made it. */
+static bool has_source(const pix_model *model) {
+    return model->header->source[0] == '/';
+}
+
+/* The file is of no use: says what makes it anew. */
+static pix_status fail_useless(const pix_model *model, pix_status status, const char *what,
+                               pix_error *error) {
+    if (!has_source(model))
+        return pix_fail(error, status, "%s%s; install pixgrep again", model->path, what);
+    return pix_fail(error, status, "%s%s; run: pixgrepd model import %s", model->path, what,
+                    model->header->source);
+}
+
 static pix_status check_version(const pix_model *model, pix_error *error) {
     const pix_pixm_header *h = model->header;
     size_t prefix = offsetof(pix_pixm_header, file_bytes);
@@ -45,9 +59,7 @@ static pix_status check_version(const pix_model *model, pix_error *error) {
     if (!is_string(h->name, sizeof h->name) || !is_string(h->source, sizeof h->source))
         return damaged(model, "its name is not terminated", error);
     if (h->version < PIX_PIXM_VERSION)
-        return pix_fail(error, PIX_EUNSUPPORTED,
-                        "%s was written by an older pixgrep; run: pixgrepd model import %s",
-                        model->path, h->source);
+        return fail_useless(model, PIX_EUNSUPPORTED, " was written by an older pixgrep", error);
     if (h->version > PIX_PIXM_VERSION)
         return pix_fail(error, PIX_EUNSUPPORTED,
                         "%s was written by a newer pixgrep (format %" PRIu32 ", this one reads %d)",
@@ -194,9 +206,7 @@ pix_status pix_model_verify_contents(const pix_model *model, pix_error *error) {
     uint8_t digest[PIX_SHA256_BYTES];
     pix_sha256_finish(&hash, digest);
     if (memcmp(digest, model->header->contents_sha256, sizeof digest) != 0)
-        return pix_fail(error, PIX_EFORMAT,
-                        "%s: its contents are not what import wrote; run: pixgrepd model import %s",
-                        model->path, model->header->source);
+        return fail_useless(model, PIX_EFORMAT, ": its contents are not what import wrote", error);
     return PIX_OK;
 }
 
@@ -223,7 +233,7 @@ static pix_status verify_source(const pix_model *model, pix_error *error) {
 pix_status pix_model_verify(pix_model *model, bool *source_checked, pix_error *error) {
     *source_checked = false;
     pix_status status = pix_model_verify_contents(model, error);
-    if (status || access(model->header->source, F_OK) != 0)
+    if (status || !has_source(model) || access(model->header->source, F_OK) != 0)
         return status;
     status = verify_source(model, error);
     *source_checked = !status;

@@ -38,12 +38,19 @@ pix_status pix_model_import(const char *source, const char *name, const char *vo
                             const char *pixm_path, void (*progress)(void *context, double done),
                             void *context, pix_import_report *report, pix_error *error);
 
+/* As pix_model_import, for a file to be given to others: `source` is remembered as it is written,
+ * so the same weights give the same bytes wherever they lie; give it relative, then it means
+ * nobody's file and is never looked at. */
+pix_status pix_model_bundle(const char *source, const char *name, const char *vocabulary,
+                            const char *pixm_path, pix_import_report *report, pix_error *error);
+
 pix_status pix_model_open(const char *pixm_path, pix_model **out, pix_error *error);
 void pix_model_close(pix_model *model);
 
 const char *pix_model_name(const pix_model *model);
 const char *pix_model_path(const pix_model *model);
-const char *pix_model_source(const pix_model *model); /* absolute path it was imported from */
+/* The absolute path it was imported from; of a bundled model, the relative one at its making. */
+const char *pix_model_source(const pix_model *model);
 const char *pix_model_source_sha256(const pix_model *model); /* 64 hexadecimal digits */
 const char *pix_model_fingerprint(const pix_model *model);   /* 64 hexadecimal digits */
 const pix_clip_config *pix_model_config(const pix_model *model);

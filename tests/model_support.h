@@ -54,15 +54,33 @@ static inline pix_clip_config test_small_config(void) {
                              .logit_scale = 1.0f};
 }
 
-/* Value `index` of tensor number `tensor`: in [-0.25, 0.25), or around 1 for a LayerNorm's weight.
- */
+/* A ModifiedResNet of odd sizes: 12 heads of 64, a picture's last cells are 3 x 3. */
+static inline pix_clip_config test_small_resnet_config(void) {
+    pix_clip_config config = test_small_config();
+    config.image_size = 96;
+    config.vision_kind = PIX_VISION_RESNET;
+    config.vision_width = 24;
+    config.vision_heads = 12;
+    config.vision_layers = config.patch_size = config.vision_mlp_width = 0;
+    const int32_t layers[4] = {1, 2, 1, 1};
+    memcpy(config.resnet_layers, layers, sizeof layers);
+    return config;
+}
+
+/* Value `index` of tensor number `tensor`: in [-0.25, 0.25), or around 1 for a scale or a variance;
+ * less where many are summed. */
 static inline float test_weight(const pix_clip_tensor *tensor, size_t number, size_t index) {
     uint64_t z = (number * 1000003 + index + 1) * 0x9E3779B97F4A7C15u;
     z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
     z = (z ^ z >> 27) * 0x94D049BB133111EBu;
     float value = (float)(z >> 40) / 33554432.0f - 0.25f;
-    bool norm = strstr(tensor->name, "ln_") && strstr(tensor->name, ".weight");
-    return norm ? 1 + value : value;
+    bool visual_pool = strstr(tensor->name, "attnpool") && tensor->rank == 2;
+    if (tensor->rank == 4 || visual_pool)
+        value *= 8 / sqrtf((float)(pix_clip_tensor_elements(tensor) / (size_t)tensor->shape[0]));
+    bool norm = strstr(tensor->name, "ln_") || strstr(tensor->name, "bn") ||
+                strstr(tensor->name, "downsample.1");
+    bool scale = strstr(tensor->name, ".weight") || strstr(tensor->name, ".running_var");
+    return norm && scale ? 1 + value : value;
 }
 
 /* A safetensors file with OpenAI's names, sizes as in `config` and made-up weights.  `broken`, when
@@ -72,7 +90,7 @@ static inline void test_write_checkpoint(const char *path, const pix_clip_config
     pix_clip_tensor *tensors;
     size_t count, offset = 4;
     pix_error error;
-    assert_ok(pix_clip_tensors(config, &tensors, &count, &error), &error);
+    assert_ok(pix_clip_checkpoint_tensors(config, &tensors, &count, &error), &error);
     pix_bytes header = {0}, data = {0}, file = {0};
     const float logit_scale = logf(config->logit_scale);
     pix_bytes_append_text(

@@ -6,6 +6,8 @@
 
 #include <jansson.h>
 
+#include "core/clip/pixels.h"
+#include "core/clip/resnet.h"
 #include "core/clip/session.h"
 #include "core/clip/text_tower.h"
 #include "core/clip/vit.h"
@@ -141,7 +143,9 @@ static void a_batch_equals_one_at_a_time(const fixture *f) {
         assert_ok(pix_session_encode_pixels(f->session, f->pixels.f + i * one, 1, feature, &error),
                   &error);
         assert_ok(pix_normalise(feature, f->embed, &error), &error);
-        assert_true(test_max_difference(feature, f->image + i * f->embed, f->embed) <= batch_limit);
+        double difference = test_max_difference(feature, f->image + i * f->embed, f->embed);
+        if (!(difference <= batch_limit))
+            fail_msg("image %zu alone: off by %g", i, difference);
     }
     free(feature);
 }
@@ -200,7 +204,7 @@ static void conv1_matches(const golden *g, const pix_vit *vit, const pix_scratch
     free(out);
 }
 
-static void image_activations_match(const fixture *f) {
+static void vit_activations_match(const fixture *f) {
     const golden *g = f->golden;
     if (!test_exists(g->place("%s/act_image0_ln_pre.npy", g->inputs)))
         return;
@@ -221,6 +225,55 @@ static void image_activations_match(const fixture *f) {
     activation_matches(g, "act_image0_ln_post", scratch.x);
     pix_scratch_free(&scratch);
     pix_vit_free(&vit);
+}
+
+/* `x` is [cells, channels]; PyTorch puts channels first. */
+static void channels_match(const golden *g, const char *name, const float *x, size_t channels) {
+    test_array want;
+    need(g, g->inputs, name, &want);
+    assert_int_equal(want.shape[0], channels);
+    size_t cells = want.count / channels;
+    float *turned = test_zeroed(want.count, sizeof *turned);
+    for (size_t i = 0; i < want.count; i++)
+        turned[i] = x[i % cells * channels + i / cells];
+    activation_matches(g, name, turned);
+    free(turned);
+    test_array_free(&want);
+}
+
+static void resnet_activations_match(const fixture *f) {
+    const golden *g = f->golden;
+    if (!test_exists(g->place("%s/act_image0_stem.npy", g->inputs)))
+        return;
+    pix_resnet resnet;
+    pix_resnet_scratch scratch;
+    pix_resnet_sizes sizes;
+    pix_error error;
+    const pix_clip_config *c = pix_model_config(f->model);
+    assert_ok(pix_resnet_init(&resnet, f->model, &error), &error);
+    assert_true(pix_resnet_measure(c, 1, &sizes));
+    assert_ok(pix_resnet_scratch_init(&scratch, &sizes, &error), &error);
+    pix_resnet_put_floats(&resnet, &scratch, 0, f->pixels.f);
+    pix_conv_run(&resnet.stem[0], 1, c->image_size, c->image_size, scratch.pixels, scratch.windows,
+                 scratch.inner[0]);
+    channels_match(g, "act_image0_stem_relu1", scratch.inner[0], (size_t)c->vision_width / 2);
+    pix_resnet_stem(&resnet, &scratch, 0);
+    channels_match(g, "act_image0_stem", scratch.x, (size_t)c->vision_width);
+    const pix_bottleneck *block = resnet.blocks;
+    for (int stage = 0; stage < 4; stage++)
+        for (int i = 0; i < c->resnet_layers[stage]; i++, block++) {
+            char name[64];
+            size_t channels = (size_t)block->conv3.out;
+            pix_bottleneck_run(block, &scratch, 1);
+            (void)snprintf(name, sizeof name, "act_image0_layer%d_block%d", stage + 1, i);
+            if (test_exists(g->place("%s/%s.npy", g->inputs, name)))
+                channels_match(g, name, scratch.x, channels);
+            (void)snprintf(name, sizeof name, "act_image0_layer%d", stage + 1);
+            if (i + 1 == c->resnet_layers[stage])
+                channels_match(g, name, scratch.x, channels);
+        }
+    pix_resnet_scratch_free(&scratch);
+    pix_resnet_free(&resnet);
 }
 
 static void text_activations_match(const fixture *f) {
@@ -264,7 +317,10 @@ static void model_matches(const golden *g) {
     features_match(&f);
     logits_match(&f);
     a_batch_equals_one_at_a_time(&f);
-    image_activations_match(&f);
+    if (pix_model_config(f.model)->vision_kind == PIX_VISION_VIT)
+        vit_activations_match(&f);
+    else
+        resnet_activations_match(&f);
     text_activations_match(&f);
     free(f.image);
     free(f.text);
@@ -290,6 +346,10 @@ MODEL_TEST(vit_p32_safetensors_f16, test_golden, "models/vit-p32/hf-f16", "model
            "models/vit-p32/golden", 2)
 MODEL_TEST(vit_p14_safetensors_bf16, test_golden, "models/vit-p14/hf-bf16", "models/vit-p14/golden",
            "models/vit-p14/golden-bf16", 2)
+MODEL_TEST(rn_tiny_torchscript, test_golden, "models/rn-tiny/rn-tiny.pt", "models/rn-tiny/golden",
+           "models/rn-tiny/golden", 2)
+MODEL_TEST(reference_rn_tiny, test_reference, "models/rn-tiny/rn-tiny.pt", "models/rn-tiny/golden",
+           "models/rn-tiny/golden", 0)
 MODEL_TEST(reference_vit_tiny, test_reference, "models/vit-tiny/vit-tiny.pt",
            "models/vit-tiny/golden", "models/vit-tiny/golden", 0)
 MODEL_TEST(reference_vit_p32, test_reference, "models/vit-p32/vit-p32.pt", "models/vit-p32/golden",
@@ -350,7 +410,7 @@ static void bytes_are_normalised_like_the_reference(void **state) {
     if (!test_array_load(test_reference("preprocess/normalise_lut_3x256_f32.npy"), &table))
         test_skip("no reference data");
     float values[3][256];
-    pix_vit_byte_values(values);
+    pix_pixel_values(values);
     assert_int_equal(table.count, 3 * 256);
     assert_memory_equal(values, table.f, sizeof values);
     test_array_free(&table);
@@ -377,6 +437,8 @@ int main(void) {
         cmocka_unit_test(vit_p32_torchscript),
         cmocka_unit_test(vit_p32_safetensors_f16),
         cmocka_unit_test(vit_p14_safetensors_bf16),
+        cmocka_unit_test(rn_tiny_torchscript),
+        cmocka_unit_test(reference_rn_tiny),
         cmocka_unit_test(reference_vit_tiny),
         cmocka_unit_test(reference_vit_p32),
         cmocka_unit_test(reference_vit_p14),

@@ -6,11 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/clip/tensor_list.h"
 #include "tests/support.h"
 
 /* A checkpoint of this test's own: names and shapes, no file.  It stands in for core/weights, whose
  * functions config.c calls. */
-enum { MOST_TENSORS = 128 };
+enum { MOST_TENSORS = 256 };
 
 struct pix_checkpoint {
     struct {
@@ -173,28 +174,74 @@ static void naming_the_last_token_as_the_end_says_nothing_new(void **state) {
     assert_int_equal(c.end_token, -1);
 }
 
-static void every_size_of_a_resnet_comes_from_its_shapes(void **state) {
-    (void)state;
+static void put_conv(pix_checkpoint *checkpoint, const char *prefix, const char *conv,
+                     const char *norm, int64_t out, int64_t in, int64_t kernel) {
+    char name[96];
+    (void)snprintf(name, sizeof name, "visual.%s%s.weight", prefix, conv);
+    PUT(checkpoint, name, out, in, kernel, kernel);
+    static const char *const parts[] = {"weight", "bias", "running_mean", "running_var"};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        (void)snprintf(name, sizeof name, "visual.%s%s.%s", prefix, norm, parts[i]);
+        PUT(checkpoint, name, out);
+    }
+    (void)snprintf(name, sizeof name, "visual.%s%s.num_batches_tracked", prefix, norm);
+    put(checkpoint, name, (const int64_t[]){0});
+}
+
+/* ModifiedResNet, 96 pixels, width 24, blocks 1-2-1-1. */
+static pix_checkpoint *resnet(void) {
     static pix_checkpoint checkpoint;
+    static const int layers[] = {1, 2, 1, 1};
+    checkpoint = (pix_checkpoint){0};
     put_text(&checkpoint);
-    PUT(&checkpoint, "visual.attnpool.positional_embedding", 50, 2048);
-    const int layers[] = {3, 4, 6, 3};
+    put_conv(&checkpoint, "", "conv1", "bn1", 12, 3, 3);
+    put_conv(&checkpoint, "", "conv2", "bn2", 12, 12, 3);
+    put_conv(&checkpoint, "", "conv3", "bn3", 24, 12, 3);
+    int64_t in = 24;
     for (int stage = 0; stage < 4; stage++)
         for (int i = 0; i < layers[stage]; i++) {
-            char name[64];
-            (void)snprintf(name, sizeof name, "visual.layer%d.%d.conv1.weight", stage + 1, i);
-            PUT(&checkpoint, name, 64 << stage, 64, 1, 1);
+            char block[32];
+            int64_t inner = 24 << stage;
+            (void)snprintf(block, sizeof block, "layer%d.%d.", stage + 1, i);
+            put_conv(&checkpoint, block, "conv1", "bn1", inner, in, 1);
+            put_conv(&checkpoint, block, "conv2", "bn2", inner, inner, 3);
+            put_conv(&checkpoint, block, "conv3", "bn3", 4 * inner, inner, 1);
+            if (i == 0)
+                put_conv(&checkpoint, block, "downsample.0", "downsample.1", 4 * inner, in, 1);
+            in = 4 * inner;
         }
+    PUT(&checkpoint, "visual.attnpool.positional_embedding", 10, 768);
+    static const char *const parts[] = {"q_proj", "k_proj", "v_proj", "c_proj"};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        char name[64];
+        int64_t out = i == 3 ? 32 : 768;
+        (void)snprintf(name, sizeof name, "visual.attnpool.%s.weight", parts[i]);
+        PUT(&checkpoint, name, out, 768);
+        (void)snprintf(name, sizeof name, "visual.attnpool.%s.bias", parts[i]);
+        PUT(&checkpoint, name, out);
+    }
+    return &checkpoint;
+}
+
+static void every_size_of_a_resnet_comes_from_its_shapes(void **state) {
+    (void)state;
     pix_clip_config c;
     pix_error error;
-    assert_ok(pix_clip_config_infer(&checkpoint, &c, &error), &error);
+    assert_ok(pix_clip_config_infer(resnet(), &c, &error), &error);
     assert_int_equal(c.vision_kind, PIX_VISION_RESNET);
-    assert_int_equal(c.image_size, 224);
-    assert_int_equal(c.vision_width, 64);
-    assert_int_equal(c.vision_heads, 32);
-    for (int i = 0; i < 4; i++)
-        assert_int_equal(c.resnet_layers[i], layers[i]);
+    assert_int_equal(c.image_size, 96);
+    assert_int_equal(c.vision_width, 24);
+    assert_int_equal(c.vision_heads, 12);
+    assert_int_equal(c.resnet_layers[0], 1);
+    assert_int_equal(c.resnet_layers[1], 2);
+    assert_int_equal(c.resnet_layers[2], 1);
+    assert_int_equal(c.resnet_layers[3], 1);
+    assert_int_equal(c.vision_layers, 0);
+    assert_int_equal(c.patch_size, 0);
+    assert_int_equal(c.vision_mlp_width, 0);
+    assert_int_equal(c.embed_dim, 32);
     assert_int_equal(c.text_layers, 3);
+    assert_int_equal(pix_clip_vision_tokens(&c), 10);
 }
 
 static void refused(pix_checkpoint *checkpoint, const char *text) {
@@ -286,6 +333,111 @@ static void sizes_beyond_reason_are_refused(void **state) {
     refused(checkpoint, "logit_scale is inf");
 }
 
+static void every_tensor_of_a_resnet_must_be_there(void **state) {
+    (void)state;
+    size_t count = resnet()->count, missed = 0;
+    for (size_t i = 0; i < count; i++) {
+        pix_checkpoint *checkpoint = resnet();
+        char name[64], text[128];
+        (void)snprintf(name, sizeof name, "%s", checkpoint->tensors[i].name);
+        if (strstr(name, "num_batches_tracked"))
+            continue;
+        drop(checkpoint, name);
+        (void)snprintf(text, sizeof text, "not a CLIP model: it has no tensor %s", name);
+        refused(checkpoint, text);
+        missed++;
+    }
+    assert_int_equal(missed, 42 + 22 * 5 + 9);
+}
+
+static void every_shape_of_a_resnet_must_fit(void **state) {
+    (void)state;
+    size_t count = resnet()->count;
+    for (size_t i = 0; i < count; i++) {
+        pix_checkpoint *checkpoint = resnet();
+        const char *name = checkpoint->tensors[i].name;
+        pix_tensor_info *info = &checkpoint->tensors[i].info;
+        if (strncmp(name, "visual.", 7) != 0 || info->rank == 0)
+            continue;
+        info->shape[info->rank - 1]++;
+        pix_clip_config c;
+        pix_error error = {0};
+        assert_int_equal(pix_clip_config_infer(checkpoint, &c, &error), PIX_EFORMAT);
+        if (!strstr(error.text, name))
+            fail_msg("%s is not named: %s", name, error.text);
+    }
+}
+
+static void a_resnet_of_impossible_sizes_is_refused(void **state) {
+    (void)state;
+    pix_checkpoint *checkpoint = resnet();
+    PUT(checkpoint, "visual.layer2.0.conv2.weight", 48, 48, 3, 1);
+    refused(checkpoint, "tensor visual.layer2.0.conv2.weight has shape [48, 48, 3, 1], expected "
+                        "[48, 48, 3, 3]");
+    checkpoint = resnet();
+    PUT(checkpoint, "visual.attnpool.positional_embedding", 9, 768);
+    refused(checkpoint, "tensor visual.attnpool.positional_embedding has 9 rows, expected a square "
+                        "number of cells and one more");
+    checkpoint = resnet();
+    PUT(checkpoint, "visual.attnpool.positional_embedding", 1, 768);
+    refused(checkpoint, "tensor visual.attnpool.positional_embedding has 1 rows, expected a square "
+                        "number of cells and one more");
+    checkpoint = resnet();
+    PUT(checkpoint, "visual.attnpool.positional_embedding", 129 * 129 + 1, 768);
+    refused(checkpoint, "image_size is 4128, outside 1..4096");
+    checkpoint = resnet();
+    PUT(checkpoint, "visual.layer1.0.conv1.weight", 7, 7, 1, 1);
+    refused(checkpoint, "3 heads do not divide 32 x vision_width 7");
+    checkpoint = resnet();
+    PUT(checkpoint, "visual.layer1.0.conv1.weight", 1, 1, 1, 1);
+    refused(checkpoint, "vision_width is 1, outside 2..1024");
+    checkpoint = resnet();
+    PUT(checkpoint, "visual.layer1.0.conv1.weight", INT32_MAX, INT32_MAX, 1, 1);
+    refused(checkpoint, "vision_heads is 33554431, outside 1..1024");
+    checkpoint = resnet();
+    PUT(checkpoint, "visual.layer3.99999999999.conv1.weight", 96, 192, 1, 1);
+    refused(checkpoint, "resnet_layers[2] is 1000000, outside 1..256");
+    checkpoint = resnet();
+    PUT(checkpoint, "visual.layer2.3.conv1.weight", 48, 192, 1, 1);
+    refused(checkpoint, "not a CLIP model: it has no tensor visual.layer2.2.bn1.bias");
+    checkpoint = resnet();
+    PUT(checkpoint, "text_projection", 128, 33);
+    refused(checkpoint, "tensor visual.attnpool.c_proj.bias has shape [32], expected [33]");
+}
+
+static void a_pixm_has_each_convolution_folded(void **state) {
+    (void)state;
+    pix_clip_config c;
+    assert_int_equal(pix_clip_config_infer(resnet(), &c, NULL), PIX_OK);
+    pix_clip_tensor *tensors;
+    size_t count, folded = 0;
+    pix_error error;
+    assert_ok(pix_clip_tensors(&c, &tensors, &count, &error), &error);
+    assert_int_equal(count, 41 + 22 * 2 + 9);
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            assert_true(strcmp(tensors[i - 1].name, tensors[i].name) < 0);
+        assert_null(strstr(tensors[i].name, "bn"));
+        folded += tensors[i].norm[0] != '\0';
+        if (strcmp(tensors[i].name, "visual.layer4.0.downsample.0.weight") == 0) {
+            assert_string_equal(tensors[i].norm, "visual.layer4.0.downsample.1");
+            assert_int_equal(tensors[i].shape[0], 768);
+            assert_int_equal(tensors[i].shape[3], 384);
+        }
+        if (strcmp(tensors[i].name, "visual.conv1.weight") == 0) {
+            const int64_t shape[4] = {12, 3, 3, 3};
+            assert_memory_equal(tensors[i].shape, shape, sizeof shape);
+            assert_string_equal(tensors[i].norm, "visual.bn1");
+        }
+        if (strcmp(tensors[i].name, "visual.conv3.weight") == 0) {
+            const int64_t shape[4] = {24, 3, 3, 12};
+            assert_memory_equal(tensors[i].shape, shape, sizeof shape);
+        }
+    }
+    assert_int_equal(folded, 22 * 2);
+    free(tensors);
+}
+
 static void tensors_are_listed_once_in_name_order(void **state) {
     (void)state;
     pix_clip_config c;
@@ -318,6 +470,10 @@ int main(void) {
         cmocka_unit_test(a_layer_lost_in_the_middle_is_missed),
         cmocka_unit_test(shapes_that_disagree_are_named_with_both),
         cmocka_unit_test(sizes_beyond_reason_are_refused),
+        cmocka_unit_test(every_tensor_of_a_resnet_must_be_there),
+        cmocka_unit_test(every_shape_of_a_resnet_must_fit),
+        cmocka_unit_test(a_resnet_of_impossible_sizes_is_refused),
+        cmocka_unit_test(a_pixm_has_each_convolution_folded),
         cmocka_unit_test(tensors_are_listed_once_in_name_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -124,6 +124,21 @@ static void one_model_in_two_files_has_one_fingerprint(void **state) {
     pix_model_close(other);
 }
 
+/* A person's index is kept by fingerprint: the same weights must give the same one for ever. */
+static void fingerprints_stay_what_they_are(void **state) {
+    (void)state;
+    static const char *const known[][2] = {
+        {"models/vit-p32/vit-p32.pt",
+         "8413e714a64a20e00cf819a9e12f7d386efaf8d3453ed7118f66d623ec4ccec7"},
+        {"models/rn-tiny/rn-tiny.pt",
+         "16409fe52d3299d59a1e203434830fbea31074a68558810d8645498db03372d9"}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        pix_model *model = test_import(test_golden("%s", known[i][0]), NULL);
+        assert_string_equal(pix_model_fingerprint(model), known[i][1]);
+        pix_model_close(model);
+    }
+}
+
 /* Kibibytes of the file's mapping that this process has touched. */
 static long resident_kib(const char *path) {
     FILE *maps = fopen("/proc/self/smaps", "r");
@@ -180,17 +195,96 @@ static void checkpoints_that_cannot_run_are_refused(void **state) {
     assert_int_equal(entries(in(folder, "out")), 0);
 }
 
-static void a_resnet_is_refused_by_its_name(void **state) {
+/* The tensor of that name in the checkpoint, on the heap. */
+static float *read_tensor(pix_checkpoint *checkpoint, const char *prefix, const char *name,
+                          size_t elements) {
+    char full[128];
+    (void)snprintf(full, sizeof full, "%s%s", prefix, name);
+    const pix_tensor_info *info = pix_checkpoint_find(checkpoint, full);
+    assert_non_null(info);
+    float *values = test_zeroed(elements, sizeof *values);
+    pix_error error;
+    assert_ok(pix_checkpoint_read(checkpoint, info, values, &error), &error);
+    return values;
+}
+
+/* A convolution of the .pixm against the formula of its convolution and BatchNorm. */
+static void check_folded(const pix_model *model, pix_checkpoint *checkpoint, const char *conv,
+                         const char *norm, size_t out, size_t in, size_t k) {
+    char name[128];
+    (void)snprintf(name, sizeof name, "%s.weight", conv);
+    const float *folded = pix_model_tensor(model, name, out * in * k * k);
+    float *weight = read_tensor(checkpoint, "", name, out * in * k * k);
+    (void)snprintf(name, sizeof name, "%s.bias", conv);
+    const float *folded_bias = pix_model_tensor(model, name, out);
+    float *gamma = read_tensor(checkpoint, norm, ".weight", out);
+    float *beta = read_tensor(checkpoint, norm, ".bias", out);
+    float *mean = read_tensor(checkpoint, norm, ".running_mean", out);
+    float *variance = read_tensor(checkpoint, norm, ".running_var", out);
+    for (size_t o = 0; o < out; o++) {
+        double s = (double)gamma[o] / sqrt((double)variance[o] + 1e-5);
+        double bias = (double)beta[o] - (double)mean[o] * s;
+        assert_true(fabs((double)folded_bias[o] - bias) <= 1e-7 * fabs(bias));
+        for (size_t i = 0; i < in; i++)
+            for (size_t cell = 0; cell < k * k; cell++) {
+                double want = (double)weight[(o * in + i) * k * k + cell] * s;
+                double have = (double)folded[(o * k * k + cell) * in + i];
+                assert_true(fabs(have - want) <= 1e-7 * fabs(want));
+            }
+    }
+    free(weight);
+    free(gamma);
+    free(beta);
+    free(mean);
+    free(variance);
+}
+
+static void batch_norms_are_folded_into_the_convolutions(void **state) {
     (void)state;
-    const char *source = test_reference("models/rn-tiny/rn-tiny.pt");
-    if (!test_exists(source))
-        test_skip("no reference data");
+    const char *source = test_golden("models/rn-tiny/rn-tiny.pt");
+    pix_model *model = test_import(source, NULL);
+    pix_checkpoint *checkpoint;
+    pix_error error;
+    assert_ok(pix_checkpoint_open(source, &checkpoint, &error), &error);
+    check_folded(model, checkpoint, "visual.conv1", "visual.bn1", 8, 3, 3);
+    check_folded(model, checkpoint, "visual.layer3.1.conv2", "visual.layer3.1.bn2", 64, 64, 3);
+    check_folded(model, checkpoint, "visual.layer4.0.downsample.0", "visual.layer4.0.downsample.1",
+                 512, 256, 1);
+    pix_checkpoint_close(checkpoint);
+    pix_model_close(model);
+}
+
+static void a_resnet_has_the_parameters_that_were_trained(void **state) {
+    (void)state;
     pix_import_report report;
     pix_error error;
-    assert_int_equal(pix_model_import(source, "rn", NULL, in(test_folder(), "rn.pixm"), NULL, NULL,
-                                      &report, &error),
-                     PIX_EUNSUPPORTED);
-    assert_non_null(strstr(error.text, "rn-tiny.pt: its vision tower is a ModifiedResNet"));
+    assert_ok(pix_model_import(test_golden("models/rn-tiny/rn-tiny.pt"), "rn", NULL,
+                               in(test_folder(), "rn.pixm"), NULL, NULL, &report, &error),
+              &error);
+    assert_int_equal(report.config.vision_kind, PIX_VISION_RESNET);
+    /* Counted by PyTorch. */
+    assert_int_equal(report.parameters, 1541657);
+}
+
+/* Weights that pix_clip_config_infer cannot see are wrong. */
+static void a_batch_norm_must_be_one(void **state) {
+    (void)state;
+    static const char *const names[] = {"visual.layer1.0.bn2.running_var", "visual.bn1.weight"};
+    const char *folder = test_folder(), *path = in(folder, "bad.pixm");
+    const char *source = in(folder, "nan.safetensors");
+    pix_clip_config config = test_small_resnet_config();
+    pix_import_report report;
+    pix_error error;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char text[128];
+        test_write_checkpoint(source, &config, names[i]);
+        assert_int_equal(pix_model_import(source, "bad", NULL, path, NULL, NULL, &report, &error),
+                         PIX_EFORMAT);
+        (void)snprintf(text, sizeof text, "nan.safetensors: tensor %s: value %d is nan", names[i],
+                       i == 0 ? 23 : 11);
+        assert_non_null(strstr(error.text, text));
+        assert_false(test_exists(path));
+    }
 }
 
 static void a_full_disk_leaves_nothing_and_spoils_nothing(void **state) {
@@ -262,7 +356,8 @@ static void other_files_and_versions_are_refused(void **state) {
     refuses_change(&good, FIELD(vocabulary_bytes), &(uint64_t){UINT64_MAX}, 8, "vocabulary");
     refuses_change(&good, FIELD(config.embed_dim), &(int32_t){25}, 4, "its tensor text_projection");
     refuses_change(&good, FIELD(config.embed_dim), &(int32_t){-1}, 4, "embed_dim is -1");
-    refuses_change(&good, FIELD(config.vision_kind), &(int32_t){1}, 4, "unknown kind");
+    refuses_change(&good, FIELD(config.vision_kind), &(int32_t){1}, 4, "resnet_layers[0] is 0");
+    refuses_change(&good, FIELD(config.vision_kind), &(int32_t){2}, 4, "vision_kind is 2");
     size_t entry = (size_t)h->directory_offset + 5 * sizeof(pix_pixm_tensor);
     refuses_change(&good, entry, "X", 1, "its tensor");
     refuses_change(&good, entry + offsetof(pix_pixm_tensor, offset), &(uint64_t){h->file_bytes}, 8,
@@ -661,9 +756,12 @@ int main(void) {
         cmocka_unit_test(import_reports_what_it_made),
         cmocka_unit_test(tensors_are_the_checkpoints_own),
         cmocka_unit_test(one_model_in_two_files_has_one_fingerprint),
+        cmocka_unit_test(fingerprints_stay_what_they_are),
         cmocka_unit_test(opening_touches_no_tensor),
         cmocka_unit_test(checkpoints_that_cannot_run_are_refused),
-        cmocka_unit_test(a_resnet_is_refused_by_its_name),
+        cmocka_unit_test(batch_norms_are_folded_into_the_convolutions),
+        cmocka_unit_test(a_resnet_has_the_parameters_that_were_trained),
+        cmocka_unit_test(a_batch_norm_must_be_one),
         cmocka_unit_test(a_full_disk_leaves_nothing_and_spoils_nothing),
         cmocka_unit_test(other_files_and_versions_are_refused),
         cmocka_unit_test(a_file_cut_anywhere_is_refused),

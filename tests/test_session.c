@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/clip/pixels.h"
 #include "core/clip/pixm.h"
-#include "core/clip/vit.h"
 #include "core/tensor/gemm.h"
 #include "tests/model_support.h"
 
@@ -271,7 +271,7 @@ static void fill_bytes(uint8_t *rgb, size_t count) {
 /* Interleaved bytes to normalised planes. */
 static void to_pixels(const uint8_t *rgb, int count, float *pixels) {
     float values[3][256];
-    pix_vit_byte_values(values);
+    pix_pixel_values(values);
     for (int image = 0; image < count; image++)
         for (size_t i = 0; i < PIXELS; i++)
             pixels[image * PIXELS + (int)(i % 3 * 1024 + i / 3)] =
@@ -387,6 +387,49 @@ static void encoding_allocates_nothing(void **state) {
         assert_int_equal(status[i], PIX_OK);
     assert_int_equal(after - before, 0);
     pix_session_free(session);
+}
+
+static void encoding_with_a_resnet_allocates_nothing(void **state) {
+    (void)state;
+    pix_clip_config config = test_small_resnet_config();
+    pix_model *model = make(&config);
+    size_t bytes = (size_t)IMAGES * 3 * 96 * 96;
+    uint8_t *rgb = test_zeroed(bytes, 1);
+    float features[IMAGES * EMBED];
+    fill_bytes(rgb, bytes);
+    pix_session *session;
+    pix_error error;
+    int64_t before = __atomic_load_n(&allocations, __ATOMIC_RELAXED);
+    assert_ok(pix_session_new(model, IMAGES, &session, &error), &error);
+    assert_true(__atomic_load_n(&allocations, __ATOMIC_RELAXED) > before);
+    before = __atomic_load_n(&allocations, __ATOMIC_RELAXED);
+    pix_status status[] = {pix_session_encode_images(session, rgb, IMAGES, features, &error),
+                           pix_session_encode_images(session, rgb, 1, features, &error)};
+    int64_t after = __atomic_load_n(&allocations, __ATOMIC_RELAXED);
+    assert_int_equal(status[0], PIX_OK);
+    assert_int_equal(status[1], PIX_OK);
+    assert_int_equal(after - before, 0);
+    pix_session_free(session);
+    pix_model_close(model);
+    free(rgb);
+}
+
+static void a_session_for_text_leaves_the_resnet_alone(void **state) {
+    (void)state;
+    pix_clip_config config = test_small_resnet_config();
+    pix_model *model = make(&config);
+    const int32_t ids[] = {518, 3, 519};
+    const uint8_t rgb[1] = {0};
+    float feature[EMBED];
+    pix_session *session;
+    pix_error error;
+    assert_ok(pix_session_new(model, 0, &session, &error), &error);
+    assert_ok(pix_session_encode_text(session, ids, 3, feature, &error), &error);
+    assert_int_equal(pix_session_encode_images(session, rgb, 1, feature, &error), PIX_EINVALID);
+    pix_session_free(session);
+    assert_int_equal(pix_session_new(model, INT32_MAX, &session, &error), PIX_EINVALID);
+    assert_null(session);
+    pix_model_close(model);
 }
 
 static void results_do_not_depend_on_what_a_session_did_before(void **state) {
@@ -506,6 +549,16 @@ static void a_batch_keeps_within_bounds(void **state) {
     pix_model *model = make(&config);
     assert_int_equal(pix_model_batch_size(model), 6);
     pix_model_close(model);
+    config = test_small_resnet_config(); /* 9 cells */
+    model = make(&config);
+    assert_int_equal(pix_model_batch_size(model), 32);
+    pix_model_close(model);
+    config.image_size = 224; /* 49, as RN50 has */
+    config.vision_width = 2;
+    config.vision_heads = 1;
+    model = make(&config);
+    assert_int_equal(pix_model_batch_size(model), 16);
+    pix_model_close(model);
 }
 
 static void a_vector_is_divided_by_its_length(void **state) {
@@ -528,6 +581,8 @@ int main(void) {
         cmocka_unit_test(one_layer_models_run),
         cmocka_unit_test(bytes_give_what_their_pixels_give),
         cmocka_unit_test(encoding_allocates_nothing),
+        cmocka_unit_test(encoding_with_a_resnet_allocates_nothing),
+        cmocka_unit_test(a_session_for_text_leaves_the_resnet_alone),
         cmocka_unit_test(results_do_not_depend_on_what_a_session_did_before),
         cmocka_unit_test(what_follows_the_first_end_token_changes_nothing),
         cmocka_unit_test(sessions_of_two_threads_share_a_model),

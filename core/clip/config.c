@@ -6,109 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char text_blocks[] = "transformer.resblocks.";
-static const char vision_blocks[] = "visual.transformer.resblocks.";
+#include "core/clip/tensor_list.h"
 
-enum { TENSORS_PER_BLOCK = 12, TENSORS_OUTSIDE = 13 };
+/* A ModifiedResNet halves a picture's side five times and attends to the pixels left; its last
+ * stage has 32 times the stem's channels. */
+enum { RESNET_CELL = 32, RESNET_GROWTH = 32 };
 
 int32_t pix_clip_vision_tokens(const pix_clip_config *config) {
-    int32_t grid = config->image_size / config->patch_size;
+    bool vit = config->vision_kind == PIX_VISION_VIT;
+    int32_t grid = config->image_size / (vit ? config->patch_size : RESNET_CELL);
     return grid * grid + 1;
-}
-
-size_t pix_clip_tensor_elements(const pix_clip_tensor *tensor) {
-    size_t elements = 1;
-    for (int i = 0; i < tensor->rank; i++)
-        elements *= (size_t)tensor->shape[i];
-    return elements;
-}
-
-/* The names and shapes of a model. */
-
-struct list {
-    pix_clip_tensor *tensors;
-    size_t count;
-};
-
-static void add(struct list *list, const char *prefix, const char *name, int rank,
-                const int64_t *shape) {
-    pix_clip_tensor *tensor = &list->tensors[list->count++];
-    *tensor = (pix_clip_tensor){.rank = rank};
-    (void)snprintf(tensor->name, sizeof tensor->name, "%s%s", prefix, name);
-    memcpy(tensor->shape, shape, (size_t)rank * sizeof *shape);
-}
-
-static void add_vector(struct list *list, const char *prefix, const char *name, int64_t size) {
-    add(list, prefix, name, 1, &size);
-}
-
-static void add_matrix(struct list *list, const char *prefix, const char *name, int64_t rows,
-                       int64_t columns) {
-    add(list, prefix, name, 2, (int64_t[]){rows, columns});
-}
-
-static void add_blocks(struct list *list, const char *blocks, int layers, int64_t width,
-                       int64_t mlp_width) {
-    for (int layer = 0; layer < layers; layer++) {
-        char block[44];
-        (void)snprintf(block, sizeof block, "%s%d.", blocks, layer);
-        add_vector(list, block, "ln_1.weight", width);
-        add_vector(list, block, "ln_1.bias", width);
-        add_matrix(list, block, "attn.in_proj_weight", 3 * width, width);
-        add_vector(list, block, "attn.in_proj_bias", 3 * width);
-        add_matrix(list, block, "attn.out_proj.weight", width, width);
-        add_vector(list, block, "attn.out_proj.bias", width);
-        add_vector(list, block, "ln_2.weight", width);
-        add_vector(list, block, "ln_2.bias", width);
-        add_matrix(list, block, "mlp.c_fc.weight", mlp_width, width);
-        add_vector(list, block, "mlp.c_fc.bias", mlp_width);
-        add_matrix(list, block, "mlp.c_proj.weight", width, mlp_width);
-        add_vector(list, block, "mlp.c_proj.bias", width);
-    }
-}
-
-static void add_text_tower(struct list *list, const pix_clip_config *c) {
-    add_matrix(list, "", "token_embedding.weight", c->vocab_size, c->text_width);
-    add_matrix(list, "", "positional_embedding", c->context_length, c->text_width);
-    add_blocks(list, text_blocks, c->text_layers, c->text_width, c->text_mlp_width);
-    add_vector(list, "", "ln_final.weight", c->text_width);
-    add_vector(list, "", "ln_final.bias", c->text_width);
-    add_matrix(list, "", "text_projection", c->text_width, c->embed_dim);
-}
-
-static void add_vision_tower(struct list *list, const pix_clip_config *c) {
-    add(list, "", "visual.conv1.weight", 4,
-        (int64_t[]){c->vision_width, 3, c->patch_size, c->patch_size});
-    add_vector(list, "", "visual.class_embedding", c->vision_width);
-    add_matrix(list, "", "visual.positional_embedding", pix_clip_vision_tokens(c), c->vision_width);
-    add_vector(list, "", "visual.ln_pre.weight", c->vision_width);
-    add_vector(list, "", "visual.ln_pre.bias", c->vision_width);
-    add_blocks(list, vision_blocks, c->vision_layers, c->vision_width, c->vision_mlp_width);
-    add_vector(list, "", "visual.ln_post.weight", c->vision_width);
-    add_vector(list, "", "visual.ln_post.bias", c->vision_width);
-    add_matrix(list, "", "visual.proj", c->vision_width, c->embed_dim);
-}
-
-static int by_name(const void *a, const void *b) {
-    return strcmp(((const pix_clip_tensor *)a)->name, ((const pix_clip_tensor *)b)->name);
-}
-
-pix_status pix_clip_tensors(const pix_clip_config *config, pix_clip_tensor **out, size_t *count,
-                            pix_error *error) {
-    *out = NULL;
-    *count = 0;
-    size_t most = TENSORS_OUTSIDE +
-                  TENSORS_PER_BLOCK * ((size_t)config->text_layers + (size_t)config->vision_layers);
-    struct list list = {.tensors = calloc(most, sizeof *list.tensors)};
-    if (!list.tensors)
-        return pix_fail_memory(error);
-    add_text_tower(&list, config);
-    if (config->vision_kind == PIX_VISION_VIT)
-        add_vision_tower(&list, config);
-    qsort(list.tensors, list.count, sizeof *list.tensors, by_name);
-    *out = list.tensors;
-    *count = list.count;
-    return PIX_OK;
 }
 
 /* Bounds: several times the largest CLIP ever published, small enough that no product of two
@@ -120,15 +27,21 @@ static const struct bound {
 } bounds[] = {
 #define BOUND(field, low, high)                                                                    \
     { #field, offsetof(pix_clip_config, field), low, high }
-    BOUND(embed_dim, 1, 16384),      BOUND(image_size, 1, 4096),     BOUND(vision_width, 1, 16384),
-    BOUND(vision_heads, 1, 1024),    BOUND(context_length, 1, 4096), BOUND(vocab_size, 1, 1 << 22),
-    BOUND(text_width, 1, 16384),     BOUND(text_layers, 1, 256),     BOUND(text_heads, 1, 1024),
-    BOUND(text_mlp_width, 1, 65536), BOUND(exact_gelu, 0, 1),
+    BOUND(embed_dim, 1, 16384),     BOUND(image_size, 1, 4096),    BOUND(vision_heads, 1, 1024),
+    BOUND(context_length, 1, 4096), BOUND(vocab_size, 1, 1 << 22), BOUND(text_width, 1, 16384),
+    BOUND(text_layers, 1, 256),     BOUND(text_heads, 1, 1024),    BOUND(text_mlp_width, 1, 65536),
+    BOUND(exact_gelu, 0, 1),
 };
 static const struct bound vit_bounds[] = {
+    BOUND(vision_width, 1, 16384),
     BOUND(vision_layers, 1, 256),
     BOUND(patch_size, 1, 1024),
     BOUND(vision_mlp_width, 1, 65536),
+};
+static const struct bound resnet_bounds[] = {
+    BOUND(vision_width, 2, 1024),    BOUND(resnet_layers[0], 1, 256),
+    BOUND(resnet_layers[1], 1, 256), BOUND(resnet_layers[2], 1, 256),
+    BOUND(resnet_layers[3], 1, 256),
 #undef BOUND
 };
 
@@ -144,20 +57,41 @@ static pix_status check_bounds(const pix_clip_config *config, const struct bound
     return PIX_OK;
 }
 
+static pix_status check_vit(const pix_clip_config *c, pix_error *error) {
+    pix_status status = check_bounds(c, vit_bounds, sizeof vit_bounds / sizeof *vit_bounds, error);
+    if (status)
+        return status;
+    if (c->image_size % c->patch_size != 0)
+        return pix_fail(error, PIX_EFORMAT, "image_size %d is not a multiple of patch_size %d",
+                        (int)c->image_size, (int)c->patch_size);
+    if (c->vision_width % c->vision_heads != 0)
+        return pix_fail(error, PIX_EFORMAT, "%d heads do not divide vision_width %d",
+                        (int)c->vision_heads, (int)c->vision_width);
+    return PIX_OK;
+}
+
+static pix_status check_resnet(const pix_clip_config *c, pix_error *error) {
+    pix_status status =
+        check_bounds(c, resnet_bounds, sizeof resnet_bounds / sizeof *resnet_bounds, error);
+    if (status)
+        return status;
+    if (c->image_size % RESNET_CELL != 0)
+        return pix_fail(error, PIX_EFORMAT, "image_size %d is not a multiple of %d",
+                        (int)c->image_size, RESNET_CELL);
+    if (c->vision_width * RESNET_GROWTH % c->vision_heads != 0)
+        return pix_fail(error, PIX_EFORMAT, "%d heads do not divide %d x vision_width %d",
+                        (int)c->vision_heads, RESNET_GROWTH, (int)c->vision_width);
+    return PIX_OK;
+}
+
 pix_status pix_clip_config_check(const pix_clip_config *c, pix_error *error) {
     if (c->vision_kind != PIX_VISION_VIT && c->vision_kind != PIX_VISION_RESNET)
         return pix_fail(error, PIX_EFORMAT, "vision_kind is %d", (int)c->vision_kind);
     pix_status status = check_bounds(c, bounds, sizeof bounds / sizeof *bounds, error);
-    if (!status && c->vision_kind == PIX_VISION_VIT)
-        status = check_bounds(c, vit_bounds, sizeof vit_bounds / sizeof *vit_bounds, error);
+    if (!status)
+        status = c->vision_kind == PIX_VISION_VIT ? check_vit(c, error) : check_resnet(c, error);
     if (status)
         return status;
-    if (c->vision_kind == PIX_VISION_VIT && c->image_size % c->patch_size != 0)
-        return pix_fail(error, PIX_EFORMAT, "image_size %d is not a multiple of patch_size %d",
-                        (int)c->image_size, (int)c->patch_size);
-    if (c->vision_kind == PIX_VISION_VIT && c->vision_width % c->vision_heads != 0)
-        return pix_fail(error, PIX_EFORMAT, "%d heads do not divide vision_width %d",
-                        (int)c->vision_heads, (int)c->vision_width);
     if (c->text_width % c->text_heads != 0)
         return pix_fail(error, PIX_EFORMAT, "%d heads do not divide text_width %d",
                         (int)c->text_heads, (int)c->text_width);
@@ -215,6 +149,13 @@ static pix_status extent(const pix_checkpoint *checkpoint, const char *name, int
     return status;
 }
 
+static bool has_any(const pix_checkpoint *checkpoint, const char *prefix) {
+    for (size_t i = 0; i < pix_checkpoint_count(checkpoint); i++)
+        if (strncmp(pix_checkpoint_info(checkpoint, i)->name, prefix, strlen(prefix)) == 0)
+            return true;
+    return false;
+}
+
 /* One more than the highest N of the tensors named PREFIX N ".". */
 static int32_t count_numbered(const pix_checkpoint *checkpoint, const char *prefix) {
     long highest = -1;
@@ -252,7 +193,7 @@ static pix_status infer_text(const pix_checkpoint *p, pix_clip_config *c, pix_er
         (status =
              extent(p, "transformer.resblocks.0.mlp.c_fc.weight", 2, 0, &c->text_mlp_width, error)))
         return status;
-    c->text_layers = count_numbered(p, text_blocks);
+    c->text_layers = count_numbered(p, "transformer.resblocks.");
     return PIX_OK;
 }
 
@@ -271,7 +212,7 @@ static pix_status infer_vit(const pix_checkpoint *p, pix_clip_config *c, pix_err
         return no_square(positions, tokens, error);
     int64_t size = (int64_t)grid * c->patch_size;
     c->image_size = size <= INT32_MAX ? (int32_t)size : INT32_MAX;
-    c->vision_layers = count_numbered(p, vision_blocks);
+    c->vision_layers = count_numbered(p, "visual.transformer.resblocks.");
     return PIX_OK;
 }
 
@@ -293,7 +234,7 @@ static pix_status infer_resnet(const pix_checkpoint *p, pix_clip_config *c, pix_
     int32_t grid = grid_side(tokens);
     if (grid == 0)
         return no_square(positions, tokens, error);
-    c->image_size = grid <= INT32_MAX / 32 ? grid * 32 : INT32_MAX;
+    c->image_size = grid <= INT32_MAX / RESNET_CELL ? grid * RESNET_CELL : INT32_MAX;
     return PIX_OK;
 }
 
@@ -306,10 +247,10 @@ static int32_t heads(int64_t hint, int32_t width) {
 
 static pix_status apply_hints(pix_checkpoint *checkpoint, pix_clip_config *c, pix_error *error) {
     const pix_checkpoint_hints *hint = pix_checkpoint_hint(checkpoint);
-    bool vit = c->vision_kind == PIX_VISION_VIT;
-    /* Attention pooling works on the last stage's 32 * width channels. */
-    int32_t channels =
-        vit || c->vision_width > INT32_MAX / 32 ? c->vision_width : 32 * c->vision_width;
+    /* Those of a ModifiedResNet pool the channels of its last stage. */
+    int32_t channels = c->vision_width;
+    if (c->vision_kind == PIX_VISION_RESNET && channels <= INT32_MAX / RESNET_GROWTH)
+        channels *= RESNET_GROWTH;
     c->vision_heads = heads(hint->vision_heads, channels);
     c->text_heads = heads(hint->text_heads, c->text_width);
     c->exact_gelu = hint->exact_gelu;
@@ -342,7 +283,7 @@ static pix_status check_shapes(const pix_checkpoint *checkpoint, const pix_clip_
                                pix_error *error) {
     pix_clip_tensor *tensors;
     size_t count;
-    pix_status status = pix_clip_tensors(config, &tensors, &count, error);
+    pix_status status = pix_clip_checkpoint_tensors(config, &tensors, &count, error);
     for (size_t i = 0; !status && i < count; i++) {
         const pix_clip_tensor *want = &tensors[i];
         const pix_tensor_info *have = pix_checkpoint_find(checkpoint, want->name);
@@ -363,7 +304,7 @@ static pix_status check_shapes(const pix_checkpoint *checkpoint, const pix_clip_
 pix_status pix_clip_config_infer(pix_checkpoint *checkpoint, pix_clip_config *config,
                                  pix_error *error) {
     *config = (pix_clip_config){0};
-    bool resnet = pix_checkpoint_find(checkpoint, "visual.layer1.0.conv1.weight") != NULL;
+    bool resnet = has_any(checkpoint, "visual.attnpool.") || has_any(checkpoint, "visual.layer");
     config->vision_kind = resnet ? PIX_VISION_RESNET : PIX_VISION_VIT;
     pix_status status = infer_text(checkpoint, config, error);
     if (!status)

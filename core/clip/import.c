@@ -8,6 +8,7 @@
 
 #include "core/base/bytes.h"
 #include "core/base/files.h"
+#include "core/clip/fold.h"
 #include "core/clip/model.h"
 #include "core/clip/pixm.h"
 #include "core/clip/vocabulary.h"
@@ -68,14 +69,8 @@ static pix_status set_source(importer *im, const char *source, pix_error *error)
 
 static pix_status read_config(importer *im, pix_error *error) {
     pix_status status = pix_clip_config_infer(im->checkpoint, &im->header.config, error);
-    const char *path = pix_checkpoint_path(im->checkpoint);
     if (status)
-        return pix_error_prefix(error, "%s", path);
-    if (im->header.config.vision_kind != PIX_VISION_VIT)
-        return pix_fail(error, PIX_EUNSUPPORTED,
-                        "%s: its vision tower is a ModifiedResNet, and this version runs only "
-                        "VisionTransformers (ViT)",
-                        path);
+        return pix_error_prefix(error, "%s", pix_checkpoint_path(im->checkpoint));
     return pix_clip_tensors(&im->header.config, &im->tensors, &im->tensor_count, error);
 }
 
@@ -175,9 +170,8 @@ static pix_status write_part(importer *im, uint64_t offset, const void *data, si
 
 static pix_status write_tensor(importer *im, size_t index, pix_error *error) {
     const pix_pixm_tensor *entry = &im->directory[index];
-    const pix_tensor_info *info = pix_checkpoint_find(im->checkpoint, entry->name);
     const char *source = pix_checkpoint_path(im->checkpoint);
-    pix_status status = pix_checkpoint_read(im->checkpoint, info, im->values, error);
+    pix_status status = pix_fold_read(im->checkpoint, &im->tensors[index], im->values, error);
     if (status)
         return status;
     size_t elements = (size_t)entry->bytes / sizeof(float);
@@ -263,8 +257,12 @@ static void report_import(const importer *im, pix_import_report *report) {
     pix_hex(h->source_sha256, PIX_SHA256_BYTES, report->source_sha256);
     pix_hex(h->fingerprint, PIX_SHA256_BYTES, report->fingerprint);
     report->parameters = 1; /* logit_scale, which the configuration holds */
-    for (size_t i = 0; i < im->tensor_count; i++)
-        report->parameters += (int64_t)pix_clip_tensor_elements(&im->tensors[i]);
+    for (size_t i = 0; i < im->tensor_count; i++) {
+        const pix_clip_tensor *tensor = &im->tensors[i];
+        /* A folded bias is made of a BatchNorm's weight and bias. */
+        int64_t times = tensor->norm[0] && tensor->rank == 1 ? 2 : 1;
+        report->parameters += times * (int64_t)pix_clip_tensor_elements(tensor);
+    }
     (void)snprintf(report->vocabulary, sizeof report->vocabulary, "%s",
                    im->vocabulary ? im->vocabulary : "");
     (void)snprintf(report->no_vocabulary, sizeof report->no_vocabulary, "%s", h->no_vocabulary);

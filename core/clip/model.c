@@ -76,8 +76,6 @@ static pix_status check_header(const pix_model *model, pix_error *error) {
                         model->path, model->file.size, h->file_bytes);
     if (!is_string(h->no_vocabulary, sizeof h->no_vocabulary))
         return damaged(model, "a text is not terminated", error);
-    if (h->config.vision_kind != PIX_VISION_VIT)
-        return damaged(model, "its vision tower is of an unknown kind", error);
     if (pix_clip_config_check(&h->config, error))
         return pix_error_prefix(error, "%s: damaged model file", model->path);
     if (!in_file(h, h->vocabulary_offset, h->vocabulary_bytes))

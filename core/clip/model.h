@@ -13,7 +13,7 @@
 
 #include "core/base/error.h"
 #include "core/base/sha256.h"
-#include "core/clip/config.h"
+#include "core/clip/tensor_list.h"
 #include "core/text/tokenizer.h"
 
 typedef struct pix_model pix_model;
@@ -68,8 +68,8 @@ pix_status pix_model_verify_contents(const pix_model *model, pix_error *error);
  * that differs. */
 pix_status pix_model_verify(pix_model *model, bool *source_checked, pix_error *error);
 
-/* A tensor of the file, float32 in C order, 64-byte aligned; asserts that it exists with that many
- * elements.  For the towers. */
+/* A tensor of pix_clip_tensors, float32 in C order, 64-byte aligned; asserts that it exists with
+ * that many elements.  For the towers. */
 const float *pix_model_tensor(const pix_model *model, const char *name, size_t elements);
 
 /* Asks the kernel to read the tensors whose names begin with `prefix` ahead of their use. */

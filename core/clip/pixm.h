@@ -3,16 +3,17 @@
  *     header | directory: pix_pixm_tensor[] in name order | vocabulary | tensors
  *
  * All little-endian; every part begins at a multiple of 64 bytes, tensors are float32 in C order,
- * linear layers [out, in].  Name order puts the text tower before the vision tower, so a text query
- * touches one stretch of the file.  The fields down to `source` are the same in every version: an
- * older file can say how to make it again.  Any other change raises the version. */
+ * linear layers [out, in], a ModifiedResNet's convolutions [out, k, k, in].  Name order puts the
+ * text tower before the vision tower, so a text query touches one stretch of the file.  The fields
+ * down to `source` are the same in every version: an older file can say how to make it again.  Any
+ * other change raises the version. */
 #ifndef PIX_CLIP_PIXM_H
 #define PIX_CLIP_PIXM_H
 
 #include <assert.h>
 
 #include "core/base/sha256.h"
-#include "core/clip/config.h"
+#include "core/clip/tensor_list.h"
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "a .pixm is mapped as it is");
 

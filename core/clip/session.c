@@ -5,6 +5,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "core/clip/pixels.h"
+#include "core/clip/resnet.h"
 #include "core/clip/text_tower.h"
 #include "core/clip/vit.h"
 #include "core/tensor/dot.h"
@@ -12,11 +14,34 @@
 
 struct pix_session {
     int max_images;
-    pix_vit vit; /* only when max_images > 0 */
+    size_t picture; /* elements: image_size * image_size * 3 */
+    bool is_resnet;
+    pix_vit vit; /* one of the two, only when max_images > 0 */
+    pix_resnet resnet;
     pix_text_tower text;
-    pix_scratch scratch;
+    pix_scratch scratch; /* of the transformers */
+    pix_resnet_scratch resnet_scratch;
     float byte_values[3][256];
 };
+
+/* The vision tower and its scratch; *sizes are those of the transformers'. */
+static pix_status open_vision(pix_session *session, const pix_model *model,
+                              pix_scratch_sizes *sizes, pix_error *error) {
+    size_t count = (size_t)session->max_images;
+    pix_resnet_sizes resnet_sizes;
+    pix_status status;
+    if (!session->is_resnet) {
+        status = pix_vit_init(&session->vit, model, error);
+        if (!status && !pix_vit_measure(&session->vit, count, sizes))
+            status = pix_fail_memory(error);
+        return status;
+    }
+    status = pix_resnet_init(&session->resnet, model, error);
+    if (!status && !pix_resnet_measure(pix_model_config(model), count, &resnet_sizes))
+        status = pix_fail_memory(error);
+    return status ? status
+                  : pix_resnet_scratch_init(&session->resnet_scratch, &resnet_sizes, error);
+}
 
 pix_status pix_session_new(pix_model *model, int max_images, pix_session **out, pix_error *error) {
     *out = NULL;
@@ -28,20 +53,18 @@ pix_status pix_session_new(pix_model *model, int max_images, pix_session **out, 
     if (!session)
         return pix_fail_memory(error);
     session->max_images = max_images;
-    pix_vit_byte_values(session->byte_values);
+    session->picture = 3 * (size_t)config->image_size * (size_t)config->image_size;
+    session->is_resnet = config->vision_kind == PIX_VISION_RESNET;
+    pix_pixel_values(session->byte_values);
     pix_scratch_sizes sizes = {0};
     pix_status status = pix_text_tower_init(&session->text, model, error);
-    if (!status && max_images > 0)
-        status = pix_vit_init(&session->vit, model, error);
-    if (status)
-        goto fail;
-    if (!pix_transformer_measure(&session->text.transformer, 1, (size_t)config->context_length,
-                                 &sizes) ||
-        (max_images > 0 && !pix_vit_measure(&session->vit, (size_t)max_images, &sizes))) {
+    if (!status && !pix_transformer_measure(&session->text.transformer, 1,
+                                            (size_t)config->context_length, &sizes))
         status = pix_fail_memory(error);
-        goto fail;
-    }
-    status = pix_scratch_init(&session->scratch, &sizes, error);
+    if (!status && max_images > 0)
+        status = open_vision(session, model, &sizes, error);
+    if (!status)
+        status = pix_scratch_init(&session->scratch, &sizes, error);
     if (status)
         goto fail;
     pix_model_read_ahead(model, max_images > 0 ? "visual." : "transformer.");
@@ -56,14 +79,19 @@ void pix_session_free(pix_session *session) {
     if (!session)
         return;
     pix_scratch_free(&session->scratch);
+    pix_resnet_scratch_free(&session->resnet_scratch);
     pix_vit_free(&session->vit);
+    pix_resnet_free(&session->resnet);
     pix_text_tower_free(&session->text);
     free(session);
 }
 
 int pix_model_batch_size(const pix_model *model) {
-    /* Rows enough that a product's cost is arithmetic and not reading the weights. */
-    int images = 1600 / pix_clip_vision_tokens(pix_model_config(model));
+    /* Rows enough that a product's cost is arithmetic and not reading the weights; a ModifiedResNet
+     * is short of them in its last stage only. */
+    const pix_clip_config *config = pix_model_config(model);
+    int rows = config->vision_kind == PIX_VISION_RESNET ? 800 : 1600;
+    int images = rows / pix_clip_vision_tokens(config);
     return images < 1 ? 1 : images > 32 ? 32 : images;
 }
 
@@ -74,16 +102,25 @@ static pix_status check_count(const pix_session *session, int count, pix_error *
                     session->max_images);
 }
 
+static void encode_pictures(pix_session *session, int count, float *features) {
+    if (session->is_resnet)
+        pix_resnet_encode(&session->resnet, &session->resnet_scratch, count, features);
+    else
+        pix_vit_encode(&session->vit, &session->scratch, count, features);
+}
+
 pix_status pix_session_encode_images(pix_session *session, const uint8_t *rgb, int count,
                                      float *features, pix_error *error) {
     pix_status status = check_count(session, count, error);
     if (status || count == 0)
         return status;
-    size_t size = (size_t)session->vit.image_size;
-    for (int i = 0; i < count; i++)
-        pix_vit_cut_bytes(&session->vit, &session->scratch, i, rgb + (size_t)i * 3 * size * size,
-                          (const float(*)[256])session->byte_values);
-    pix_vit_encode(&session->vit, &session->scratch, count, features);
+    const float(*values)[256] = (const float(*)[256])session->byte_values;
+    for (int i = 0; i < count; i++, rgb += session->picture)
+        if (session->is_resnet)
+            pix_resnet_put_bytes(&session->resnet, &session->resnet_scratch, i, rgb, values);
+        else
+            pix_vit_cut_bytes(&session->vit, &session->scratch, i, rgb, values);
+    encode_pictures(session, count, features);
     return PIX_OK;
 }
 
@@ -92,11 +129,12 @@ pix_status pix_session_encode_pixels(pix_session *session, const float *pixels, 
     pix_status status = check_count(session, count, error);
     if (status || count == 0)
         return status;
-    size_t size = (size_t)session->vit.image_size;
-    for (int i = 0; i < count; i++)
-        pix_vit_cut_floats(&session->vit, &session->scratch, i,
-                           pixels + (size_t)i * 3 * size * size);
-    pix_vit_encode(&session->vit, &session->scratch, count, features);
+    for (int i = 0; i < count; i++, pixels += session->picture)
+        if (session->is_resnet)
+            pix_resnet_put_floats(&session->resnet, &session->resnet_scratch, i, pixels);
+        else
+            pix_vit_cut_floats(&session->vit, &session->scratch, i, pixels);
+    encode_pictures(session, count, features);
     return PIX_OK;
 }
 

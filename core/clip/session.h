@@ -2,7 +2,7 @@
  *
  * Everything is allocated by _new, sized for `max_images` images a batch; encoding allocates
  * nothing. Any number of sessions may share a model; a session belongs to one thread at a time.
- * Results do not depend on the batch a picture is in beyond float32 rounding (2e-7 on unit
+ * Results do not depend on the batch a picture is in beyond float32 rounding (1e-6 on unit
  * features). */
 #ifndef PIX_CLIP_SESSION_H
 #define PIX_CLIP_SESSION_H

@@ -54,14 +54,6 @@ bool pix_vit_measure(const pix_vit *vit, size_t count, pix_scratch_sizes *sizes)
     return pix_transformer_measure(&vit->transformer, count, (size_t)vit->tokens, sizes);
 }
 
-void pix_vit_byte_values(float values[3][256]) {
-    static const float mean[3] = {0.48145466f, 0.4578275f, 0.40821073f};
-    static const float deviation[3] = {0.26862954f, 0.26130258f, 0.27577711f};
-    for (int channel = 0; channel < 3; channel++)
-        for (int byte = 0; byte < 256; byte++)
-            values[channel][byte] = ((float)byte / 255.0f - mean[channel]) / deviation[channel];
-}
-
 /* Where picture `index` goes, its class token's row cleared; returns its first patch. */
 static float *begin_picture(const pix_vit *vit, pix_scratch *scratch, int index) {
     size_t elements = patch_elements(vit);

@@ -28,13 +28,9 @@ void pix_vit_free(pix_vit *vit);
 /* Raises *sizes to what `count` pictures need; false on overflow. */
 bool pix_vit_measure(const pix_vit *vit, size_t count, pix_scratch_sizes *sizes);
 
-/* The normalised value of each byte: ((float)b / 255 - mean) / deviation of its channel, with the
- * constants of openai/CLIP's clip.py. */
-void pix_vit_byte_values(float values[3][256]);
-
 /* Picture number `index` of a batch cut into patches, in scratch->hidden: [count, tokens,
  * 3 * patch * patch], the first row of each picture zero (the class token's).  From bytes
- * [size, size, 3] by the table, or from floats [3, size, size]. */
+ * [size, size, 3] by pix_pixel_values, or from floats [3, size, size]. */
 void pix_vit_cut_bytes(const pix_vit *vit, pix_scratch *scratch, int index, const uint8_t *rgb,
                        const float values[3][256]);
 void pix_vit_cut_floats(const pix_vit *vit, pix_scratch *scratch, int index, const float *pixels);

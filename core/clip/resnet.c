@@ -1,0 +1,266 @@
+#include "core/clip/resnet.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/bytes.h"
+
+/* Sides and channels of a stage, of the size `size` and the width `width` of the whole. */
+
+static size_t stage_side(const pix_clip_config *c, int stage) {
+    return (size_t)(c->image_size / 4) >> stage;
+}
+
+static size_t stage_input_side(const pix_clip_config *c, int stage) {
+    return stage_side(c, stage > 0 ? stage - 1 : 0);
+}
+
+static int stage_inner(const pix_clip_config *c, int stage) {
+    return c->vision_width << stage;
+}
+
+static int stage_input(const pix_clip_config *c, int stage) {
+    return stage > 0 ? 4 * stage_inner(c, stage - 1) : c->vision_width;
+}
+
+/* Whether a picture fills no tile, so that a product is worth more pictures. */
+static bool goes_together(const pix_clip_config *c, int stage) {
+    return stage_side(c, stage) * stage_side(c, stage) < PIX_CONV_TILE;
+}
+
+static pix_conv convolution(const pix_model *model, const char *prefix, const char *name, int in,
+                            int out, int kernel) {
+    char full[PIX_CLIP_NAME_MAX];
+    pix_conv conv = {.in = in, .out = out, .kernel = kernel, .stride = 1, .relu = true};
+    (void)snprintf(full, sizeof full, "%s%s.weight", prefix, name);
+    conv.weight =
+        pix_model_tensor(model, full, (size_t)out * (size_t)(kernel * kernel) * (size_t)in);
+    (void)snprintf(full, sizeof full, "%s%s.bias", prefix, name);
+    conv.bias = pix_model_tensor(model, full, (size_t)out);
+    return conv;
+}
+
+static pix_bottleneck bottleneck(const pix_model *model, int stage, int index) {
+    const pix_clip_config *c = pix_model_config(model);
+    int inner = stage_inner(c, stage), in = index > 0 ? 4 * inner : stage_input(c, stage);
+    char prefix[44];
+    (void)snprintf(prefix, sizeof prefix, "visual.layer%d.%d.", stage + 1, index);
+    pix_bottleneck block = {
+        .side = (int)(index > 0 ? stage_side(c, stage) : stage_input_side(c, stage)),
+        .halves = stage > 0 && index == 0,
+        .conv1 = convolution(model, prefix, "conv1", in, inner, 1),
+        .conv2 = convolution(model, prefix, "conv2", inner, inner, 3),
+        .conv3 = convolution(model, prefix, "conv3", inner, 4 * inner, 1),
+    };
+    block.conv3.add = true;
+    if (index == 0) {
+        block.shortcut = convolution(model, prefix, "downsample.0", in, 4 * inner, 1);
+        block.shortcut.relu = false;
+    }
+    return block;
+}
+
+pix_status pix_resnet_init(pix_resnet *resnet, const pix_model *model, pix_error *error) {
+    const pix_clip_config *c = pix_model_config(model);
+    int width = c->vision_width;
+    *resnet = (pix_resnet){
+        .image_size = c->image_size,
+        .width = width,
+        .stem = {convolution(model, "visual.", "conv1", 3, width / 2, 3),
+                 convolution(model, "visual.", "conv2", width / 2, width / 2, 3),
+                 convolution(model, "visual.", "conv3", width / 2, width, 3)},
+    };
+    resnet->stem[0].stride = 2;
+    pix_attention_pool_init(&resnet->pool, model);
+    size_t count = 0;
+    for (int stage = 0; stage < 4; stage++)
+        count += (size_t)c->resnet_layers[stage];
+    resnet->blocks = calloc(count, sizeof *resnet->blocks);
+    if (!resnet->blocks)
+        return pix_fail_memory(error);
+    resnet->gathered = stage_side(c, 0) * stage_side(c, 0) * (size_t)width;
+    for (int stage = 0; stage < 4; stage++) {
+        for (int i = 0; i < c->resnet_layers[stage]; i++)
+            resnet->blocks[resnet->block_count++] = bottleneck(model, stage, i);
+        if (!goes_together(c, stage)) {
+            resnet->alone = resnet->block_count;
+            resnet->gathered =
+                stage_side(c, stage) * stage_side(c, stage) * 4 * (size_t)stage_inner(c, stage);
+        }
+    }
+    return PIX_OK;
+}
+
+void pix_resnet_free(pix_resnet *resnet) {
+    free(resnet->blocks);
+    *resnet = (pix_resnet){0};
+}
+
+/* Raises *size to count * side * side * channels. */
+static bool raise_to(size_t *size, size_t count, size_t side, int channels) {
+    size_t need;
+    if (!pix_size_multiply(count, side * side, &need) ||
+        !pix_size_multiply(need, (size_t)channels, &need))
+        return false;
+    if (*size < need)
+        *size = need;
+    return true;
+}
+
+static bool measure_stage(const pix_clip_config *c, int stage, size_t count,
+                          pix_resnet_sizes *sizes) {
+    bool together = goes_together(c, stage);
+    size_t before = stage_input_side(c, stage), after = stage_side(c, stage);
+    int inner = stage_inner(c, stage), in = stage_input(c, stage), out = 4 * inner;
+    size_t *x = together ? &sizes->gathered : &sizes->x;
+    size_t pictures = together ? count : 1;
+    return raise_to(x, pictures, before, in) && raise_to(x, pictures, after, out) &&
+           raise_to(&sizes->inner, pictures, before, inner) &&
+           raise_to(&sizes->inner, pictures, after, stage > 0 ? in : 0);
+}
+
+bool pix_resnet_measure(const pix_clip_config *c, size_t count, pix_resnet_sizes *sizes) {
+    *sizes = (pix_resnet_sizes){0};
+    size_t size = (size_t)c->image_size, tokens = (size_t)pix_clip_vision_tokens(c);
+    int width = c->vision_width, channels = 4 * stage_inner(c, 3);
+    bool fits = raise_to(&sizes->pixels, count, size, 3) &&
+                raise_to(&sizes->inner, 1, size / 2, width / 2) &&
+                raise_to(&sizes->x, 1, stage_side(c, 0), width) &&
+                raise_to(&sizes->y, 1, size / 2, width) &&
+                raise_to(&sizes->gathered, count, stage_side(c, 3), channels);
+    for (int stage = 0; stage < 4 && fits; stage++)
+        fits = measure_stage(c, stage, count, sizes);
+    if (!fits || !pix_size_multiply(count, tokens * (size_t)channels, &sizes->tokens) ||
+        !pix_size_multiply(count, (size_t)c->vision_heads * (size_t)channels, &sizes->heads))
+        return false;
+    /* y takes turns with x, and later with gathered. */
+    sizes->y = sizes->y > sizes->x ? sizes->y : sizes->x;
+    sizes->y = sizes->y > sizes->gathered ? sizes->y : sizes->gathered;
+    const pix_conv widest = {.in = stage_inner(c, 3), .kernel = 3};
+    sizes->windows = pix_conv_windows(&widest);
+    sizes->queries = count * (size_t)channels;
+    sizes->scores = (size_t)c->vision_heads * tokens;
+    return true;
+}
+
+/* Elements rounded up to whole cache lines, so that no array shares one. */
+static bool add_array(size_t *total, size_t elements) {
+    return pix_size_add(elements, 15, &elements) &&
+           pix_size_add(*total, elements & ~(size_t)15, total);
+}
+
+size_t pix_resnet_scratch_bytes(const pix_resnet_sizes *s) {
+    const size_t arrays[] = {s->pixels,  s->x,      s->y,     s->gathered, s->inner, s->inner,
+                             s->windows, s->tokens, s->heads, s->queries,  s->scores};
+    size_t total = 0, bytes;
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
+        if (!add_array(&total, arrays[i]))
+            return 0;
+    return pix_size_multiply(total, sizeof(float), &bytes) ? bytes : 0;
+}
+
+static float *take(float **next, size_t elements) {
+    float *array = *next;
+    *next += (elements + 15) & ~(size_t)15;
+    return array;
+}
+
+pix_status pix_resnet_scratch_init(pix_resnet_scratch *scratch, const pix_resnet_sizes *s,
+                                   pix_error *error) {
+    *scratch = (pix_resnet_scratch){0};
+    size_t bytes = pix_resnet_scratch_bytes(s);
+    float *next = bytes > 0 ? aligned_alloc(64, bytes) : NULL;
+    if (!next)
+        return pix_fail_memory(error);
+    scratch->memory = next;
+    scratch->pixels = take(&next, s->pixels);
+    scratch->x = take(&next, s->x);
+    scratch->y = take(&next, s->y);
+    scratch->gathered = take(&next, s->gathered);
+    scratch->inner[0] = take(&next, s->inner);
+    scratch->inner[1] = take(&next, s->inner);
+    scratch->windows = take(&next, s->windows);
+    scratch->pool.tokens = take(&next, s->tokens);
+    scratch->pool.heads = take(&next, s->heads);
+    scratch->pool.queries = take(&next, s->queries);
+    scratch->pool.scores = take(&next, s->scores);
+    return PIX_OK;
+}
+
+void pix_resnet_scratch_free(pix_resnet_scratch *scratch) {
+    free(scratch->memory);
+    *scratch = (pix_resnet_scratch){0};
+}
+
+static float *picture(const pix_resnet *resnet, const pix_resnet_scratch *scratch, int index) {
+    size_t size = (size_t)resnet->image_size;
+    return scratch->pixels + (size_t)index * size * size * 3;
+}
+
+void pix_resnet_put_bytes(const pix_resnet *resnet, pix_resnet_scratch *scratch, int index,
+                          const uint8_t *rgb, const float values[3][256]) {
+    size_t pixels = (size_t)resnet->image_size * (size_t)resnet->image_size;
+    float *out = picture(resnet, scratch, index);
+    for (size_t i = 0; i < pixels; i++)
+        for (size_t channel = 0; channel < 3; channel++)
+            *out++ = values[channel][*rgb++];
+}
+
+void pix_resnet_put_floats(const pix_resnet *resnet, pix_resnet_scratch *scratch, int index,
+                           const float *pixels) {
+    size_t plane = (size_t)resnet->image_size * (size_t)resnet->image_size;
+    float *out = picture(resnet, scratch, index);
+    for (size_t i = 0; i < plane; i++)
+        for (size_t channel = 0; channel < 3; channel++)
+            *out++ = pixels[channel * plane + i];
+}
+
+void pix_resnet_stem(const pix_resnet *resnet, pix_resnet_scratch *s, int index) {
+    int size = resnet->image_size, half = size / 2;
+    pix_conv_run(&resnet->stem[0], 1, size, size, picture(resnet, s, index), s->windows,
+                 s->inner[0]);
+    pix_conv_run(&resnet->stem[1], 1, half, half, s->inner[0], s->windows, s->inner[1]);
+    pix_conv_run(&resnet->stem[2], 1, half, half, s->inner[1], s->windows, s->y);
+    pix_average_pool(1, half, half, resnet->width, s->y, s->x);
+}
+
+void pix_bottleneck_run(const pix_bottleneck *block, pix_resnet_scratch *s, int count) {
+    int side = block->side;
+    const float *inner = s->inner[1], *input = s->x;
+    pix_conv_run(&block->conv1, count, side, side, s->x, s->windows, s->inner[0]);
+    pix_conv_run(&block->conv2, count, side, side, s->inner[0], s->windows, s->inner[1]);
+    if (block->halves) {
+        pix_average_pool(count, side, side, block->conv2.out, s->inner[1], s->inner[0]);
+        pix_average_pool(count, side, side, block->conv1.in, s->x, s->inner[1]);
+        inner = s->inner[0];
+        input = s->inner[1];
+        side /= 2;
+    }
+    if (block->shortcut.weight) {
+        pix_conv_run(&block->shortcut, count, side, side, input, s->windows, s->y);
+        float *old = s->x;
+        s->x = s->y;
+        s->y = old;
+    }
+    pix_conv_run(&block->conv3, count, side, side, inner, s->windows, s->x);
+}
+
+void pix_resnet_encode(const pix_resnet *resnet, const pix_resnet_scratch *scratch, int count,
+                       float *features) {
+    pix_resnet_scratch s;
+    const pix_bottleneck *alone = resnet->blocks, *together = alone + resnet->alone;
+    const pix_bottleneck *end = alone + resnet->block_count;
+    for (int i = 0; i < count; i++) {
+        s = *scratch;
+        pix_resnet_stem(resnet, &s, i);
+        for (const pix_bottleneck *block = alone; block < together; block++)
+            pix_bottleneck_run(block, &s, 1);
+        memcpy(s.gathered + (size_t)i * resnet->gathered, s.x, resnet->gathered * sizeof *s.x);
+    }
+    s = *scratch;
+    s.x = s.gathered;
+    for (const pix_bottleneck *block = together; block < end; block++)
+        pix_bottleneck_run(block, &s, count);
+    pix_attention_pool_run(&resnet->pool, &s.pool, count, s.x, features);
+}

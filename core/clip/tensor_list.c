@@ -1,0 +1,186 @@
+#include "core/clip/tensor_list.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    TENSORS_OF_TEXT = 5,
+    TENSORS_OF_VIT = 8,
+    TENSORS_PER_BLOCK = 12,
+    TENSORS_OF_POOL = 9,
+    TENSORS_PER_CONV = 5, /* and its BatchNorm */
+    CONVS_OF_STEM = 3,
+    CONVS_PER_BOTTLENECK = 4,
+};
+
+struct list {
+    bool folded; /* of a .pixm */
+    pix_clip_tensor *tensors;
+    size_t count;
+};
+
+size_t pix_clip_tensor_elements(const pix_clip_tensor *tensor) {
+    size_t elements = 1;
+    for (int i = 0; i < tensor->rank; i++)
+        elements *= (size_t)tensor->shape[i];
+    return elements;
+}
+
+static pix_clip_tensor *add(struct list *list, const char *prefix, const char *name, int rank,
+                            const int64_t *shape) {
+    pix_clip_tensor *tensor = &list->tensors[list->count++];
+    *tensor = (pix_clip_tensor){.rank = rank};
+    (void)snprintf(tensor->name, sizeof tensor->name, "%s%s", prefix, name);
+    memcpy(tensor->shape, shape, (size_t)rank * sizeof *shape);
+    return tensor;
+}
+
+static pix_clip_tensor *add_vector(struct list *list, const char *prefix, const char *name,
+                                   int64_t size) {
+    return add(list, prefix, name, 1, &size);
+}
+
+static void add_matrix(struct list *list, const char *prefix, const char *name, int64_t rows,
+                       int64_t columns) {
+    add(list, prefix, name, 2, (int64_t[]){rows, columns});
+}
+
+static void add_blocks(struct list *list, const char *blocks, int layers, int64_t width,
+                       int64_t mlp_width) {
+    for (int layer = 0; layer < layers; layer++) {
+        char block[44];
+        (void)snprintf(block, sizeof block, "%s%d.", blocks, layer);
+        add_vector(list, block, "ln_1.weight", width);
+        add_vector(list, block, "ln_1.bias", width);
+        add_matrix(list, block, "attn.in_proj_weight", 3 * width, width);
+        add_vector(list, block, "attn.in_proj_bias", 3 * width);
+        add_matrix(list, block, "attn.out_proj.weight", width, width);
+        add_vector(list, block, "attn.out_proj.bias", width);
+        add_vector(list, block, "ln_2.weight", width);
+        add_vector(list, block, "ln_2.bias", width);
+        add_matrix(list, block, "mlp.c_fc.weight", mlp_width, width);
+        add_vector(list, block, "mlp.c_fc.bias", mlp_width);
+        add_matrix(list, block, "mlp.c_proj.weight", width, mlp_width);
+        add_vector(list, block, "mlp.c_proj.bias", width);
+    }
+}
+
+static void add_text_tower(struct list *list, const pix_clip_config *c) {
+    add_matrix(list, "", "token_embedding.weight", c->vocab_size, c->text_width);
+    add_matrix(list, "", "positional_embedding", c->context_length, c->text_width);
+    add_blocks(list, "transformer.resblocks.", c->text_layers, c->text_width, c->text_mlp_width);
+    add_vector(list, "", "ln_final.weight", c->text_width);
+    add_vector(list, "", "ln_final.bias", c->text_width);
+    add_matrix(list, "", "text_projection", c->text_width, c->embed_dim);
+}
+
+static void add_vit(struct list *list, const pix_clip_config *c) {
+    add(list, "", "visual.conv1.weight", 4,
+        (int64_t[]){c->vision_width, 3, c->patch_size, c->patch_size});
+    add_vector(list, "", "visual.class_embedding", c->vision_width);
+    add_matrix(list, "", "visual.positional_embedding", pix_clip_vision_tokens(c), c->vision_width);
+    add_vector(list, "", "visual.ln_pre.weight", c->vision_width);
+    add_vector(list, "", "visual.ln_pre.bias", c->vision_width);
+    add_blocks(list, "visual.transformer.resblocks.", c->vision_layers, c->vision_width,
+               c->vision_mlp_width);
+    add_vector(list, "", "visual.ln_post.weight", c->vision_width);
+    add_vector(list, "", "visual.ln_post.bias", c->vision_width);
+    add_matrix(list, "", "visual.proj", c->vision_width, c->embed_dim);
+}
+
+/* A convolution and the BatchNorm after it, or what becomes of both. */
+static void add_conv(struct list *list, const char *prefix, const char *conv, const char *norm,
+                     int64_t out, int64_t in, int64_t kernel) {
+    char name[32];
+    (void)snprintf(name, sizeof name, "%s.weight", conv);
+    if (list->folded) {
+        pix_clip_tensor *weight = add(list, prefix, name, 4, (int64_t[]){out, kernel, kernel, in});
+        (void)snprintf(weight->norm, sizeof weight->norm, "%s%s", prefix, norm);
+        (void)snprintf(name, sizeof name, "%s.bias", conv);
+        pix_clip_tensor *bias = add_vector(list, prefix, name, out);
+        memcpy(bias->norm, weight->norm, sizeof bias->norm);
+        return;
+    }
+    add(list, prefix, name, 4, (int64_t[]){out, in, kernel, kernel});
+    static const char *const parts[] = {"weight", "bias", "running_mean", "running_var"};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        (void)snprintf(name, sizeof name, "%s.%s", norm, parts[i]);
+        add_vector(list, prefix, name, out);
+    }
+}
+
+static void add_attention_pool(struct list *list, const pix_clip_config *c, int64_t width) {
+    static const char pool[] = "visual.attnpool.";
+    add_matrix(list, pool, "positional_embedding", pix_clip_vision_tokens(c), width);
+    add_matrix(list, pool, "q_proj.weight", width, width);
+    add_vector(list, pool, "q_proj.bias", width);
+    add_matrix(list, pool, "k_proj.weight", width, width);
+    add_vector(list, pool, "k_proj.bias", width);
+    add_matrix(list, pool, "v_proj.weight", width, width);
+    add_vector(list, pool, "v_proj.bias", width);
+    add_matrix(list, pool, "c_proj.weight", c->embed_dim, width);
+    add_vector(list, pool, "c_proj.bias", c->embed_dim);
+}
+
+static void add_resnet(struct list *list, const pix_clip_config *c) {
+    int64_t width = c->vision_width, in = width;
+    add_conv(list, "visual.", "conv1", "bn1", width / 2, 3, 3);
+    add_conv(list, "visual.", "conv2", "bn2", width / 2, width / 2, 3);
+    add_conv(list, "visual.", "conv3", "bn3", width, width / 2, 3);
+    for (int stage = 0; stage < 4; stage++) {
+        int64_t inner = width << stage;
+        for (int i = 0; i < c->resnet_layers[stage]; i++, in = 4 * inner) {
+            char block[44];
+            (void)snprintf(block, sizeof block, "visual.layer%d.%d.", stage + 1, i);
+            add_conv(list, block, "conv1", "bn1", inner, in, 1);
+            add_conv(list, block, "conv2", "bn2", inner, inner, 3);
+            add_conv(list, block, "conv3", "bn3", 4 * inner, inner, 1);
+            if (i == 0)
+                add_conv(list, block, "downsample.0", "downsample.1", 4 * inner, in, 1);
+        }
+    }
+    add_attention_pool(list, c, in);
+}
+
+static int by_name(const void *a, const void *b) {
+    return strcmp(((const pix_clip_tensor *)a)->name, ((const pix_clip_tensor *)b)->name);
+}
+
+static size_t most(const pix_clip_config *c) {
+    size_t count = TENSORS_OF_TEXT + TENSORS_PER_BLOCK * (size_t)c->text_layers;
+    if (c->vision_kind == PIX_VISION_VIT)
+        return count + TENSORS_OF_VIT + TENSORS_PER_BLOCK * (size_t)c->vision_layers;
+    size_t convs = CONVS_OF_STEM;
+    for (int stage = 0; stage < 4; stage++)
+        convs += CONVS_PER_BOTTLENECK * (size_t)c->resnet_layers[stage];
+    return count + TENSORS_OF_POOL + TENSORS_PER_CONV * convs;
+}
+
+static pix_status make(const pix_clip_config *config, bool folded, pix_clip_tensor **out,
+                       size_t *count, pix_error *error) {
+    *out = NULL;
+    *count = 0;
+    struct list list = {.folded = folded, .tensors = calloc(most(config), sizeof *list.tensors)};
+    if (!list.tensors)
+        return pix_fail_memory(error);
+    add_text_tower(&list, config);
+    if (config->vision_kind == PIX_VISION_VIT)
+        add_vit(&list, config);
+    else
+        add_resnet(&list, config);
+    qsort(list.tensors, list.count, sizeof *list.tensors, by_name);
+    *out = list.tensors;
+    *count = list.count;
+    return PIX_OK;
+}
+
+pix_status pix_clip_tensors(const pix_clip_config *config, pix_clip_tensor **out, size_t *count,
+                            pix_error *error) {
+    return make(config, true, out, count, error);
+}
+
+pix_status pix_clip_checkpoint_tensors(const pix_clip_config *config, pix_clip_tensor **out,
+                                       size_t *count, pix_error *error) {
+    return make(config, false, out, count, error);
+}

@@ -1,0 +1,31 @@
+/* tensor_list.h - every tensor of a CLIP model by name and shape.
+ *
+ * A checkpoint and a .pixm hold the same tensors but for a ModifiedResNet's convolutions: in a
+ * checkpoint each is [out, in, k, k] with a BatchNorm after it, in a .pixm that is folded in and
+ * the channels come last, as core/tensor/conv.h reads them. */
+#ifndef PIX_CLIP_TENSOR_LIST_H
+#define PIX_CLIP_TENSOR_LIST_H
+
+#include "core/clip/config.h"
+
+enum { PIX_CLIP_NAME_MAX = 64, PIX_CLIP_RANK_MAX = 4 };
+
+typedef struct pix_clip_tensor {
+    char name[PIX_CLIP_NAME_MAX];
+    char norm[PIX_CLIP_NAME_MAX]; /* the BatchNorm folded into it: "visual.bn1", or "" */
+    int32_t rank;
+    int64_t shape[PIX_CLIP_RANK_MAX];
+} pix_clip_tensor;
+
+size_t pix_clip_tensor_elements(const pix_clip_tensor *tensor);
+
+/* Those of a .pixm with a configuration of checked sizes: all that the towers read, in name order
+ * (so the text tower comes first), as a heap array. */
+pix_status pix_clip_tensors(const pix_clip_config *config, pix_clip_tensor **out, size_t *count,
+                            pix_error *error);
+
+/* As above, those of a checkpoint. */
+pix_status pix_clip_checkpoint_tensors(const pix_clip_config *config, pix_clip_tensor **out,
+                                       size_t *count, pix_error *error);
+
+#endif

@@ -122,6 +122,13 @@ static pix_status scan_target(index_run *run, const pix_target *target, pix_erro
     return status;
 }
 
+/* A model that nobody chose is told of. */
+static void tell_model(const index_run *run) {
+    const char *notice = pix_library_notice(run->options->model, run->model);
+    if (notice && !run->options->quiet)
+        (void)fprintf(stderr, "pixgrepd: index: %s\n", notice);
+}
+
 static pix_status scan_all(index_run *run, pix_error *error) {
     if (!run->options->quiet)
         run->progress = pix_progress_new();
@@ -166,8 +173,10 @@ pix_exit pix_command_index(const pix_options *options, pix_error *error) {
     if (!status)
         status = pix_targets_choose(run.store, options->operands, options->operand_count,
                                     &run.targets, error);
-    if (!status)
+    if (!status) {
+        tell_model(&run);
         status = scan_all(&run, error);
+    }
     pix_exit code = status ? PIX_EXIT_ERROR : outcome(&run, error);
     pix_progress_free(run.progress);
     pix_pipeline_close(run.pipeline);

@@ -42,6 +42,29 @@ static void print_report(const char *name, const char *source, const pix_import_
     (void)printf("  fingerprint %s\n", report->fingerprint);
 }
 
+static void print_no_vocabulary(const pix_import_report *report) {
+    if (!report->vocabulary[0]) {
+        (void)fputs("pixgrepd: model import: ", stderr);
+        pix_print_path(stderr, report->no_vocabulary);
+        (void)fputc('\n', stderr);
+    }
+}
+
+/* A file to be given to others touches nothing of the person's. */
+static pix_status bundle(const pix_options *options, const char *name, pix_error *error) {
+    pix_import_report report;
+    pix_status status = pix_model_bundle(options->operands[0], name, options->vocabulary,
+                                         options->output, &report, error);
+    if (status)
+        return status;
+    print_report(name, options->operands[0], &report);
+    print_no_vocabulary(&report);
+    (void)fputs("  written to  ", stdout);
+    pix_print_path(stdout, options->output);
+    (void)putchar('\n');
+    return PIX_OK;
+}
+
 static pix_status import(const pix_options *options, const char *name, pix_error *error) {
     const char *source = options->operands[0];
     char *path = NULL;
@@ -57,11 +80,7 @@ static pix_status import(const pix_options *options, const char *name, pix_error
         status = pix_library_use(name, error);
     if (!status) {
         print_report(name, source, &report);
-        if (!report.vocabulary[0]) {
-            (void)fputs("pixgrepd: model import: ", stderr);
-            pix_print_path(stderr, report.no_vocabulary);
-            (void)fputc('\n', stderr);
-        }
+        print_no_vocabulary(&report);
         (void)printf(options->no_use ? "  not current: pixgrepd model use %s\n"
                                      : "  now the current model\n",
                      name);
@@ -72,22 +91,24 @@ static pix_status import(const pix_options *options, const char *name, pix_error
 
 pix_exit pix_command_model_import(const pix_options *options, pix_error *error) {
     char *name = options->name ? strdup(options->name) : pix_library_name_for(options->operands[0]);
-    pix_status status = name ? import(options, name, error) : pix_fail_memory(error);
+    pix_status status = !name             ? pix_fail_memory(error)
+                        : options->output ? bundle(options, name, error)
+                                          : import(options, name, error);
     free(name);
     return status ? PIX_EXIT_ERROR : PIX_EXIT_OK;
 }
 
 typedef struct model_list {
-    const char *current; /* NULL: none */
+    const char *in_use; /* NULL: none */
     bool broken;
 } model_list;
 
 static pix_status print_model(void *context, const char *name) {
     model_list *list = context;
-    bool current = list->current && strcmp(name, list->current) == 0;
+    bool in_use = list->in_use && strcmp(name, list->in_use) == 0;
     pix_model *model;
     pix_error error;
-    (void)printf("%c %s\t", current ? '*' : ' ', name);
+    (void)printf("%c %s\t", in_use ? '*' : ' ', name);
     if (pix_library_open(name, &model, &error)) {
         list->broken = true;
         (void)fputs("cannot be used: ", stdout);
@@ -96,18 +117,18 @@ static pix_status print_model(void *context, const char *name) {
         return PIX_OK;
     }
     const pix_clip_config *config = pix_model_config(model);
-    (void)printf("%d pixels\t%d numbers\t%s\t%.12s\n", config->image_size, config->embed_dim,
+    (void)printf("%d pixels\t%d numbers\t%s\t%.12s%s\n", config->image_size, config->embed_dim,
                  pix_model_has_text(model, NULL) ? "text and pictures" : "pictures only",
-                 pix_model_fingerprint(model));
+                 pix_model_fingerprint(model), pix_library_is_bundled(model) ? "\tbundled" : "");
     pix_model_close(model);
     return PIX_OK;
 }
 
-/* The current model, if one was chosen, is there. */
-static pix_status check_current(pix_error *error) {
+/* The model in use, if there is one, can be opened. */
+static pix_status check_in_use(pix_error *error) {
     char *name;
     pix_model *model = NULL;
-    pix_status status = pix_library_current(&name, error);
+    pix_status status = pix_library_in_use(&name, error);
     if (!status && name)
         status = pix_library_open(NULL, &model, error);
     pix_model_close(model);
@@ -117,13 +138,13 @@ static pix_status check_current(pix_error *error) {
 
 pix_exit pix_command_model_list(const pix_options *options, pix_error *error) {
     (void)options;
-    char *current;
-    (void)pix_library_current(&current, NULL); /* check_current tells of trouble, after the list */
-    model_list list = {.current = current};
+    char *in_use;
+    (void)pix_library_in_use(&in_use, NULL); /* check_in_use tells of trouble, after the list */
+    model_list list = {.in_use = in_use};
     pix_status status = pix_library_list(print_model, &list, error);
-    free(current);
+    free(in_use);
     if (!status)
-        status = check_current(error);
+        status = check_in_use(error);
     if (!status && list.broken)
         status = pix_fail(error, PIX_EFORMAT, "not every model can be used");
     return status ? PIX_EXIT_ERROR : PIX_EXIT_OK;
@@ -137,6 +158,20 @@ pix_exit pix_command_model_remove(const pix_options *options, pix_error *error) 
     return pix_library_remove(options->operands[0], error) ? PIX_EXIT_ERROR : PIX_EXIT_OK;
 }
 
+/* What verifying has found right. */
+static void print_verified(const char *name, const pix_model *model, bool source_checked) {
+    (void)printf("%s: ", name);
+    if (pix_model_source(model)[0] != '/') {
+        (void)fputs("as built from ", stdout);
+        pix_print_path(stdout, pix_model_source(model));
+    } else {
+        (void)fputs(source_checked ? "as imported, and so is the file it came from"
+                                   : "as imported (the file it came from is gone)",
+                    stdout);
+    }
+    (void)putchar('\n');
+}
+
 static pix_status verify(const char *name, pix_error *error) {
     pix_model *model;
     bool source_checked = false;
@@ -144,9 +179,7 @@ static pix_status verify(const char *name, pix_error *error) {
     if (!status)
         status = pix_model_verify(model, &source_checked, error);
     if (!status)
-        (void)printf("%s: %s\n", name,
-                     source_checked ? "as imported, and so is the file it came from"
-                                    : "as imported (the file it came from is gone)");
+        print_verified(name, model, source_checked);
     pix_model_close(model);
     return status;
 }
@@ -167,7 +200,7 @@ static pix_status verify_all(pix_error *error) {
     bool broken = false;
     pix_status status = pix_library_list(verify_next, &broken, error);
     if (!status)
-        status = check_current(error);
+        status = check_in_use(error);
     if (!status && broken)
         status = pix_fail(error, PIX_EFORMAT, "not every model is as it was imported");
     return status;

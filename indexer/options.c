@@ -34,6 +34,7 @@ static const struct option {
     {"--vocab", TEXT, BIT(MODEL_IMPORT), FIELD(vocabulary)},
     {"--name", TEXT, BIT(MODEL_IMPORT), FIELD(name)},
     {"--no-use", FLAG, BIT(MODEL_IMPORT), FIELD(no_use)},
+    {"--output", TEXT, BIT(MODEL_IMPORT), FIELD(output)},
 #undef FIELD
 };
 
@@ -69,7 +70,7 @@ static const char *const help_texts[] = {
         "  forget DIR            drop a folder's photos from the index; the files stay\n"
         "  failures              the files that could not be indexed, and why\n"
         "  model import PATH     make CLIP weights ready to use, and current\n"
-        "  model list            the imported models; the current one has a '*'\n"
+        "  model list            the models there are; the one in use has a '*'\n"
         "  model use NAME        make a model the current one\n"
         "  model verify [NAME]   check a model's file, or every one\n"
         "  model remove NAME     delete a model's file\n"
@@ -88,9 +89,13 @@ static const char *const help_texts[] = {
         "  --no-autorotate       ignore the orientation a camera noted\n"
         "  --precision fp32      arithmetic of the model (fp32 is the only one yet)\n"
         "  --threads N           photos worked on at once (default: the number of processors)\n"
-        "  --model NAME          a model other than the current one\n"
+        "  --model NAME          a model other than the current one; the bundled one is tiny\n"
         "  --db FILE             the index (default: $XDG_DATA_HOME/pixgrep/index.db)\n"
-        "  --quiet               no progress and no summary\n"
+        "  --quiet               no progress, no summary, no word on the bundled model\n"
+        "\n"
+        "Without an imported model, the bundled one is used: tiny, which knows drawings and "
+        "simple\n"
+        "cut-out pictures.  For photographs: pixgrep-fetch-model ViT-B/32\n"
         "\n"
         "Exit status: 0 done, 1 done but files failed for the first time, 2 error, 3 stopped "
         "early.\n",
@@ -107,23 +112,26 @@ static const char *const help_texts[] = {
                              "\n"
                              "The files that could not be indexed, one a line: reason, path.\n"
                              "They are tried again when they change.\n",
-    [PIX_COMMAND_MODEL] =
-        "usage: pixgrepd model import PATH [--vocab FILE] [--name NAME] [--no-use]\n"
-        "       pixgrepd model list\n"
-        "       pixgrepd model use NAME\n"
-        "       pixgrepd model verify [NAME]\n"
-        "       pixgrepd model remove NAME\n",
+    [PIX_COMMAND_MODEL] = "usage: pixgrepd model import PATH [--vocab FILE] [--name NAME] "
+                          "[--no-use | --output FILE]\n"
+                          "       pixgrepd model list\n"
+                          "       pixgrepd model use NAME\n"
+                          "       pixgrepd model verify [NAME]\n"
+                          "       pixgrepd model remove NAME\n",
     [PIX_COMMAND_MODEL_IMPORT] =
-        "usage: pixgrepd model import PATH [--vocab FILE] [--name NAME] [--no-use]\n"
+        "usage: pixgrepd model import PATH [--vocab FILE] [--name NAME] [--no-use | --output "
+        "FILE]\n"
         "\n"
         "Makes CLIP weights (OpenAI's .pt, a Hugging Face folder, safetensors) ready to use.\n"
         "\n"
         "  --vocab FILE          the byte pair merges, when they are not beside the weights\n"
         "  --name NAME           what to call the model (default: the file's or folder's name)\n"
-        "  --no-use              leave the current model as it is\n",
+        "  --no-use              leave the current model as it is\n"
+        "  --output FILE         only write the .pixm there, for others: PATH is kept as written\n",
     [PIX_COMMAND_MODEL_LIST] = "usage: pixgrepd model list\n"
                                "\n"
-                               "The imported models; the current one has a '*'.\n",
+                               "The imported models and those bundled with pixgrep; the one in use "
+                               "has a '*'.\n",
     [PIX_COMMAND_MODEL_USE] = "usage: pixgrepd model use NAME\n"
                               "\n"
                               "Makes a model the current one.\n",
@@ -134,7 +142,8 @@ static const char *const help_texts[] = {
         "they still exist; without NAME, every model.\n",
     [PIX_COMMAND_MODEL_REMOVE] = "usage: pixgrepd model remove NAME\n"
                                  "\n"
-                                 "Deletes a model's file; the vectors it made stay in the index.\n",
+                                 "Deletes a model's file; the vectors it made stay in the index.\n"
+                                 "A bundled model cannot be removed.\n",
 };
 
 const char *pix_options_help(pix_command command) {

@@ -31,7 +31,7 @@ typedef struct pix_options {
     bool verbose, json;                               /* status, roots, failures */
     bool no_use;                                      /* model import */
     int threads;                                      /* 0: one for each processor */
-    const char *db, *model, *precision, *vocabulary, *name;
+    const char *db, *model, *precision, *vocabulary, *name, *output;
     const char **excludes; /* heap array */
     size_t exclude_count;
     const char **operands; /* heap array */

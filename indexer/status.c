@@ -28,7 +28,8 @@ typedef struct status_report {
     int64_t database_bytes;
     pix_store_totals totals;
     int64_t roots;
-    char *current;       /* name of the current model, NULL: none */
+    char *current;       /* name of the model in use, NULL: none */
+    bool stands_in;      /* it is a bundled one that nobody chose */
     bool current_broken; /* it cannot be used: current_error says why */
     pix_error current_error;
     model_row *models;
@@ -61,14 +62,15 @@ static pix_status count_root(void *context, const pix_root *root) {
     return PIX_OK;
 }
 
-/* Marks the current model among the index's, or adds it. */
+/* Marks the model in use among the index's, or adds it. */
 static pix_status find_current(status_report *report, pix_error *error) {
     pix_model *model = NULL;
     report->current_broken =
-        pix_library_current(&report->current, &report->current_error) ||
+        pix_library_in_use(&report->current, &report->current_error) ||
         (report->current && pix_library_open(NULL, &model, &report->current_error));
     if (!model)
         return PIX_OK;
+    report->stands_in = pix_library_notice(NULL, model) != NULL;
     model_row row = {.dimension = pix_model_config(model)->embed_dim, .current = true};
     (void)snprintf(row.name, sizeof row.name, "%s", report->current);
     (void)snprintf(row.fingerprint, sizeof row.fingerprint, "%s", pix_model_fingerprint(model));
@@ -155,7 +157,10 @@ static void print_report(const status_report *report) {
     for (size_t i = 0; i < report->model_count; i++) {
         const model_row *row = &report->models[i];
         (void)printf("model     %s of %s photos encoded with %s%s\n", pix_text_count(row->encoded),
-                     pix_text_count(totals->photos), row->name, row->current ? " (current)" : "");
+                     pix_text_count(totals->photos), row->name,
+                     !row->current       ? ""
+                     : report->stands_in ? " (bundled: none has been imported)"
+                                         : " (current)");
     }
     if (report->current_broken) {
         (void)fputs("model     the current one cannot be used: ", stdout);

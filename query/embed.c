@@ -166,6 +166,7 @@ pix_status pix_embed(const pix_query_options *options, FILE *in, FILE *out, FILE
     pix_status status = pix_library_open(options->model, &model, error);
     if (status)
         return status;
+    pix_print_notice(notes, options, model);
     int batch = batch_for(options, model);
     job.dimension = (size_t)pix_model_config(model)->embed_dim;
     job.capacity = batch > 0 ? (size_t)batch : 1;

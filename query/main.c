@@ -67,6 +67,8 @@ static pix_status search_with(pix_model *model, const pix_query_options *options
     if (!status)
         status = pix_search_open(options->database, pix_model_name(model),
                                  pix_model_fingerprint(model), &search, &note, error);
+    if (!status)
+        pix_print_notice(stderr, options, model);
     if (!status && note.size > 0)
         (void)fprintf(stderr, "pixgrep: %s\n", note.data);
     if (!status)

@@ -85,6 +85,10 @@ void pix_query_options_help(FILE *out) {
             (void)snprintf(left, sizeof left, "    --%s%s%s", table[i].name, space, value);
         (void)fprintf(out, "  %-22s %s\n", left, table[i].help);
     }
+    (void)fputs(
+        "\nWithout an imported model, the bundled one is used: tiny, which knows drawings and\n"
+        "simple cut-out pictures.  For photographs: pixgrep-fetch-model ViT-B/32\n",
+        out);
     (void)fputs("\nExit status: 0 photos found, 1 nothing matches, 2 error.\n", out);
 }
 

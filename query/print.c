@@ -5,6 +5,7 @@
 
 #include "core/base/bytes.h"
 #include "core/base/json.h"
+#include "core/clip/library.h"
 
 /* "2024-05-01T13:45:10" is shown as "2024-05-01 13:45". */
 enum { DATE_COLUMN = 16, PIXELS_COLUMN = 11 };
@@ -98,6 +99,12 @@ pix_status pix_print_result(FILE *out, pix_query_format format, double score,
         break;
     }
     return PIX_OK;
+}
+
+void pix_print_notice(FILE *out, const pix_query_options *options, const pix_model *model) {
+    const char *notice = pix_library_notice(options->model, model);
+    if (notice)
+        (void)fprintf(out, "pixgrep: %s\n", notice);
 }
 
 pix_status pix_print_cut(FILE *out, const pix_text_cut *cut) {

@@ -1,15 +1,18 @@
 #include "core/clip/library.h"
 
+#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/base/files.h"
 #include "tests/model_support.h"
 
-/* Every test begins with an empty library of its own. */
+/* Every test begins with an empty library of its own, and nothing bundled. */
 static const char *home;
+static char prefix[4096]; /* what the running copy of this program is installed under */
 
 static int empty_library(void **state) {
     (void)state;
@@ -17,17 +20,40 @@ static int empty_library(void **state) {
     return setenv("XDG_DATA_HOME", home, 1);
 }
 
-static void add_model(const char *name) {
+static void write_model(const char *name, const char *path) {
     pix_clip_config config = test_small_config();
     char source[4096];
-    char *path;
     pix_import_report report;
     pix_error error;
     (void)snprintf(source, sizeof source, "%s/source.safetensors", home);
     test_write_checkpoint(source, &config, NULL);
-    assert_ok(pix_library_path(name, &path, &error), &error);
     assert_ok(pix_model_import(source, name, NULL, path, NULL, NULL, &report, &error), &error);
+}
+
+static void add_model(const char *name) {
+    char *path;
+    pix_error error;
+    assert_ok(pix_library_path(name, &path, &error), &error);
+    write_model(name, path);
     free(path);
+}
+
+static const char *bundled_path(const char *name) {
+    static char path[4400];
+    (void)snprintf(path, sizeof path, "%s/share/pixgrep/models/%s.pixm", prefix, name);
+    return path;
+}
+
+static void bundle_model(const char *name) {
+    write_model(name, bundled_path(name));
+}
+
+static int remove_bundled(void **state) {
+    (void)state;
+    static const char *const names[] = {"tiny", "other"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        (void)unlink(bundled_path(names[i]));
+    return 0;
 }
 
 static void a_model_lies_under_its_name(void **state) {
@@ -259,42 +285,135 @@ static void models_are_listed_in_order(void **state) {
     assert_string_equal(list.text, "a b ");
 }
 
-/* PREFIX is the build tree for a program in its folder `tests`. */
 static void bundled_models_come_after_the_persons_own(void **state) {
     (void)state;
     pix_error error;
     pix_model *model;
     char *own;
-    const char *bundled = test_built("share/pixgrep/models");
-    assert_ok(pix_folder_make(bundled, &error), &error);
-    char path[4400];
-    (void)snprintf(path, sizeof path, "%s/test-bundled.pixm", bundled);
-    add_model("test-bundled");
-    assert_ok(pix_library_path("test-bundled", &own, &error), &error);
-    pix_bytes bytes = {0};
-    assert_ok(pix_file_read(own, SIZE_MAX, &bytes, &error), &error);
-    test_write_file(path, bytes.data, bytes.size);
-    pix_bytes_free(&bytes);
+    bundle_model("other");
+    add_model("other");
+    assert_ok(pix_library_path("other", &own, &error), &error);
 
-    assert_ok(pix_library_open("test-bundled", &model, &error), &error);
+    assert_ok(pix_library_open("other", &model, &error), &error);
     assert_string_equal(pix_model_path(model), own);
+    assert_false(pix_library_is_bundled(model));
     pix_model_close(model);
     listing list = {.stop_after = -1};
     assert_ok(pix_library_list(note, &list, &error), &error);
-    assert_string_equal(list.text, "test-bundled ");
-    assert_ok(pix_library_remove("test-bundled", &error), &error);
-    assert_ok(pix_library_open("test-bundled", &model, &error), &error);
-    assert_string_equal(pix_model_path(model), path);
+    assert_string_equal(list.text, "other ");
+    assert_ok(pix_library_remove("other", &error), &error);
+    assert_ok(pix_library_open("other", &model, &error), &error);
+    assert_string_equal(pix_model_path(model), bundled_path("other"));
+    assert_true(pix_library_is_bundled(model));
     pix_model_close(model);
-    assert_ok(pix_library_use("test-bundled", &error), &error);
-    assert_int_equal(pix_library_remove("test-bundled", &error), PIX_EUNSUPPORTED);
-    assert_non_null(strstr(error.text, "comes with pixgrep"));
-    assert_true(test_exists(path));
-    assert_int_equal(unlink(path), 0);
+    assert_ok(pix_library_use("other", &error), &error);
+    assert_int_equal(pix_library_remove("other", &error), PIX_EUNSUPPORTED);
+    assert_string_equal(error.text, "other is bundled with pixgrep and cannot be removed");
+    assert_true(test_exists(bundled_path("other")));
     free(own);
 }
 
-int main(void) {
+/* Opens what is used when no model is named, and tells it by its name. */
+static void assert_in_use(const char *expected, bool noticed) {
+    pix_error error;
+    pix_model *model;
+    char *name;
+    assert_ok(pix_library_in_use(&name, &error), &error);
+    assert_string_equal(name, expected);
+    free(name);
+    assert_ok(pix_library_open(NULL, &model, &error), &error);
+    assert_string_equal(pix_model_name(model), expected);
+    const char *notice = pix_library_notice(NULL, model);
+    assert_int_equal(notice != NULL, noticed);
+    if (notice) {
+        assert_non_null(strstr(notice, "bundled model tiny"));
+        assert_non_null(strstr(notice, "pixgrep-fetch-model"));
+    }
+    assert_null(pix_library_notice(pix_model_name(model), model));
+    pix_model_close(model);
+}
+
+static void tiny_stands_in_until_a_model_is_imported(void **state) {
+    (void)state;
+    pix_error error;
+    pix_model *model;
+    char *name;
+    bundle_model("other"); /* only the one called tiny stands in */
+    assert_int_equal(pix_library_open(NULL, &model, &error), PIX_ENOTFOUND);
+    bundle_model("tiny");
+    assert_in_use("tiny", true);
+    assert_ok(pix_library_current(&name, &error), &error);
+    assert_null(name);
+
+    add_model("one");
+    assert_int_equal(pix_library_open(NULL, &model, &error), PIX_ENOTFOUND);
+    assert_non_null(strstr(error.text, "run: pixgrepd model use NAME (there is one)"));
+    assert_ok(pix_library_in_use(&name, &error), &error);
+    assert_null(name);
+    assert_ok(pix_library_use("one", &error), &error);
+    assert_in_use("one", false);
+    assert_ok(pix_library_remove("one", &error), &error);
+    assert_in_use("tiny", true);
+}
+
+static void a_bundled_model_that_was_chosen_is_not_told_of(void **state) {
+    (void)state;
+    pix_error error;
+    bundle_model("tiny");
+    assert_ok(pix_library_use("tiny", &error), &error);
+    assert_in_use("tiny", false);
+    add_model("one");
+    assert_in_use("tiny", false);
+}
+
+static void without_a_home_there_is_still_the_bundled_model(void **state) {
+    (void)state;
+    pix_error error;
+    pix_model *model;
+    char *name, *kept = NULL;
+    const char *before = getenv("HOME");
+    if (before)
+        assert_non_null(kept = strdup(before));
+    bundle_model("tiny");
+    assert_int_equal(unsetenv("XDG_DATA_HOME") | unsetenv("HOME"), 0);
+    assert_in_use("tiny", true);
+    assert_ok(pix_library_open("tiny", &model, &error), &error);
+    pix_model_close(model);
+    assert_int_equal(pix_library_open("absent", &model, &error), PIX_ENOTFOUND);
+    assert_int_equal(pix_library_current(&name, &error), PIX_ENOTFOUND);
+    assert_int_equal(pix_library_use("tiny", &error), PIX_ENOTFOUND);
+    if (kept)
+        assert_int_equal(setenv("HOME", kept, 1), 0);
+    free(kept);
+}
+
+/* PREFIX is where the running program lies, and the build tree's models are for others: the tests
+ * run in a copy of the program under a prefix of their own. */
+static int run_copy(void) {
+    char folder[4096], program[4400];
+    pix_bytes bytes = {0};
+    pix_error error;
+    (void)snprintf(folder, sizeof folder, "%s/bin", test_folder());
+    assert_ok(pix_folder_make(folder, &error), &error);
+    (void)snprintf(program, sizeof program, "%s/test_library", folder);
+    assert_ok(pix_file_read("/proc/self/exe", SIZE_MAX, &bytes, &error), &error);
+    test_write_file(program, bytes.data, bytes.size);
+    pix_bytes_free(&bytes);
+    assert_int_equal(chmod(program, 0700), 0);
+    char *arguments[] = {program, "copy", NULL};
+    pid_t child;
+    int state = 0;
+    assert_int_equal(posix_spawn(&child, program, NULL, NULL, arguments, environ), 0);
+    assert_int_equal(waitpid(child, &state, 0), child);
+    return WIFEXITED(state) ? WEXITSTATUS(state) : 1;
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2)
+        return run_copy();
+    (void)snprintf(prefix, sizeof prefix, "%s", argv[0]);
+    for (int levels = 0; levels < 2; levels++)
+        *strrchr(prefix, '/') = '\0';
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_model_lies_under_its_name, empty_library),
         cmocka_unit_test_setup(a_name_comes_from_the_file_or_its_folder, empty_library),
@@ -305,7 +424,14 @@ int main(void) {
         cmocka_unit_test_setup(a_choice_whose_file_is_gone_says_so, empty_library),
         cmocka_unit_test_setup(a_spoilt_choice_is_named, empty_library),
         cmocka_unit_test_setup(models_are_listed_in_order, empty_library),
-        cmocka_unit_test_setup(bundled_models_come_after_the_persons_own, empty_library),
+        cmocka_unit_test_setup_teardown(bundled_models_come_after_the_persons_own, empty_library,
+                                        remove_bundled),
+        cmocka_unit_test_setup_teardown(tiny_stands_in_until_a_model_is_imported, empty_library,
+                                        remove_bundled),
+        cmocka_unit_test_setup_teardown(a_bundled_model_that_was_chosen_is_not_told_of,
+                                        empty_library, remove_bundled),
+        cmocka_unit_test_setup_teardown(without_a_home_there_is_still_the_bundled_model,
+                                        empty_library, remove_bundled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

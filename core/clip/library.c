@@ -12,6 +12,10 @@
 
 static const char extension[] = ".pixm";
 static const char bundled_folder[] = "share/pixgrep/models";
+static const char stand_in[] = "tiny";
+static const char stand_in_notice[] =
+    "using the bundled model tiny (knows drawings and simple cut-out pictures; for photographs: "
+    "pixgrep-fetch-model ViT-B/32)";
 
 enum { NAME_MAX_BYTES = 127 }; /* what a .pixm's header has room for */
 
@@ -162,114 +166,23 @@ static pix_status open_named(const char *name, pix_model **out, pix_error *error
     *out = NULL;
     char *path;
     pix_status status = pix_library_path(name, &path, error);
-    if (status)
+    if (status && status != PIX_ENOTFOUND)
         return status;
-    if (access(path, F_OK) != 0) {
+    if (!path || access(path, F_OK) != 0) {
         char *bundled = bundled_path(name);
         if (bundled) {
             free(path);
             path = bundled;
         }
     }
+    if (!path) /* without HOME there are only the bundled ones */
+        return status;
     status = pix_model_open(path, out, error);
     if (status == PIX_ENOTFOUND)
         status = pix_fail(error, PIX_ENOTFOUND,
                           "no model is called %s; pixgrepd model list shows "
                           "those there are",
                           name);
-    free(path);
-    return status;
-}
-
-static pix_status stop_at_first(void *context, const char *name) {
-    (void)snprintf(context, NAME_MAX_BYTES + 1, "%s", name);
-    return PIX_ECANCELLED;
-}
-
-/* There is no current model: says how to get one, or to choose one of those there are. */
-static pix_status fail_unchosen(pix_error *error) {
-    char first[NAME_MAX_BYTES + 1];
-    if (pix_library_list(stop_at_first, first, NULL) == PIX_ECANCELLED)
-        return pix_fail(error, PIX_ENOTFOUND,
-                        "no model has been chosen; run: pixgrepd model use NAME (there is %s)",
-                        first);
-    return pix_fail(error, PIX_ENOTFOUND,
-                    "no model has been imported; run: pixgrepd model import FILE (CLIP weights "
-                    "such as ViT-B-32.pt, or a Hugging Face folder)");
-}
-
-pix_status pix_library_open(const char *name, pix_model **out, pix_error *error) {
-    *out = NULL;
-    if (name)
-        return strchr(name, '/') ? pix_model_open(name, out, error) : open_named(name, out, error);
-    char *current;
-    pix_status status = pix_library_current(&current, error);
-    if (!status && !current)
-        status = fail_unchosen(error);
-    if (!status && (status = open_named(current, out, error)) == PIX_ENOTFOUND)
-        status = pix_fail(error, PIX_ENOTFOUND,
-                          "the model in use, %s, is gone; run: pixgrepd model use NAME", current);
-    free(current);
-    return status;
-}
-
-static pix_status write_current(const char *name, pix_error *error) {
-    char *path;
-    pix_atomic_file *file = NULL;
-    pix_status status = own_path("current", &path, error);
-    if (status)
-        return status;
-    char *slash = strrchr(path, '/');
-    *slash = '\0';
-    status = pix_folder_make(path, error);
-    *slash = '/';
-    if (!status)
-        status = pix_atomic_file_open(path, &file, error);
-    if (!status && fprintf(pix_atomic_file_stream(file), "%s\n", name) < 0)
-        status = pix_fail_errno(error, "cannot write %s", path);
-    if (!status)
-        status = pix_atomic_file_commit(file, error);
-    pix_atomic_file_close(file);
-    free(path);
-    return status;
-}
-
-pix_status pix_library_use(const char *name, pix_error *error) {
-    pix_model *model;
-    pix_status status = open_named(name, &model, error);
-    pix_model_close(model);
-    return status ? status : write_current(name, error);
-}
-
-static pix_status remove_current(pix_error *error) {
-    char *path;
-    pix_status status = own_path("current", &path, error);
-    if (!status && unlink(path) && errno != ENOENT)
-        status = pix_fail_errno(error, "cannot remove %s", path);
-    free(path);
-    return status;
-}
-
-pix_status pix_library_remove(const char *name, pix_error *error) {
-    char *path, *current = NULL;
-    pix_status status = pix_library_path(name, &path, error);
-    if (status)
-        return status;
-    if (access(path, F_OK) != 0) {
-        char *bundled = bundled_path(name);
-        status = bundled ? pix_fail(error, PIX_EUNSUPPORTED,
-                                    "%s comes with pixgrep and cannot be removed", bundled)
-                         : pix_fail(error, PIX_ENOTFOUND, "no model is called %s", name);
-        free(bundled);
-    }
-    if (!status)
-        status = pix_library_current(&current, error);
-    /* First the choice, then the file: stopped in between, nothing names a file that is gone. */
-    if (!status && current && strcmp(current, name) == 0)
-        status = remove_current(error);
-    if (!status && unlink(path))
-        status = pix_fail_errno(error, "cannot remove %s", path);
-    free(current);
     free(path);
     return status;
 }
@@ -317,6 +230,145 @@ static pix_status add_folder(names *list, char *folder, pix_error *error) {
 
 static int by_text(const void *a, const void *b) {
     return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The first of the models that the person has imported, in heap memory; *name = NULL without any.
+ */
+static pix_status first_own(char **name, pix_error *error) {
+    *name = NULL;
+    names own = {0};
+    pix_status status = add_folder(&own, pix_place_data("models"), error);
+    if (!status && own.count > 0) {
+        qsort(own.data, own.count, sizeof *own.data, by_text);
+        *name = strdup(own.data[0]);
+        status = *name ? PIX_OK : pix_fail_memory(error);
+    }
+    names_free(&own);
+    return status;
+}
+
+pix_status pix_library_in_use(char **name, pix_error *error) {
+    pix_status status = pix_library_current(name, error);
+    if (*name || (status && status != PIX_ENOTFOUND))
+        return status;
+    char *own, *bundled = bundled_path(stand_in);
+    status = first_own(&own, error);
+    if (!status && !own && bundled && !(*name = strdup(stand_in)))
+        status = pix_fail_memory(error);
+    free(bundled);
+    free(own);
+    return status;
+}
+
+/* There is no model to use: says how to get one, or to choose one of those there are. */
+static pix_status fail_unchosen(pix_error *error) {
+    char *own;
+    pix_status status = first_own(&own, error);
+    if (!status && own)
+        status =
+            pix_fail(error, PIX_ENOTFOUND,
+                     "no model has been chosen; run: pixgrepd model use NAME (there is %s)", own);
+    else if (!status)
+        status = pix_fail(error, PIX_ENOTFOUND,
+                          "no model has been imported; run: pixgrepd model import FILE (CLIP "
+                          "weights such as ViT-B-32.pt, or a Hugging Face folder)");
+    free(own);
+    return status;
+}
+
+pix_status pix_library_open(const char *name, pix_model **out, pix_error *error) {
+    *out = NULL;
+    if (name)
+        return strchr(name, '/') ? pix_model_open(name, out, error) : open_named(name, out, error);
+    char *used;
+    pix_status status = pix_library_in_use(&used, error);
+    if (!status && !used)
+        status = fail_unchosen(error);
+    else if (!status && (status = open_named(used, out, error)) == PIX_ENOTFOUND)
+        status = pix_fail(error, PIX_ENOTFOUND,
+                          "the model in use, %s, is gone; run: pixgrepd model use NAME", used);
+    free(used);
+    return status;
+}
+
+bool pix_library_is_bundled(const pix_model *model) {
+    const char *path = pix_model_path(model);
+    char *folder = pix_place_installed(bundled_folder);
+    size_t length = folder ? strlen(folder) : 0;
+    bool inside = folder && strncmp(path, folder, length) == 0 && path[length] == '/';
+    free(folder);
+    return inside;
+}
+
+const char *pix_library_notice(const char *name, const pix_model *model) {
+    if (name || !pix_library_is_bundled(model))
+        return NULL;
+    char *current;
+    pix_status status = pix_library_current(&current, NULL);
+    bool chosen = !status && current;
+    free(current);
+    return chosen ? NULL : stand_in_notice;
+}
+
+static pix_status write_current(const char *name, pix_error *error) {
+    char *path;
+    pix_atomic_file *file = NULL;
+    pix_status status = own_path("current", &path, error);
+    if (status)
+        return status;
+    char *slash = strrchr(path, '/');
+    *slash = '\0';
+    status = pix_folder_make(path, error);
+    *slash = '/';
+    if (!status)
+        status = pix_atomic_file_open(path, &file, error);
+    if (!status && fprintf(pix_atomic_file_stream(file), "%s\n", name) < 0)
+        status = pix_fail_errno(error, "cannot write %s", path);
+    if (!status)
+        status = pix_atomic_file_commit(file, error);
+    pix_atomic_file_close(file);
+    free(path);
+    return status;
+}
+
+pix_status pix_library_use(const char *name, pix_error *error) {
+    pix_model *model;
+    pix_status status = open_named(name, &model, error);
+    pix_model_close(model);
+    return status ? status : write_current(name, error);
+}
+
+static pix_status remove_current(pix_error *error) {
+    char *path;
+    pix_status status = own_path("current", &path, error);
+    if (!status && unlink(path) && errno != ENOENT)
+        status = pix_fail_errno(error, "cannot remove %s", path);
+    free(path);
+    return status;
+}
+
+pix_status pix_library_remove(const char *name, pix_error *error) {
+    char *path, *current = NULL;
+    pix_status status = pix_library_path(name, &path, error);
+    if (status)
+        return status;
+    if (access(path, F_OK) != 0) {
+        char *bundled = bundled_path(name);
+        status = bundled ? pix_fail(error, PIX_EUNSUPPORTED,
+                                    "%s is bundled with pixgrep and cannot be removed", name)
+                         : pix_fail(error, PIX_ENOTFOUND, "no model is called %s", name);
+        free(bundled);
+    }
+    if (!status)
+        status = pix_library_current(&current, error);
+    /* First the choice, then the file: stopped in between, nothing names a file that is gone. */
+    if (!status && current && strcmp(current, name) == 0)
+        status = remove_current(error);
+    if (!status && unlink(path))
+        status = pix_fail_errno(error, "cannot remove %s", path);
+    free(current);
+    free(path);
+    return status;
 }
 
 pix_status pix_library_list(pix_status (*each)(void *context, const char *name), void *context,

@@ -1,7 +1,8 @@
 /* library.h - the models a person has: a folder of .pixm files and the name of the current one.
  *
  * The folder is $XDG_DATA_HOME/pixgrep/models; `current` in it is a text file holding a name.
- * Bundled models are found under PREFIX/share/pixgrep/models after the person's own. */
+ * Bundled models are found under PREFIX/share/pixgrep/models after the person's own; the one called
+ * `tiny` stands in for a person who has imported none. */
 #ifndef PIX_CLIP_LIBRARY_H
 #define PIX_CLIP_LIBRARY_H
 
@@ -16,14 +17,26 @@ pix_status pix_library_path(const char *name, char **path, pix_error *error);
 char *pix_library_name_for(const char *source);
 
 /* Opens the model that `name` means: a model's name, or a path to a .pixm when it contains '/';
- * NULL means the current one.  With none imported the error says how to import one. */
+ * NULL means the current one, or `tiny` as long as none has been imported or chosen. */
 pix_status pix_library_open(const char *name, pix_model **out, pix_error *error);
 
+/* Whether the model is one of those that come with pixgrep. */
+bool pix_library_is_bundled(const pix_model *model);
+
+/* One line for the person when pix_library_open(name) took a model that nobody chose: what it is
+ * good for and how to get another; NULL when there is nothing to tell. */
+const char *pix_library_notice(const char *name, const pix_model *model);
+
 pix_status pix_library_use(const char *name, pix_error *error);
-/* The current model's name in heap memory; *name = NULL when there is none. */
+/* The chosen model's name in heap memory; *name = NULL when none is.  Without HOME, and so without
+ * a place to keep a choice, PIX_ENOTFOUND. */
 pix_status pix_library_current(char **name, pix_error *error);
 
-/* Deletes a model's file; if it was current, none is. */
+/* The name in heap memory of what pix_library_open(NULL) opens: the chosen model, else the bundled
+ * one that stands in; *name = NULL when there is neither. */
+pix_status pix_library_in_use(char **name, pix_error *error);
+
+/* Deletes a model's file; if it was current, none is.  A bundled one is PIX_EUNSUPPORTED. */
 pix_status pix_library_remove(const char *name, pix_error *error);
 
 /* Calls `each` with every model's name, sorted; a non-zero return stops and is returned. */

@@ -3,7 +3,7 @@
 . "$(dirname "$0")/pixgrep.bash" || exit 1
 cd "$golden/preprocess/images" || exit 1
 
-run pixgrep --embed --json exact-224.png
+PATH=$(bare_programs):$PATH run pixgrep --embed --json exact-224.png
 said 2 "pixgrep: *pixgrepd model import*"
 printed ""
 

@@ -54,7 +54,7 @@ silent() { # silent WHAT: nothing on standard error
 }
 
 mkdir "$photos"
-index 2 "no model"
+PATH=$(bare_programs):$PATH index 2 "no model"
 says "no model" "pixgrepd model import"
 check "no model: no index is made" test ! -e "$db"
 pixgrepd model import "$pictures/../../models/vit-p32/vit-p32.pt" >/dev/null 2>&1

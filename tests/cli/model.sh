@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# pixgrepd model: importing, naming, choosing, verifying and removing models.
+# pixgrepd model: importing, naming, choosing, verifying and removing a person's own models.
 . "$(dirname "$0")/support.sh"
+PATH=$(bare_programs):$PATH
 golden=$SOURCE/tests/golden/models
 models=$XDG_DATA_HOME/pixgrep/models
 

@@ -36,8 +36,8 @@ said 2 "pixgrep: the query is empty"
 run pixgrep a dog ./cat.jpg
 said 2 "pixgrep: './cat.jpg': a picture*"
 
-# Nothing is imported yet.
-run pixgrep -- "-5 degrees"
+# There is no model at all.
+PATH=$(bare_programs):$PATH run pixgrep -- "-5 degrees"
 said 2 "pixgrep: *pixgrepd model import*"
 check "the error is one line" test "$(wc -l <"$WORK/err")" -eq 1
 

@@ -8,7 +8,7 @@ cp "$golden"/preprocess/images/*.png "$photos"
 total=$(ls "$photos"/*.png | wc -l)
 cd "$photos" || exit 1
 
-run pixgrep ./exact-224.png
+PATH=$(bare_programs):$PATH run pixgrep ./exact-224.png
 said 2 "pixgrep: *pixgrepd model import*"
 
 must pixgrepd model import "$golden/models/vit-p32/vit-p32.pt"

@@ -38,6 +38,12 @@ expect() {
     fi
 }
 
+# The programs in a folder of their own, without the bundled model: for what is said when there is no model at all.
+bare_programs() {
+    [ -d "$WORK/bare" ] || { mkdir "$WORK/bare" && cp -r "$BUILD/bin" "$BUILD/libexec" "$WORK/bare/"; }
+    echo "$WORK/bare/bin"
+}
+
 skip() {
     echo "SKIP $(basename "$0" .sh): $*"
     exit 77

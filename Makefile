@@ -4,12 +4,22 @@ PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 BUILD = build/$(PRESET)
 
-.PHONY: all check check-full sanitize install clean
+.PHONY: all programs demo check check-full sanitize install clean
 
 all:
 	tools/install-dependencies build
 	cmake --preset $(PRESET)
 	cmake --build --preset $(PRESET) --parallel $(JOBS)
+
+# What is installed, without the tests.
+programs:
+	tools/install-dependencies build
+	cmake --preset $(PRESET)
+	cmake --build --preset $(PRESET) --parallel $(JOBS) --target pixgrepd pixgrep pixgrep-decode bundled
+
+# Searches real pictures with the bundled model; make demo PHOTOS=~/Pictures searches yours.
+demo:
+	@tools/demo
 
 # Everything that runs in minutes; ends with the counts.
 check:

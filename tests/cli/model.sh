@@ -161,6 +161,28 @@ run pixgrepd index "$photos"
 expect 2 "no current model after its removal"
 says "no current model after its removal" "pixgrepd model"
 
+# A ModifiedResNet is a model like any other.
+run pixgrepd model import "$golden/rn-tiny/rn-tiny.pt"
+expect 0 "import of a ResNet"
+prints "import of a ResNet" "vision *ResNet, 1-1-2-1 blocks of width 16$"
+prints "import of a ResNet" "pictures *64 x 64 pixels -> 64 numbers$"
+prints "import of a ResNet" "1,541,657"
+run pixgrepd model verify rn-tiny
+expect 0 "verify of a ResNet"
+run pixgrepd index "$photos"
+expect 0 "index with a ResNet"
+prints "index with a ResNet" " 3 unchanged; 3 encoded"
+run pixgrep -l "$photos/off-224x229.png"
+expect 0 "query with a ResNet"
+check "query with a ResNet: all photos" test "$(wc -l <"$WORK/out")" -eq 3
+check "query with a ResNet: the picture itself comes first" \
+    test "$(head -n 1 "$WORK/out")" = "$photos/off-224x229.png"
+head -c 2000000 "$golden/rn-tiny/rn-tiny.pt" >"$WORK/rn-cut.pt"
+run pixgrepd model import "$WORK/rn-cut.pt"
+expect 2 "a ResNet that is cut"
+says "a ResNet that is cut" "rn-cut.pt: "
+check "a ResNet that is cut: one line" test "$(wc -l <"$WORK/err")" -eq 1
+
 # With a real vocabulary, text works.
 if [ -r "$REFERENCE/models/vit-tiny/vit-tiny.pt" ]; then
     run pixgrepd model import "$REFERENCE/models/vit-tiny/vit-tiny.pt" --vocab "$REFERENCE/bpe_simple_vocab_16e6.txt.gz"

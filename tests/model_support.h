@@ -75,8 +75,10 @@ static inline float test_weight(const pix_clip_tensor *tensor, size_t number, si
     z = (z ^ z >> 27) * 0x94D049BB133111EBu;
     float value = (float)(z >> 40) / 33554432.0f - 0.25f;
     bool visual_pool = strstr(tensor->name, "attnpool") && tensor->rank == 2;
-    if (tensor->rank == 4 || visual_pool)
-        value *= 8 / sqrtf((float)(pix_clip_tensor_elements(tensor) / (size_t)tensor->shape[0]));
+    if (tensor->rank == 4 || visual_pool) {
+        size_t summed = pix_clip_tensor_elements(tensor) / (size_t)tensor->shape[0];
+        value *= 8 / sqrtf((float)summed);
+    }
     bool norm = strstr(tensor->name, "ln_") || strstr(tensor->name, "bn") ||
                 strstr(tensor->name, "downsample.1");
     bool scale = strstr(tensor->name, ".weight") || strstr(tensor->name, ".running_var");

@@ -23,7 +23,7 @@ static int between(int low, int high) {
 }
 
 static float *room(size_t count) {
-    float *values = malloc((count + 1) * sizeof *values);
+    float *values = calloc(count + 1, sizeof *values);
     if (!values)
         abort();
     return values;
@@ -158,10 +158,10 @@ static void pooling_any_shape_equals_the_definition(void **unused) {
     for (int round = 0; round < 200; round++) {
         int count = between(1, 3), height = between(1, 9), width = between(1, 9);
         int channels = between(1, 40), down = height / 2, across = width / 2;
-        float *x = noise((size_t)(count * height * width * channels));
-        float *out = room((size_t)(count * down * across * channels));
+        int total = count * down * across * channels, elements = count * height * width * channels;
+        float *x = noise((size_t)elements), *out = noise((size_t)total);
         pix_average_pool(count, height, width, channels, x, out);
-        for (int i = 0; i < count * down * across * channels; i++) {
+        for (int i = 0; i < total; i++) {
             int channel = i % channels, column = i / channels % across;
             int row = i / channels / across % down, picture = i / channels / across / down;
             double sum = 0;

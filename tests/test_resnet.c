@@ -270,18 +270,19 @@ static void check(const pix_clip_config *config) {
     assert_memory_equal(pix_model_config(model), config, sizeof *config);
     assert_ok(pix_session_new(model, IMAGES, &session, &error), &error);
     assert_ok(pix_session_encode_images(session, rgb, IMAGES, batch, &error), &error);
-    for (int i = 0; i < IMAGES; i++)
-        assert_ok(pix_session_encode_pixels(session, pixels + (size_t)i * one, 1,
-                                            single + i * EMBED, &error),
-                  &error);
+    for (size_t i = 0; i < IMAGES; i++)
+        assert_ok(
+            pix_session_encode_pixels(session, pixels + i * one, 1, single + i * EMBED, &error),
+            &error);
     assert_ok(pix_session_encode_pixels(session, pixels, IMAGES, floats, &error), &error);
     assert_memory_equal(batch, floats, sizeof batch);
     normalise(batch, IMAGES);
     normalise(single, IMAGES);
-    assert_true(test_max_difference(batch, single, IMAGES * EMBED) <= 1e-6);
+    const size_t all = sizeof batch / sizeof *batch;
+    assert_true(test_max_difference(batch, single, all) <= 1e-6);
     assert_true(test_max_difference(batch, batch + EMBED, EMBED) > 1e-3);
-    for (int i = 0; i < IMAGES; i += 2) {
-        oracle_run(&o, pixels + (size_t)i * one, want);
+    for (size_t i = 0; i < IMAGES; i += 2) {
+        oracle_run(&o, pixels + i * one, want);
         normalise(want, 1);
         double difference = test_max_difference(batch + i * EMBED, want, EMBED);
         if (!(difference <= 2e-6))
@@ -360,6 +361,7 @@ static const struct {
 
 static void scratch_is_bounded_for_every_released_size(void **state) {
     (void)state;
+    const size_t megabyte = 1000000;
     for (size_t i = 0; i < sizeof released / sizeof *released; i++) {
         const pix_clip_config config = {.vision_kind = PIX_VISION_RESNET,
                                         .image_size = released[i].size,
@@ -370,9 +372,9 @@ static void scratch_is_bounded_for_every_released_size(void **state) {
         assert_true(pix_resnet_measure(&config, released[i].count, &batch));
         size_t least = pix_resnet_scratch_bytes(&one), most = pix_resnet_scratch_bytes(&batch);
         print_message("%s: scratch of %zu MB for a picture, %zu MB for %zu\n", released[i].name,
-                      least / 1000000, most / 1000000, released[i].count);
-        assert_true(least > 1000000 && least <= 120 * 1000000);
-        assert_true(most > least && most <= 160 * 1000000);
+                      least / megabyte, most / megabyte, released[i].count);
+        assert_true(least > megabyte && least <= 120 * megabyte);
+        assert_true(most > least && most <= 160 * megabyte);
     }
 }
 

@@ -47,8 +47,8 @@ static void embed(const pix_attention_pool *pool, const float *cells, float *tok
 
 /* heads [heads, width] become the tokens [tokens, width] mixed as each head wants. */
 static void mix(const pix_attention_pool *pool, const float *tokens, float *heads, float *scores) {
-    int width = pool->width, count = pool->tokens;
-    float scale = 1.0f / sqrtf((float)(width / pool->heads));
+    int width = pool->width, count = pool->tokens, head_width = width / pool->heads;
+    float scale = 1.0f / sqrtf((float)head_width);
     pix_gemm(pool->heads, count, width, scale, heads, width, tokens, width, true, 0.0f, scores,
              count);
     for (int head = 0; head < pool->heads; head++)

@@ -26,7 +26,8 @@ typedef struct pix_pixm_header {
     uint32_t version;
     uint32_t header_bytes;
     char name[128];    /* strings end in NUL */
-    char source[4096]; /* absolute path of the file or folder imported */
+    char source[4096]; /* absolute path of the file or folder imported; a bundled model's is
+                          relative */
     uint64_t file_bytes;
     uint64_t directory_offset, directory_count;
     uint64_t vocabulary_offset, vocabulary_bytes; /* our own merges text; 0 bytes: none */

@@ -49,12 +49,13 @@ static pix_status run(pix_decoder *decoder, const char *path, uint8_t *crop, pix
     return status;
 }
 
-/* A shell script in place of pixgrep-decode; $real is the real program, $here a folder. */
+/* A shell script in place of pixgrep-decode; $real is the real program, $here a folder, both taken
+ * as one word whatever blanks they hold. */
 static const char *script(const char *name, const char *body) {
     static char path[4300];
     char text[16384];
     (void)snprintf(path, sizeof path, "%s/%s", folder, name);
-    int length = snprintf(text, sizeof text, "#!/bin/sh\nreal=%s\nhere=%s\n%s\n",
+    int length = snprintf(text, sizeof text, "#!/bin/sh\nIFS=\nreal='%s'\nhere='%s'\n%s\n",
                           test_built("libexec/pixgrep/pixgrep-decode"), folder, body);
     test_write_file(path, text, (size_t)length);
     assert_int_equal(chmod(path, 0700), 0);

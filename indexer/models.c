@@ -53,8 +53,10 @@ static void print_no_vocabulary(const pix_import_report *report) {
 /* A file to be given to others touches nothing of the person's. */
 static pix_status bundle(const pix_options *options, const char *name, pix_error *error) {
     pix_import_report report;
-    pix_status status = pix_model_bundle(options->operands[0], name, options->vocabulary,
-                                         options->output, &report, error);
+    pix_status status = pix_library_check_name(name, error);
+    if (!status)
+        status = pix_model_bundle(options->operands[0], name, options->vocabulary, options->output,
+                                  &report, error);
     if (status)
         return status;
     print_report(name, options->operands[0], &report);

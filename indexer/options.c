@@ -272,6 +272,9 @@ static pix_status check(const pix_options *options, uint32_t used, pix_error *er
     for (size_t i = 0; i < options->operand_count; i++)
         if (options->operands[i][0] == '\0')
             return wrong(options, error, "empty argument", "");
+    if (options->output && options->no_use)
+        return wrong(options, error, "--output leaves the current model as it is without",
+                     "--no-use");
     if (options->precision && strcmp(options->precision, "fp32") != 0)
         return wrong(options, error, "--precision can only be fp32, not", options->precision);
     return PIX_OK;

@@ -97,6 +97,7 @@ static void a_wrong_command_line_names_the_bad_word(void **state) {
         {"model frob", "unknown model command 'frob'"},
         {"model use", "missing 'NAME'"},
         {"model import", "missing 'PATH'"},
+        {"model import a --no-use --output b", "as it is without '--no-use'"},
         {"model --db x", "no model command given"},
         {"model list --db x", "not an option of this command: '--db'"},
     };

@@ -210,16 +210,21 @@ static pix_status write_contents(importer *im, void (*progress)(void *context, d
 }
 
 /* A whole file of this version that holds another model is not replaced: only its name is the same.
- */
+ * A path given for a bundled model may be anybody's file, even the weights being read: nothing is
+ * replaced but the same model. */
 static pix_status keep_other_model(const importer *im, pix_error *error) {
     pix_model *there;
     char ours[PIX_SHA256_HEX];
     pix_hex(im->header.fingerprint, PIX_SHA256_BYTES, ours);
-    pix_status status = PIX_OK;
-    if (pix_model_open(im->path, &there, NULL))
+    pix_status status = pix_model_open(im->path, &there, NULL);
+    if (status == PIX_ENOTFOUND || (status && !im->bundle))
         return PIX_OK;
-    if (strcmp(pix_model_fingerprint(there), ours) != 0 &&
-        pix_model_verify_contents(there, NULL) == PIX_OK)
+    bool other = status || strcmp(pix_model_fingerprint(there), ours) != 0;
+    status = PIX_OK;
+    if (other && im->bundle)
+        status =
+            pix_fail(error, PIX_EINVALID, "%s holds something else; remove it first", im->path);
+    else if (other && pix_model_verify_contents(there, NULL) == PIX_OK)
         status = pix_fail(error, PIX_EINVALID,
                           "a different model is named %s: choose another --name, or run: pixgrepd "
                           "model remove %s",

@@ -33,7 +33,7 @@ static bool is_name(const char *name, size_t length) {
     return true;
 }
 
-static pix_status check_name(const char *name, pix_error *error) {
+pix_status pix_library_check_name(const char *name, pix_error *error) {
     if (is_name(name, strlen(name)))
         return PIX_OK;
     return pix_fail(error, PIX_EINVALID,
@@ -57,7 +57,7 @@ static pix_status own_path(const char *name, char **path, pix_error *error) {
 pix_status pix_library_path(const char *name, char **path, pix_error *error) {
     *path = NULL;
     char file[NAME_MAX_BYTES + sizeof extension];
-    pix_status status = check_name(name, error);
+    pix_status status = pix_library_check_name(name, error);
     if (status)
         return status;
     (void)snprintf(file, sizeof file, "%s%s", name, extension);

@@ -8,8 +8,11 @@
 
 #include "core/clip/model.h"
 
-/* Heap path of NAME.pixm in the person's folder.  A name is letters, digits, '.', '_', '@', '+' and
- * '-', not beginning with '.' or '-'; anything else is PIX_EINVALID. */
+/* A name is letters, digits, '.', '_', '@', '+' and '-', not beginning with '.' or '-'; anything
+ * else is PIX_EINVALID. */
+pix_status pix_library_check_name(const char *name, pix_error *error);
+
+/* Heap path of NAME.pixm in the person's folder, of a name that is one. */
 pix_status pix_library_path(const char *name, char **path, pix_error *error);
 
 /* The name a model gets from the file or folder it is imported from ("ViT-B-32.pt" -> "ViT-B-32",

@@ -127,7 +127,14 @@ for place in "$WORK/a" "$WORK/some where/b"; do
     printed "tiny: as built from models/tiny/tiny.pt"
 done
 run pixgrepd model import models/tiny/tiny.pt --output out.pixm
-said 2 "pixgrepd: model import: a different model is named tiny: *"
+said 2 "pixgrepd: model import: out.pixm holds something else; remove it first"
+check "another model is left alone" cmp out.pixm "$tiny"
+run pixgrepd model import models/tiny/tiny.pt --output models/tiny/tiny.pt
+said 2 "pixgrepd: model import: models/tiny/tiny.pt holds something else; remove it first"
+check "the weights are left alone" cmp models/tiny/tiny.pt "$own"
+run pixgrepd model import models/tiny/tiny.pt --name a/b --output new.pixm
+said 2 "pixgrepd: model import: 'a/b' is not a model's name: *"
+check "nothing is left of what was refused" test "$(ls)" = "$(printf 'models\nout.pixm')"
 
 # Damage is found, and the remedy is not an import.
 printf 'spoilt' | dd of="$tiny" bs=1 seek=$(($(stat -c %s "$tiny") / 2)) conv=notrunc status=none

@@ -11,8 +11,9 @@ run env PHOTOS=$'/none\n\xff' bash "$SOURCE/tools/demo"
 said 2 "demo: \$'/none\\\\n\\\\377': no such folder, or it may not be read"
 demo --frob
 said 2 "demo: unknown option --frob"
-mkdir "$WORK/empty"
-demo "$WORK/empty"
+mkdir -p "$WORK/empty" "$WORK/elsewhere/empty"
+cd "$WORK" || exit 1
+CDPATH=$WORK/elsewhere demo empty
 [ "$code" -eq 2 ] || wrong "an empty folder should be an error"
 check "an empty folder is told of" grep -qx "demo: there are no pictures in $WORK/empty" "$WORK/err"
 rm -r "$WORK/out put"

@@ -110,7 +110,7 @@ static void replace(map *x, map y) {
     *x = y;
 }
 
-/* x = relu?(batch norm(convolution(x))) */
+/* x = batch norm(convolution(x)) */
 static void step(const oracle *o, map *x, const char *prefix, const char *conv, const char *norm,
                  size_t out, int kernel, int stride) {
     char name[64];

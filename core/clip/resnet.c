@@ -6,7 +6,7 @@
 
 #include "core/base/bytes.h"
 
-/* Sides and channels of a stage, of the size `size` and the width `width` of the whole. */
+/* Sides and channels of a stage. */
 
 static size_t stage_side(const pix_clip_config *c, int stage) {
     return (size_t)(c->image_size / 4) >> stage;

@@ -19,8 +19,8 @@ typedef struct pix_clip_tensor {
 
 size_t pix_clip_tensor_elements(const pix_clip_tensor *tensor);
 
-/* Those of a .pixm with a configuration of checked sizes: all that the towers read, in name order
- * (so the text tower comes first), as a heap array. */
+/* Those of a .pixm with a configuration of checked sizes, in name order (so the text tower comes
+ * first), as a heap array. */
 pix_status pix_clip_tensors(const pix_clip_config *config, pix_clip_tensor **out, size_t *count,
                             pix_error *error);
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "core/clip/library.h"
+#include "query/classify.h"
 #include "query/crop.h"
 #include "query/embed.h"
 #include "query/encoder.h"
@@ -37,6 +38,12 @@ static pix_status print_hit(void *context, double score, const pix_photo_row *ph
     return PIX_OK;
 }
 
+/* A person reads a table where a script reads lines. */
+static pix_query_format format_for_reader(const pix_query_options *options) {
+    bool person = options->format == PIX_FORMAT_LINES && isatty(STDOUT_FILENO);
+    return person ? PIX_FORMAT_TABLE : options->format;
+}
+
 /* The vector of the query, from a model that has been opened. */
 static pix_status encode_query(pix_model *model, const pix_query_options *options,
                                const pix_expression *expression, float *vector, pix_error *error) {
@@ -59,9 +66,7 @@ static pix_status search_with(pix_model *model, const pix_query_options *options
     int dimension = pix_model_config(model)->embed_dim;
     pix_search *search = NULL;
     pix_bytes note = {0};
-    printing job = {.out = out, .format = options->format, .error = error};
-    if (job.format == PIX_FORMAT_LINES && isatty(STDOUT_FILENO))
-        job.format = PIX_FORMAT_TABLE;
+    printing job = {.out = out, .format = format_for_reader(options), .error = error};
     float *vector = calloc((size_t)dimension, sizeof *vector);
     pix_status status = vector ? PIX_OK : pix_fail_memory(error);
     if (!status)
@@ -141,6 +146,11 @@ static pix_status run(const pix_query_options *options, FILE *out, int *code, pi
     case PIX_QUERY_EMBED:
         status = pix_embed(options, stdin, out, stderr, &count, error);
         *code = batch_code(count, "input");
+        break;
+    case PIX_QUERY_CLASSIFY:
+        status =
+            pix_classify(options, format_for_reader(options), stdin, out, stderr, &count, error);
+        *code = batch_code(count, "picture");
         break;
     case PIX_QUERY_CROP:
         if (isatty(STDOUT_FILENO))

@@ -7,6 +7,7 @@
 
 #include "core/base/bytes.h"
 #include "core/base/threads.h"
+#include "core/clip/prompts.h"
 
 enum { DEFAULT_RESULTS = 10, MAX_CROP_SIZE = 4096, MAX_THREADS = 1024 };
 
@@ -15,6 +16,9 @@ enum {
     OPTION_TOKENIZE = 256,
     OPTION_EMBED,
     OPTION_CROP,
+    OPTION_CLASSIFY,
+    OPTION_TEMPLATES,
+    OPTION_ENSEMBLE,
     OPTION_JSON,
     OPTION_TRUNCATE,
     OPTION_TEXT,
@@ -34,7 +38,8 @@ enum {
     IN_TOKENIZE = 1 << PIX_QUERY_TOKENIZE,
     IN_EMBED = 1 << PIX_QUERY_EMBED,
     IN_CROP = 1 << PIX_QUERY_CROP,
-    IN_ALL = IN_SEARCH | IN_TOKENIZE | IN_EMBED | IN_CROP
+    IN_CLASSIFY = 1 << PIX_QUERY_CLASSIFY,
+    IN_ALL = IN_SEARCH | IN_TOKENIZE | IN_EMBED | IN_CROP | IN_CLASSIFY
 };
 
 /* `value` is what the help calls the value, NULL for an option without one. */
@@ -47,12 +52,19 @@ static const struct {
      IN_ALL},
     {"embed", NULL, "print the vectors of --text TEXT and of picture files", OPTION_EMBED, IN_ALL},
     {"crop", NULL, "write what the model sees of a picture, as PPM", OPTION_CROP, IN_ALL},
-    {"results", "N", "print the N best photos (10)", 'k', IN_SEARCH},
+    {"classify", "LABELS", "print which labels fit pictures: a,b,c or a file of them",
+     OPTION_CLASSIFY, IN_ALL},
+    {"results", "N", "print the N best photos, or labels (10)", 'k', IN_SEARCH | IN_CLASSIFY},
     {"paths", NULL, "print paths only", 'l', IN_SEARCH},
-    {"null", NULL, "print raw paths only, each ended by a NUL byte", '0', IN_SEARCH},
-    {"json", NULL, "one JSON value a line", OPTION_JSON, IN_SEARCH | IN_TOKENIZE | IN_EMBED},
+    {"null", NULL, "print raw paths only, each ended by NUL; or read such from -", '0',
+     IN_SEARCH | IN_EMBED | IN_CLASSIFY},
+    {"json", NULL, "one JSON value a line", OPTION_JSON,
+     IN_SEARCH | IN_TOKENIZE | IN_EMBED | IN_CLASSIFY},
     {"text", "TEXT", "a text to embed; may be repeated", OPTION_TEXT, IN_EMBED},
-    {"truncate", NULL, "cut to the model's context", OPTION_TRUNCATE, IN_TOKENIZE},
+    {"templates", "SET", "short, long, a file, or a template: 'a sketch of a {}.'",
+     OPTION_TEMPLATES, IN_CLASSIFY},
+    {"ensemble", NULL, "the same as --templates short", OPTION_ENSEMBLE, IN_CLASSIFY},
+    {"truncate", NULL, "cut to the model's context", OPTION_TRUNCATE, IN_TOKENIZE | IN_CLASSIFY},
     {"size", "N", "side of the crop in pixels (the model's)", OPTION_SIZE, IN_CROP},
     {"db", "FILE", "the index ($XDG_DATA_HOME/pixgrep/index.db)", OPTION_DB, IN_ALL},
     {"model", "NAME", "a model's name or .pixm file (the current one)", OPTION_MODEL, IN_ALL},
@@ -69,6 +81,7 @@ enum { OPTION_COUNT = sizeof table / sizeof *table };
 void pix_query_options_help(FILE *out) {
     (void)fputs("usage: pixgrep [options] WORDS...           find photos by what they show\n"
                 "       pixgrep [options] ./PICTURE          find photos like this one\n"
+                "       pixgrep --classify LABELS [--ensemble] [--json] FILE...\n"
                 "       pixgrep --embed [--json] [--text TEXT]... [FILE...]\n"
                 "       pixgrep --tokenize [--json] [--truncate] < TEXTS\n"
                 "       pixgrep --crop [--size N] FILE > CROP.ppm\n\n"
@@ -100,6 +113,8 @@ static const char *mode_name(pix_query_mode mode) {
         return "--embed";
     case PIX_QUERY_CROP:
         return "--crop";
+    case PIX_QUERY_CLASSIFY:
+        return "--classify";
     case PIX_QUERY_SEARCH:
     case PIX_QUERY_HELP:
     case PIX_QUERY_VERSION:
@@ -126,14 +141,11 @@ static pix_status set_mode(pix_query_options *options, pix_query_mode mode, pix_
     return PIX_OK;
 }
 
-/* --null asks for paths too, so it goes with --paths; nothing else combines. */
 static pix_status set_format(pix_query_options *options, pix_query_format format,
                              pix_error *error) {
-    bool had_json = options->format == PIX_FORMAT_JSON;
-    if (options->format != PIX_FORMAT_LINES && had_json != (format == PIX_FORMAT_JSON))
+    if (options->format != PIX_FORMAT_LINES && options->format != format)
         return pix_fail(error, PIX_EINVALID, "--json and paths only (-l, -0) exclude each other");
-    if (options->format != PIX_FORMAT_NULL)
-        options->format = format;
+    options->format = format;
     return PIX_OK;
 }
 
@@ -148,12 +160,23 @@ static pix_status apply(pix_query_options *options, int code, const char *word, 
         return set_mode(options, PIX_QUERY_EMBED, error);
     case OPTION_CROP:
         return set_mode(options, PIX_QUERY_CROP, error);
+    case OPTION_CLASSIFY:
+        options->labels = value;
+        status = set_mode(options, PIX_QUERY_CLASSIFY, error);
+        break;
+    case OPTION_TEMPLATES:
+        options->templates = value;
+        break;
+    case OPTION_ENSEMBLE:
+        options->ensemble = true;
+        break;
     case OPTION_JSON:
         return set_format(options, PIX_FORMAT_JSON, error);
     case 'l':
         return set_format(options, PIX_FORMAT_PATHS, error);
     case '0':
-        return set_format(options, PIX_FORMAT_NULL, error);
+        options->null_ended = true;
+        return PIX_OK;
     case 'k':
         status = parse_number(word, value, INT32_MAX, &number, error);
         options->k = (size_t)number;
@@ -195,9 +218,9 @@ static pix_status apply(pix_query_options *options, int code, const char *word, 
     default:
         break;
     }
-    if (value && value[0] == '\0')
+    if (!status && value && value[0] == '\0')
         return pix_fail(error, PIX_EINVALID, "%s: the value is empty", word);
-    return PIX_OK;
+    return status;
 }
 
 /* What getopt's '?' and ':' mean for the word it was reading. */
@@ -210,19 +233,40 @@ static pix_status complain(int result, int code, const char *word, pix_error *er
                     "unknown option '%s' (words that begin with '-' go after '--')", word);
 }
 
-static pix_status check_whole(const pix_query_options *options, const bool *seen,
-                              pix_error *error) {
+/* -0 asks a search for paths too, so it goes with -l. */
+static pix_status check_search(pix_query_options *options, pix_error *error) {
+    if (options->input_count == 0)
+        return pix_fail(error, PIX_EINVALID,
+                        "what shall be searched for?  Give words or a picture");
+    if (!options->null_ended)
+        return PIX_OK;
+    if (options->format == PIX_FORMAT_PATHS)
+        options->format = PIX_FORMAT_LINES;
+    return set_format(options, PIX_FORMAT_NULL, error);
+}
+
+static pix_status check_classify(pix_query_options *options, pix_error *error) {
+    if (options->ensemble && options->templates)
+        return pix_fail(error, PIX_EINVALID, "--ensemble and --templates exclude each other");
+    if (options->ensemble)
+        options->templates = PIX_TEMPLATES_SHORT;
+    if (options->input_count == 0)
+        return pix_fail(error, PIX_EINVALID, "--classify needs pictures after its labels");
+    for (size_t i = 0; i < options->input_count; i++)
+        if (strcmp(options->labels, "-") == 0 && strcmp(options->inputs[i].value, "-") == 0)
+            return pix_fail(error, PIX_EINVALID,
+                            "standard input cannot hold both the labels and the pictures");
+    return PIX_OK;
+}
+
+static pix_status check_whole(pix_query_options *options, const bool *seen, pix_error *error) {
     for (size_t i = 0; i < OPTION_COUNT; i++)
         if (seen[i] && !(table[i].modes & 1 << options->mode))
             return pix_fail(error, PIX_EINVALID, "--%s does not go with %s", table[i].name,
                             mode_name(options->mode));
     switch (options->mode) {
     case PIX_QUERY_SEARCH:
-        if (options->input_count == 0)
-            return pix_fail(error, PIX_EINVALID,
-                            "what shall be searched for?  Give words or a "
-                            "picture");
-        break;
+        return check_search(options, error);
     case PIX_QUERY_TOKENIZE:
         if (options->input_count > 0)
             return pix_fail(error, PIX_EINVALID,
@@ -238,6 +282,8 @@ static pix_status check_whole(const pix_query_options *options, const bool *seen
             return pix_fail(error, PIX_EINVALID, "--crop needs one file, not %zu",
                             options->input_count);
         break;
+    case PIX_QUERY_CLASSIFY:
+        return check_classify(options, error);
     case PIX_QUERY_HELP:
     case PIX_QUERY_VERSION:
         break;

@@ -17,6 +17,7 @@ typedef enum pix_query_mode {
     PIX_QUERY_TOKENIZE,
     PIX_QUERY_EMBED,
     PIX_QUERY_CROP,
+    PIX_QUERY_CLASSIFY,
     PIX_QUERY_HELP,
     PIX_QUERY_VERSION
 } pix_query_mode;
@@ -39,9 +40,13 @@ typedef struct pix_query_options {
     pix_query_mode mode;
     pix_query_format format;
     const char *database, *model, *vocabulary; /* NULL: the default one */
+    const char *labels;                        /* of --classify */
+    const char *templates; /* as for pix_templates_open; --ensemble is the short set */
     bool exact, ignore_rotation, truncate;
-    int threads; /* at least 1 */
-    int size;    /* of --crop in pixels; 0: the model's */
+    bool ensemble;   /* --ensemble was given */
+    bool null_ended; /* -0: paths end with NUL, written or read */
+    int threads;     /* at least 1 */
+    int size;        /* of --crop in pixels; 0: the model's */
     size_t k;
     pix_query_input *inputs; /* values belong to argv */
     size_t input_count;

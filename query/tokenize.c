@@ -1,12 +1,10 @@
 #include "query/tokenize.h"
 
-#include <errno.h>
 #include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/types.h>
 
 #include "core/base/json.h"
+#include "core/base/lines.h"
 #include "query/vocabulary.h"
 
 /* The value of "\uXXXX" at `text`, -1 when there is no such escape. */
@@ -115,25 +113,17 @@ pix_status pix_tokenize(const pix_query_options *options, FILE *in, FILE *out, s
     pix_status status = pix_query_vocabulary_choose(options, &job.vocabulary, error);
     if (status)
         return status;
-    char *line = NULL;
-    size_t capacity = 0;
-    while (!status && !ferror(out)) {
-        errno = 0;
-        ssize_t length = getline(&line, &capacity, in);
-        if (length < 0) {
-            if (!feof(in))
-                status = pix_fail_errno(error, "cannot read standard input");
+    pix_bytes line = {0};
+    bool more = true;
+    while (!status && more && !ferror(out)) {
+        status = pix_line_read(in, '\n', "standard input", &line, &more, error);
+        if (status || !more)
             break;
-        }
-        size_t size = (size_t)length;
-        if (line[size - 1] == '\n')
-            size--;
-        status = options->format == PIX_FORMAT_JSON ? json_line(&job, line, size, failed)
-                                                    : plain_line(&job, line, size);
-        if (status)
+        if (options->format == PIX_FORMAT_JSON ? json_line(&job, line.data, line.size, failed)
+                                               : plain_line(&job, line.data, line.size))
             status = pix_fail_memory(error);
     }
-    free(line);
+    pix_bytes_free(&line);
     pix_ids_free(&job.ids);
     pix_query_vocabulary_close(&job.vocabulary);
     return status;

@@ -114,6 +114,42 @@ static void null_asks_for_paths(void **state) {
     pix_query_options_free(&options);
 }
 
+/* Where lists of paths are read, -0 is about them and leaves the output alone. */
+static void null_may_be_how_a_list_is_read(void **state) {
+    (void)state;
+    pix_query_options options;
+    pix_error error;
+    assert_ok(PARSE("--embed", "-0", "--json", "-"), &error);
+    assert_int_equal(options.format, PIX_FORMAT_JSON);
+    assert_true(options.null_ended);
+    pix_query_options_free(&options);
+    assert_ok(PARSE("-0", "--classify", "a,b", "-"), &error);
+    assert_int_equal(options.format, PIX_FORMAT_LINES);
+    assert_true(options.null_ended);
+    pix_query_options_free(&options);
+}
+
+static void labels_and_templates_are_taken(void **state) {
+    (void)state;
+    pix_query_options options;
+    pix_error error;
+    assert_ok(PARSE("a.jpg", "--classify", "cat,dog", "-k", "3", "--truncate", "b.jpg"), &error);
+    assert_int_equal(options.mode, PIX_QUERY_CLASSIFY);
+    assert_string_equal(options.labels, "cat,dog");
+    assert_null(options.templates);
+    assert_int_equal(options.k, 3);
+    assert_int_equal(options.input_count, 2);
+    assert_true(options.truncate);
+    pix_query_options_free(&options);
+    assert_ok(PARSE("--classify=l.txt", "--templates", "{}", "a.jpg"), &error);
+    assert_string_equal(options.templates, "{}");
+    pix_query_options_free(&options);
+    assert_ok(PARSE("--classify", "-", "--ensemble", "a.jpg"), &error);
+    assert_string_equal(options.labels, "-");
+    assert_string_equal(options.templates, "short");
+    pix_query_options_free(&options);
+}
+
 static void help_wins_over_what_comes_after_it(void **state) {
     (void)state;
     pix_query_options options;
@@ -153,9 +189,18 @@ static void numbers_are_whole_and_in_range(void **state) {
 static void what_contradicts_is_refused(void **state) {
     (void)state;
     REFUSED("--embed and --crop exclude each other", "--embed", "--crop", "f");
+    REFUSED("--embed and --classify exclude each other", "--embed", "--classify", "a,b", "f");
+    REFUSED("--ensemble and --templates exclude each other", "--classify", "a,b", "f", "--ensemble",
+            "--templates", "long");
+    REFUSED("both the labels and the pictures", "--classify", "-", "f", "-");
+    REFUSED("--ensemble does not go with a search", "--ensemble", "w");
+    REFUSED("--templates does not go with --embed", "--embed", "f", "--templates", "long");
+    REFUSED("--null does not go with --tokenize", "--tokenize", "-0");
+    REFUSED("--paths does not go with --classify", "--classify", "a,b", "f", "-l");
     REFUSED("--embed is given twice", "--embed", "f", "--embed");
     REFUSED("--json and paths only", "--json", "-l", "w");
     REFUSED("--json and paths only", "-0", "--json", "w");
+    REFUSED("--json and paths only", "--json", "-l", "-0", "w");
     REFUSED("--results does not go with --embed", "-k", "3", "--embed", "f");
     REFUSED("--paths does not go with --tokenize", "-l", "--tokenize");
     REFUSED("--json does not go with --crop", "--crop", "f", "--json");
@@ -170,6 +215,9 @@ static void each_mode_wants_its_own_words(void **state) {
     REFUSED("--embed needs", "--embed");
     REFUSED("--crop needs one file, not 0", "--crop");
     REFUSED("--crop needs one file, not 2", "--crop", "a", "b");
+    REFUSED("--classify needs pictures", "--classify", "a,b");
+    REFUSED("option '--classify' needs a value", "--classify");
+    REFUSED("--classify: the value is empty", "--classify", "", "f");
     REFUSED("'w': --tokenize reads", "--tokenize", "w");
 }
 
@@ -181,11 +229,12 @@ static void the_help_names_every_option(void **state) {
     assert_non_null(out);
     pix_query_options_help(out);
     assert_int_equal(fclose(out), 0);
-    static const char *const names[] = {"--tokenize",  "--embed",    "--crop",    "-k, --results N",
-                                        "-l, --paths", "-0, --null", "--json",    "--text",
-                                        "--size",      "--db",       "--model",   "--vocab",
-                                        "--exact",     "--help",     "--version", "--no-autorotate",
-                                        "--precision", "--threads",  "--truncate"};
+    static const char *const names[] = {
+        "--tokenize",      "--embed",     "--crop",    "-k, --results N", "-l, --paths",
+        "-0, --null",      "--json",      "--text",    "--size",          "--db",
+        "--model",         "--vocab",     "--exact",   "--help",          "--version",
+        "--no-autorotate", "--precision", "--threads", "--truncate",      "--classify",
+        "--templates",     "--ensemble"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strstr(text, names[i]))
             fail_msg("the help does not name %s", names[i]);
@@ -199,6 +248,8 @@ int main(void) {
         cmocka_unit_test(texts_and_files_keep_their_order),
         cmocka_unit_test(every_common_option_is_taken),
         cmocka_unit_test(null_asks_for_paths),
+        cmocka_unit_test(null_may_be_how_a_list_is_read),
+        cmocka_unit_test(labels_and_templates_are_taken),
         cmocka_unit_test(help_wins_over_what_comes_after_it),
         cmocka_unit_test(a_bad_word_is_named),
         cmocka_unit_test(numbers_are_whole_and_in_range),

@@ -1,0 +1,217 @@
+#include "query/classify.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/json.h"
+#include "core/base/threads.h"
+#include "core/clip/library.h"
+#include "core/clip/prompts.h"
+#include "core/tensor/dot.h"
+#include "query/batch.h"
+#include "query/ensemble.h"
+#include "query/labels.h"
+#include "query/print.h"
+
+/* How far the labels are is shown when they take so long, and then so often. */
+static const int64_t PATIENCE_NS = 1000000000, REDRAW_NS = 200000000;
+
+typedef struct choice {
+    size_t label;
+    double score, probability;
+} choice;
+
+typedef struct classifying {
+    const pix_query_options *options;
+    pix_query_format format;
+    pix_list labels, templates;
+    pix_encoder *encoder;
+    double logit_scale;
+    size_t dimension;
+    float *vectors;        /* [labels, dimension], unit */
+    choice *choices;       /* [labels]: of the picture at hand */
+    pix_bytes path, label; /* escaped */
+    FILE *out, *notes;
+    size_t failed;
+} classifying;
+
+/* For a person only: thousands of labels take minutes. */
+static void show_progress(const classifying *job, size_t done) {
+    char part[32], whole[32];
+    (void)fprintf(job->notes, "\r%s of %s labels encoded\033[K",
+                  pix_format_count((int64_t)done, part),
+                  pix_format_count((int64_t)job->labels.count, whole));
+    (void)fflush(job->notes);
+}
+
+static pix_status encode_labels(classifying *job, pix_error *error) {
+    bool person = isatty(fileno(job->notes)), shown = false;
+    int64_t due_ns = pix_now_ns() + PATIENCE_NS;
+    pix_status status = PIX_OK;
+    for (size_t i = 0; i < job->labels.count && !status; i++) {
+        const char *label = job->labels.entries[i].text;
+        status = pix_ensemble_encode(job->encoder, &job->templates, label, job->options->truncate,
+                                     job->vectors + i * job->dimension, error);
+        if (status == PIX_ELIMIT)
+            status = pix_error_prefix(error, "label '%s'", label);
+        if (person && pix_now_ns() >= due_ns) {
+            show_progress(job, i + 1);
+            due_ns = pix_now_ns() + REDRAW_NS;
+            shown = true;
+        }
+    }
+    if (shown)
+        (void)fputs("\r\033[K", job->notes);
+    return status;
+}
+
+static int compare_choices(const void *left, const void *right) {
+    const choice *a = left, *b = right;
+    if (a->score != b->score)
+        return a->score > b->score ? -1 : 1;
+    return a->label < b->label ? -1 : a->label > b->label;
+}
+
+/* Scores and probabilities of all labels, best first. */
+static void choose(classifying *job, const float *vector) {
+    choice *choices = job->choices;
+    size_t count = job->labels.count;
+    for (size_t i = 0; i < count; i++)
+        choices[i] =
+            (choice){.label = i,
+                     .score = pix_dot(vector, job->vectors + i * job->dimension, job->dimension)};
+    qsort(choices, count, sizeof *choices, compare_choices);
+    double sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        choices[i].probability = exp(job->logit_scale * (choices[i].score - choices[0].score));
+        sum += choices[i].probability;
+    }
+    for (size_t i = 0; i < count; i++)
+        choices[i].probability /= sum;
+}
+
+static void print_json(const classifying *job, const pix_batch_input *picture, size_t count) {
+    (void)fputs("{", job->out);
+    pix_json_bytes(job->out, "path", picture->value, strlen(picture->value));
+    if (!picture->vector) {
+        (void)fputs(",\"error\":", job->out);
+        pix_json_string(job->out, picture->error.text, strlen(picture->error.text));
+        (void)fputs("}\n", job->out);
+        return;
+    }
+    (void)fputs(",\"labels\":[", job->out);
+    for (size_t i = 0; i < count; i++) {
+        const char *label = job->labels.entries[job->choices[i].label].text;
+        (void)fputs(i == 0 ? "{\"label\":" : ",{\"label\":", job->out);
+        pix_json_string(job->out, label, strlen(label));
+        (void)fputs(",\"probability\":", job->out);
+        pix_json_number(job->out, job->choices[i].probability);
+        (void)fputs(",\"score\":", job->out);
+        pix_json_number(job->out, job->choices[i].score);
+        (void)fputs("}", job->out);
+    }
+    (void)fputs("]}\n", job->out);
+}
+
+/* Replaces *out by the text with its control bytes escaped. */
+static pix_status escape(pix_bytes *out, const char *text) {
+    pix_bytes_clear(out);
+    return pix_bytes_reserve(out, 0) ? PIX_ENOMEM
+                                     : pix_bytes_append_escaped(out, text, strlen(text));
+}
+
+static pix_status print_plain(classifying *job, const pix_batch_input *picture, size_t count) {
+    bool table = job->format == PIX_FORMAT_TABLE;
+    if (escape(&job->path, picture->value))
+        return PIX_ENOMEM;
+    const char *path = job->path.data;
+    if (!picture->vector) {
+        if (!table)
+            (void)fprintf(job->out, "%s\t\t\n", path);
+        (void)fprintf(job->notes, "pixgrep: %s: %s\n", path, picture->error.text);
+        return PIX_OK;
+    }
+    if (table)
+        (void)fprintf(job->out, "%s\n", path);
+    for (size_t i = 0; i < count; i++) {
+        const choice *chosen = &job->choices[i];
+        if (escape(&job->label, job->labels.entries[chosen->label].text))
+            return PIX_ENOMEM;
+        if (table)
+            (void)fprintf(job->out, "%8.2f %%  %s\n", 100 * chosen->probability, job->label.data);
+        else
+            (void)fprintf(job->out, "%s\t%.6f\t%s\n", path, chosen->probability, job->label.data);
+    }
+    return PIX_OK;
+}
+
+static pix_status print_picture(void *context, pix_batch_input *picture, pix_error *error) {
+    classifying *job = context;
+    size_t count = job->labels.count < job->options->k ? job->labels.count : job->options->k;
+    if (picture->vector)
+        choose(job, picture->vector);
+    else
+        job->failed++;
+    if (job->format == PIX_FORMAT_JSON)
+        print_json(job, picture, count);
+    else if (print_plain(job, picture, count))
+        return pix_fail_memory(error);
+    return PIX_OK;
+}
+
+static pix_status open_lists(classifying *job, FILE *in, pix_error *error) {
+    pix_bytes note = {0};
+    pix_status status = pix_labels_open(job->options->labels, in, &job->labels, &note, error);
+    if (!status && note.size > 0)
+        (void)fprintf(job->notes, "pixgrep: %s\n", note.data);
+    if (!status)
+        status = pix_templates_open(job->options->templates, &job->templates, error);
+    pix_bytes_free(&note);
+    return status;
+}
+
+static pix_status classify_with(classifying *job, pix_model *model, FILE *in, pix_error *error) {
+    int size = pix_batch_size(job->options, model);
+    size_t values;
+    job->logit_scale = (double)pix_model_config(model)->logit_scale;
+    job->dimension = (size_t)pix_model_config(model)->embed_dim;
+    if (!pix_size_multiply(job->labels.count, job->dimension, &values))
+        return pix_fail_memory(error);
+    job->vectors = calloc(values, sizeof *job->vectors);
+    job->choices = calloc(job->labels.count, sizeof *job->choices);
+    if (!job->vectors || !job->choices)
+        return pix_fail_memory(error);
+    pix_status status = pix_encoder_new(model, job->options, size, &job->encoder, error);
+    if (!status)
+        status = encode_labels(job, error);
+    if (!status)
+        status = pix_batch_run(job->options, job->encoder, size, in, job->out, print_picture, job,
+                               error);
+    pix_encoder_free(job->encoder);
+    return status;
+}
+
+pix_status pix_classify(const pix_query_options *options, pix_query_format format, FILE *in,
+                        FILE *out, FILE *notes, size_t *failed, pix_error *error) {
+    *failed = 0;
+    classifying job = {.options = options, .format = format, .out = out, .notes = notes};
+    pix_model *model = NULL;
+    pix_status status = open_lists(&job, in, error);
+    if (!status)
+        status = pix_library_open(options->model, &model, error);
+    if (!status) {
+        pix_print_notice(notes, options, model);
+        status = classify_with(&job, model, in, error);
+    }
+    *failed = job.failed;
+    pix_model_close(model);
+    free(job.vectors);
+    free(job.choices);
+    pix_bytes_free(&job.path);
+    pix_bytes_free(&job.label);
+    pix_list_free(&job.labels);
+    pix_list_free(&job.templates);
+    return status;
+}

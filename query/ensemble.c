@@ -12,9 +12,9 @@ static pix_status encode_prompt(pix_encoder *encoder, const char *template, cons
     pix_status status = pix_encoder_text(encoder, prompt->data, prompt->size, vector, cut, error);
     if (!status && cut->count > 0 && !truncate)
         status = pix_fail(error, PIX_ELIMIT,
-                          "too long for the model by %zu tokens in '%s'; shorten it, or let it be "
+                          "too long for the model by %zu token%s in '%s'; shorten it, or let it be "
                           "cut with --truncate",
-                          cut->count, template);
+                          cut->count, cut->count == 1 ? "" : "s", template);
     return status;
 }
 

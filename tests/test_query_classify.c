@@ -323,7 +323,7 @@ static void a_label_past_the_context_is_refused_or_cut(void **state) {
     classify(&options, "", &run);
     assert_int_equal(run.status, PIX_ELIMIT);
     assert_string_equal(run.error.text,
-                        "label 'abcdefghklmnpq': too long for the model by 1 tokens in 'a {}'; "
+                        "label 'abcdefghklmnpq': too long for the model by 1 token in 'a {}'; "
                         "shorten it, or let it be cut with --truncate");
     assert_string_equal(run.out, "");
     end_run(&run);

@@ -27,6 +27,12 @@ said 2 "pixgrep: -k: 'ten' is not a number from 1*"
 run pixgrep --embed --tokenize
 said 2 "pixgrep: --embed and --tokenize exclude each other*"
 
+run pixgrep --classify cat,dog
+said 2 "pixgrep: --classify needs pictures after its labels; see pixgrep --help"
+
+run pixgrep --classify - - --ensemble --templates long
+said 2 "pixgrep: --ensemble and --templates exclude each other*"
+
 run pixgrep $'--a\nb\e[1m'
 said 2 "pixgrep: unknown option '--a\\\\nb\\\\x1b\[1m'*"
 

@@ -31,6 +31,7 @@ CLIPART = Path("/usr/share/openclipart/svg")
 BACKGROUNDS = Path("/usr/share/backgrounds/mate/nature")
 ICON_SETS = ["noto", "noto-v1", "twemoji", "fluent-emoji-flat", "fluent-emoji", "emojione", "fxemoji", "streamline-emojis"]
 HELD_OUT_MAKER, HELD_OUT_DRAWINGS, HELD_OUT_STAMPS = "twemoji", 300, 140
+STAMP = 6.0  # how often a stamp is drawn beside another picture: they are the only photographs
 
 # Nothing a person would search for, or too many alike.
 CLIPART_SKIPPED = re.compile(r"shapes/|special/|computer/(icons|buttons)/|buttons/|logos/|map_symbols|/led/|unsorted/.*(text|logo)")
@@ -121,7 +122,7 @@ def stamps():
             if path.exists() and not (letter and suffix == ".svg"):
                 name = re.sub(r"[_-]+", " ", stem)
                 names = [caption] + [name] * (re.fullmatch("[a-z ]{4,}", name) is not None)
-                weight = 0.5 if "/symbols/" in str(path) else 3.0
+                weight = 0.5 if "/symbols/" in str(path) else STAMP
                 yield item("stamps" + suffix.replace(".", "-"), names, folder_words(path, STAMPS), key=plain(caption),
                            weight=weight, path=str(path)), path.read_bytes()
 
@@ -233,7 +234,7 @@ def hold_out(items, pictures):
     chooser = random.Random(7)
     drawings = [n for n, i in enumerate(items) if i["source"] == HELD_OUT_MAKER and not i["names"][0].startswith("flag of")]
     held = set(chooser.sample(sorted({items[n]["key"] for n in drawings}), HELD_OUT_DRAWINGS))
-    photos = [n for n, i in enumerate(items) if i["source"] == "stamps-png" and i["weight"] == 3.0]
+    photos = [n for n, i in enumerate(items) if i["source"] == "stamps-png" and i["weight"] == STAMP]
     held |= set(chooser.sample(sorted({items[n]["key"] for n in photos}), HELD_OUT_STAMPS))
     test = []
     for source, split in ((HELD_OUT_MAKER, "test drawings"), ("stamps", "test stamps")):

@@ -67,9 +67,16 @@ static pix_status bundle(const pix_options *options, const char *name, pix_error
     return PIX_OK;
 }
 
+/* What is in use goes on being so.  An own model called like the bundled one that stood in takes
+ * its name, so then nothing is. */
+static pix_status keep(const char *in_use, const char *imported, pix_error *error) {
+    return in_use && strcmp(in_use, imported) != 0 ? pix_library_keep(in_use, error) : PIX_OK;
+}
+
 static pix_status import(const pix_options *options, const char *name, pix_error *error) {
     const char *source = options->operands[0];
-    char *path = NULL;
+    char *path = NULL, *in_use;
+    (void)pix_library_in_use(&in_use, NULL); /* a spoilt choice keeps nobody from importing */
     pix_import_report report;
     bool draw = isatty(STDERR_FILENO) != 0;
     pix_status status = pix_library_path(name, &path, error);
@@ -78,8 +85,8 @@ static pix_status import(const pix_options *options, const char *name, pix_error
                                   draw ? draw_import : NULL, NULL, &report, error);
     if (draw)
         (void)fputs("\r\033[K", stderr);
-    if (!status && !options->no_use)
-        status = pix_library_use(name, error);
+    if (!status)
+        status = options->no_use ? keep(in_use, name, error) : pix_library_use(name, error);
     if (!status) {
         print_report(name, source, &report);
         print_no_vocabulary(&report);
@@ -87,6 +94,7 @@ static pix_status import(const pix_options *options, const char *name, pix_error
                                      : "  now the current model\n",
                      name);
     }
+    free(in_use);
     free(path);
     return status;
 }

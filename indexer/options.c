@@ -126,7 +126,7 @@ static const char *const help_texts[] = {
         "\n"
         "  --vocab FILE          the byte pair merges, when they are not beside the weights\n"
         "  --name NAME           what to call the model (default: the file's or folder's name)\n"
-        "  --no-use              leave the current model as it is\n"
+        "  --no-use              leave the model in use as it is\n"
         "  --output FILE         only write the .pixm there, for others: PATH is kept as written\n",
     [PIX_COMMAND_MODEL_LIST] = "usage: pixgrepd model list\n"
                                "\n"

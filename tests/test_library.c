@@ -356,6 +356,18 @@ static void tiny_stands_in_until_a_model_is_imported(void **state) {
     assert_in_use("tiny", true);
 }
 
+static void what_stood_in_can_be_kept(void **state) {
+    (void)state;
+    pix_error error;
+    bundle_model("tiny");
+    add_model("one");
+    assert_ok(pix_library_keep("tiny", &error), &error);
+    assert_in_use("tiny", false);
+    assert_ok(pix_library_use("one", &error), &error);
+    assert_ok(pix_library_keep("tiny", &error), &error);
+    assert_in_use("one", false);
+}
+
 static void a_bundled_model_that_was_chosen_is_not_told_of(void **state) {
     (void)state;
     pix_error error;
@@ -428,6 +440,7 @@ int main(int argc, char **argv) {
                                         remove_bundled),
         cmocka_unit_test_setup_teardown(tiny_stands_in_until_a_model_is_imported, empty_library,
                                         remove_bundled),
+        cmocka_unit_test_setup_teardown(what_stood_in_can_be_kept, empty_library, remove_bundled),
         cmocka_unit_test_setup_teardown(a_bundled_model_that_was_chosen_is_not_told_of,
                                         empty_library, remove_bundled),
         cmocka_unit_test_setup_teardown(without_a_home_there_is_still_the_bundled_model,

@@ -338,6 +338,15 @@ pix_status pix_library_use(const char *name, pix_error *error) {
     return status ? status : write_current(name, error);
 }
 
+pix_status pix_library_keep(const char *name, pix_error *error) {
+    char *current;
+    pix_status status = pix_library_current(&current, error);
+    if (!status && !current)
+        status = pix_library_use(name, error);
+    free(current);
+    return status;
+}
+
 static pix_status remove_current(pix_error *error) {
     char *path;
     pix_status status = own_path("current", &path, error);

@@ -31,6 +31,11 @@ bool pix_library_is_bundled(const pix_model *model);
 const char *pix_library_notice(const char *name, const pix_model *model);
 
 pix_status pix_library_use(const char *name, pix_error *error);
+
+/* Chooses a model unless one has been chosen: what stood in for one stays in use although others
+ * have been imported since. */
+pix_status pix_library_keep(const char *name, pix_error *error);
+
 /* The chosen model's name in heap memory; *name = NULL when none is.  Without HOME, and so without
  * a place to keep a choice, PIX_ENOTFOUND. */
 pix_status pix_library_current(char **name, pix_error *error);

@@ -98,16 +98,33 @@ said 0 ""
 printed "tiny: as built from models/tiny/tiny.pt
 vit-p32: as imported, and so is the file it came from"
 must pixgrepd model remove vit-p32
+
+# --no-use: what is in use stays so, though it only stood in.
 must pixgrepd model import "$own" --no-use
-run pixgrep a dog
-said 2 "pixgrep: no model has been chosen; run: pixgrepd model use NAME (there is vit-p32)"
+printed "*not current: pixgrepd model use vit-p32"
+run pixgrepd model list
+printed "\* tiny	*	bundled
+  vit-p32	*"
+run pixgrep -k 2 a dog
+said 0 ""
+check "tiny still answers" cmp "$WORK/out" "$WORK/answer"
+must pixgrepd model use vit-p32
+must pixgrepd model import "$own" --name second --no-use
+check "a choice stays" test "$(cat "$XDG_DATA_HOME/pixgrep/models/current")" = vit-p32
+must pixgrepd model remove second
 must pixgrepd model import "$own" --name tiny
 run pixgrepd model list
 printed "\* tiny	*
   vit-p32	*"
 check "a model of one's own may be called tiny" test "$(grep -c bundled "$WORK/out")" -eq 0
 must pixgrepd model remove tiny
+run pixgrep a dog
+said 2 "pixgrep: no model has been chosen; run: pixgrepd model use NAME (there is vit-p32)"
 must pixgrepd model remove vit-p32
+must pixgrepd model import "$own" --name tiny --no-use
+run pixgrep a dog
+said 2 "pixgrep: no model has been chosen; run: pixgrepd model use NAME (there is tiny)"
+must pixgrepd model remove tiny
 run pixgrep -k 2 a dog
 said 0 "pixgrep: $notice"
 check "back to tiny" cmp "$WORK/out" "$WORK/answer"

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "core/base/files.h"
+#include "core/base/json.h"
 #include "core/clip/library.h"
 #include "indexer/commands.h"
 #include "indexer/format.h"
@@ -110,26 +111,52 @@ pix_exit pix_command_model_import(const pix_options *options, pix_error *error) 
 
 typedef struct model_list {
     const char *in_use; /* NULL: none */
-    bool broken;
+    bool json, broken;
 } model_list;
 
-static pix_status print_model(void *context, const char *name) {
-    model_list *list = context;
-    bool in_use = list->in_use && strcmp(name, list->in_use) == 0;
-    pix_model *model;
-    pix_error error;
+static const char *boolean(bool value) {
+    return value ? "true" : "false";
+}
+
+/* `model` is NULL when it cannot be opened, and `trouble` says why. */
+static void print_model_json(const char *name, bool in_use, const pix_model *model,
+                             const char *trouble) {
+    (void)fputs("{\"name\":", stdout);
+    pix_json_text(stdout, name);
+    (void)printf(",\"current\":%s,\"bundled\":%s,\"text\":%s,\"fingerprint\":", boolean(in_use),
+                 model ? boolean(pix_library_is_bundled(model)) : "null",
+                 model ? boolean(pix_model_has_text(model, NULL)) : "null");
+    pix_json_text(stdout, model ? pix_model_fingerprint(model) : NULL);
+    (void)fputs(",\"source_sha256\":", stdout);
+    pix_json_text(stdout, model ? pix_model_source_sha256(model) : NULL);
+    (void)fputs(",\"error\":", stdout);
+    pix_json_text(stdout, trouble);
+    (void)fputs("}\n", stdout);
+}
+
+static void print_model(const char *name, bool in_use, const pix_model *model,
+                        const char *trouble) {
     (void)printf("%c %s\t", in_use ? '*' : ' ', name);
-    if (pix_library_open(name, &model, &error)) {
-        list->broken = true;
+    if (!model) {
         (void)fputs("cannot be used: ", stdout);
-        pix_print_path(stdout, error.text);
+        pix_print_path(stdout, trouble);
         (void)putchar('\n');
-        return PIX_OK;
+        return;
     }
     const pix_clip_config *config = pix_model_config(model);
     (void)printf("%d pixels\t%d numbers\t%s\t%.12s%s\n", config->image_size, config->embed_dim,
                  pix_model_has_text(model, NULL) ? "text and pictures" : "pictures only",
                  pix_model_fingerprint(model), pix_library_is_bundled(model) ? "\tbundled" : "");
+}
+
+static pix_status list_model(void *context, const char *name) {
+    model_list *list = context;
+    bool in_use = list->in_use && strcmp(name, list->in_use) == 0;
+    pix_model *model;
+    pix_error error;
+    pix_status status = pix_library_open(name, &model, &error);
+    list->broken = list->broken || status;
+    (list->json ? print_model_json : print_model)(name, in_use, model, status ? error.text : NULL);
     pix_model_close(model);
     return PIX_OK;
 }
@@ -147,11 +174,10 @@ static pix_status check_in_use(pix_error *error) {
 }
 
 pix_exit pix_command_model_list(const pix_options *options, pix_error *error) {
-    (void)options;
     char *in_use;
     (void)pix_library_in_use(&in_use, NULL); /* check_in_use tells of trouble, after the list */
-    model_list list = {.in_use = in_use};
-    pix_status status = pix_library_list(print_model, &list, error);
+    model_list list = {.in_use = in_use, .json = options->json};
+    pix_status status = pix_library_list(list_model, &list, error);
     free(in_use);
     if (!status)
         status = check_in_use(error);
@@ -169,36 +195,43 @@ pix_exit pix_command_model_remove(const pix_options *options, pix_error *error) 
 }
 
 /* What verifying has found right. */
-static void print_verified(const char *name, const pix_model *model, bool source_checked) {
+static void print_verified(const char *name, const pix_model *model, bool no_source,
+                           bool source_checked) {
     (void)printf("%s: ", name);
     if (pix_model_source(model)[0] != '/') {
         (void)fputs("as built from ", stdout);
         pix_print_path(stdout, pix_model_source(model));
     } else {
-        (void)fputs(source_checked ? "as imported, and so is the file it came from"
-                                   : "as imported (the file it came from is gone)",
+        (void)fputs(no_source        ? "as imported"
+                    : source_checked ? "as imported, and so is the file it came from"
+                                     : "as imported (the file it came from is gone)",
                     stdout);
     }
     (void)putchar('\n');
 }
 
-static pix_status verify(const char *name, pix_error *error) {
+static pix_status verify(const char *name, bool no_source, pix_error *error) {
     pix_model *model;
     bool source_checked = false;
     pix_status status = pix_library_open(name, &model, error);
     if (!status)
-        status = pix_model_verify(model, &source_checked, error);
+        status = no_source ? pix_model_verify_contents(model, error)
+                           : pix_model_verify(model, &source_checked, error);
     if (!status)
-        print_verified(name, model, source_checked);
+        print_verified(name, model, no_source, source_checked);
     pix_model_close(model);
     return status;
 }
 
+typedef struct verification {
+    bool no_source, broken;
+} verification;
+
 static pix_status verify_next(void *context, const char *name) {
-    bool *broken = context;
+    verification *all = context;
     pix_error error;
-    if (verify(name, &error)) {
-        *broken = true;
+    if (verify(name, all->no_source, &error)) {
+        all->broken = true;
         (void)printf("%s: ", name);
         pix_print_path(stdout, error.text);
         (void)putchar('\n');
@@ -206,18 +239,19 @@ static pix_status verify_next(void *context, const char *name) {
     return PIX_OK;
 }
 
-static pix_status verify_all(pix_error *error) {
-    bool broken = false;
-    pix_status status = pix_library_list(verify_next, &broken, error);
+static pix_status verify_all(bool no_source, pix_error *error) {
+    verification all = {.no_source = no_source};
+    pix_status status = pix_library_list(verify_next, &all, error);
     if (!status)
         status = check_in_use(error);
-    if (!status && broken)
+    if (!status && all.broken)
         status = pix_fail(error, PIX_EFORMAT, "not every model is as it was imported");
     return status;
 }
 
 pix_exit pix_command_model_verify(const pix_options *options, pix_error *error) {
-    pix_status status =
-        options->operand_count > 0 ? verify(options->operands[0], error) : verify_all(error);
+    pix_status status = options->operand_count > 0
+                            ? verify(options->operands[0], options->no_source, error)
+                            : verify_all(options->no_source, error);
     return status ? PIX_EXIT_ERROR : PIX_EXIT_OK;
 }

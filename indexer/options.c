@@ -30,11 +30,12 @@ static const struct option {
     {"--model", TEXT, BIT(INDEX), FIELD(model)},
     {"--quiet", FLAG, BIT(INDEX), FIELD(quiet)},
     {"--verbose", FLAG, BIT(STATUS), FIELD(verbose)},
-    {"--json", FLAG, BIT(STATUS) | BIT(ROOTS) | BIT(FAILURES), FIELD(json)},
+    {"--json", FLAG, BIT(STATUS) | BIT(ROOTS) | BIT(FAILURES) | BIT(MODEL_LIST), FIELD(json)},
     {"--vocab", TEXT, BIT(MODEL_IMPORT), FIELD(vocabulary)},
     {"--name", TEXT, BIT(MODEL_IMPORT), FIELD(name)},
     {"--no-use", FLAG, BIT(MODEL_IMPORT), FIELD(no_use)},
     {"--output", TEXT, BIT(MODEL_IMPORT), FIELD(output)},
+    {"--no-source", FLAG, BIT(MODEL_VERIFY), FIELD(no_source)},
 #undef FIELD
 };
 
@@ -114,9 +115,9 @@ static const char *const help_texts[] = {
                              "They are tried again when they change.\n",
     [PIX_COMMAND_MODEL] = "usage: pixgrepd model import PATH [--vocab FILE] [--name NAME] "
                           "[--no-use | --output FILE]\n"
-                          "       pixgrepd model list\n"
+                          "       pixgrepd model list [--json]\n"
                           "       pixgrepd model use NAME\n"
-                          "       pixgrepd model verify [NAME]\n"
+                          "       pixgrepd model verify [--no-source] [NAME]\n"
                           "       pixgrepd model remove NAME\n",
     [PIX_COMMAND_MODEL_IMPORT] =
         "usage: pixgrepd model import PATH [--vocab FILE] [--name NAME] [--no-use | --output "
@@ -128,7 +129,7 @@ static const char *const help_texts[] = {
         "  --name NAME           what to call the model (default: the file's or folder's name)\n"
         "  --no-use              leave the model in use as it is\n"
         "  --output FILE         only write the .pixm there, for others: PATH is kept as written\n",
-    [PIX_COMMAND_MODEL_LIST] = "usage: pixgrepd model list\n"
+    [PIX_COMMAND_MODEL_LIST] = "usage: pixgrepd model list [--json]\n"
                                "\n"
                                "The imported models and those bundled with pixgrep; the one in use "
                                "has a '*'.\n",
@@ -136,10 +137,12 @@ static const char *const help_texts[] = {
                               "\n"
                               "Makes a model the current one.\n",
     [PIX_COMMAND_MODEL_VERIFY] =
-        "usage: pixgrepd model verify [NAME]\n"
+        "usage: pixgrepd model verify [--no-source] [NAME]\n"
         "\n"
         "Checks a model's file against its checksums, and the weights it was imported from when\n"
-        "they still exist; without NAME, every model.\n",
+        "they still exist; without NAME, every model.\n"
+        "\n"
+        "  --no-source           leave those weights alone\n",
     [PIX_COMMAND_MODEL_REMOVE] = "usage: pixgrepd model remove NAME\n"
                                  "\n"
                                  "Deletes a model's file; the vectors it made stay in the index.\n"

@@ -28,8 +28,8 @@ typedef struct pix_options {
     pix_command command;
     bool help, version;
     bool follow, hidden, exact, no_autorotate, quiet; /* index */
-    bool verbose, json;                               /* status, roots, failures */
-    bool no_use;                                      /* model import */
+    bool verbose, json;                               /* status, roots, failures, model list */
+    bool no_use, no_source;                           /* model import, model verify */
     int threads;                                      /* 0: one for each processor */
     const char *db, *model, *precision, *vocabulary, *name, *output;
     const char **excludes; /* heap array */

@@ -185,10 +185,7 @@ static void print_report(const status_report *report) {
 /* NULL prints null. */
 static void print_text(const char *key, const char *text) {
     (void)printf(",\"%s\":", key);
-    if (text)
-        pix_json_string(stdout, text, strlen(text));
-    else
-        (void)fputs("null", stdout);
+    pix_json_text(stdout, text);
 }
 
 static void print_number(const char *key, int64_t number) {

@@ -66,7 +66,10 @@ static void model_commands_have_two_words(void **state) {
     assert_string_equal(options.name, "n");
     assert_true(options.no_use);
     assert_ok(parse("model verify"), &error);
-    assert_ok(parse("model verify a"), &error);
+    assert_ok(parse("model verify a --no-source"), &error);
+    assert_true(options.no_source);
+    assert_ok(parse("model list --json"), &error);
+    assert_true(options.json);
     assert_ok(parse("model --help"), &error);
     assert_true(options.help);
     assert_int_equal(options.command, PIX_COMMAND_MODEL);
@@ -100,6 +103,8 @@ static void a_wrong_command_line_names_the_bad_word(void **state) {
         {"model import a --no-use --output b", "as it is without '--no-use'"},
         {"model --db x", "no model command given"},
         {"model list --db x", "not an option of this command: '--db'"},
+        {"model use a --json", "not an option of this command: '--json'"},
+        {"model list --no-source", "not an option of this command: '--no-source'"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         assert_int_equal(parse(cases[i][0]), PIX_EINVALID);

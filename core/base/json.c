@@ -64,6 +64,13 @@ static void write_base64(FILE *out, const unsigned char *bytes, size_t size) {
     }
 }
 
+void pix_json_text(FILE *out, const char *text) {
+    if (text)
+        pix_json_string(out, text, strlen(text));
+    else
+        (void)fputs("null", out);
+}
+
 void pix_json_bytes(FILE *out, const char *key, const char *bytes, size_t size) {
     if (pix_is_utf8(bytes, size)) {
         (void)fprintf(out, "\"%s\":", key);

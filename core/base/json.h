@@ -13,6 +13,9 @@
  * characters are escaped, those of Latin-1 (U+0080 to U+009F) too: a terminal obeys them. */
 void pix_json_string(FILE *out, const char *text, size_t size);
 
+/* As above, a string that ends in NUL; null for NULL. */
+void pix_json_text(FILE *out, const char *text);
+
 /* A path: "KEY":"bytes", or "KEY_base64":"..." (RFC 4648, padded) when the bytes are not UTF-8. */
 void pix_json_bytes(FILE *out, const char *key, const char *bytes, size_t size);
 

@@ -23,6 +23,9 @@ check "installing leaves the home alone" test -z "$(find "$HOME" "$XDG_DATA_HOME
 run pixgrepd model list
 said 0 ""
 printed "\* tiny	*	text and pictures	????????????	bundled"
+run pixgrepd model list --json
+said 0 ""
+printed '{"name":"tiny","current":true,"bundled":true,"text":true,*,"error":null}'
 run pixgrepd model verify
 said 0 ""
 printed "tiny: as built from models/tiny/tiny.pt"

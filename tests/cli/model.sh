@@ -33,6 +33,12 @@ run pixgrepd model list
 expect 0 "list"
 check "list: two, the current one marked" test "$(cut -f 1 "$WORK/out" | tr '\n' ,)" = "  half,* vit-p32,"
 check "list: of the same weights" test "$(cut -f 5 "$WORK/out" | sort -u | wc -l)" -eq 1
+run pixgrepd model list --json
+expect 0 "list --json"
+sha256=$(sha256sum <"$golden/vit-p32/vit-p32.pt" | cut -c 1-64)
+prints "list --json" "^{\"name\":\"half\",\"current\":false,\"bundled\":false,\"text\":false,\"fingerprint\":\"[0-9a-f]\{64\}\",\"source_sha256\":\"[0-9a-f]\{64\}\",\"error\":null}$"
+prints "list --json" "^{\"name\":\"vit-p32\",\"current\":true,.*,\"source_sha256\":\"$sha256\",\"error\":null}$"
+check "list --json: a line each" test "$(wc -l <"$WORK/out")" -eq 2
 run pixgrepd model use half
 expect 0 "use"
 run pixgrepd model list
@@ -115,6 +121,19 @@ run pixgrepd model verify
 expect 2 "verify of all, one source changed"
 prints "verify of all, one source changed" "^mine: .*the file mine was imported from has changed$"
 prints "verify of all, one source changed" "^vit-p32: as imported"
+run pixgrepd model verify --no-source mine
+expect 0 "verify --no-source"
+prints "verify --no-source" "^mine: as imported$"
+run pixgrepd model verify --no-source
+expect 0 "verify --no-source of all"
+check "verify --no-source of all" test "$(grep -c ': as imported$' "$WORK/out")" -eq 4
+printf x | dd of="$models/mine.pixm" bs=1 seek=$((size / 2)) conv=notrunc status=none
+run pixgrepd model verify --no-source mine
+expect 2 "verify --no-source of a damaged file"
+says "verify --no-source of a damaged file" "mine.pixm: its contents are not what import wrote"
+cp "$golden/vit-p32/vit-p32.pt" "$WORK/mine.pt"
+run pixgrepd model import "$WORK/mine.pt"
+expect 0 "import again over a damaged file"
 rm "$WORK/mine.pt"
 run pixgrepd model verify mine
 expect 0 "verify without its source"
@@ -141,6 +160,9 @@ for what in list verify; do
 done
 head -c 1000 "$WORK/mine.pixm" >"$models/mine.pixm"
 unusable "the current model is damaged" "mine.pixm: "
+run pixgrepd model list --json
+expect 2 "list --json, the current model is damaged"
+prints "list --json, the current model is damaged" "^{\"name\":\"mine\",\"current\":true,\"bundled\":null,\"text\":null,\"fingerprint\":null,\"source_sha256\":null,\"error\":\".*mine.pixm: .*\"}$"
 mv "$WORK/mine.pixm" "$models/"
 echo ../mine >"$models/current"
 unusable "no model's name is current" "current: not a model's name"

@@ -407,7 +407,7 @@ failed "there is no place for models: set HOME or XDG_DATA_HOME"
 run env -u HOME -u XDG_CACHE_HOME dash "$tree/bin/pixgrep-fetch-model" Tiny/32
 failed "there is no place for downloads: set HOME or XDG_CACHE_HOME"
 mkdir "$WORK/bare"
-for tool in awk cut dirname flock mkdir od readlink rm sha256sum touch tr wc cat env grep; do
+for tool in awk cut dirname flock mkdir readlink rm sha256sum touch tr wc cat env; do
     ln -s "$(command -v $tool)" "$WORK/bare/"
 done
 forget
@@ -443,35 +443,42 @@ fetch --mirror "$base/good" Tiny/32
 said 2 "pixgrep-fetch-model: a different model is named Tiny-32; to make room: pixgrepd model remove Tiny-32"
 requests ""
 
-# A model with words: left alone when it is there, made whole when it is not.
-weights=$REFERENCE/models/vit-tiny/vit-tiny.pt
-vocabulary=$REFERENCE/bpe_simple_vocab_16e6.txt.gz
-if [ -r "$weights" ] && [ -r "$vocabulary" ]; then
-    forget
-    cp "$weights" "$vocabulary" "$served/"
-    : >"$tree/share/pixgrep/catalogue"
-    add ViT-tiny vit-tiny.pt 9
-    grep '^vocabulary' "$SOURCE/fetch/catalogue" >>"$tree/share/pixgrep/catalogue"
-    words() {
-        fetch --mirror "$base/good" vit-tiny
-        said 0 ""
-        printed "vit-tiny: imported from *vocabulary *$(basename "$vocabulary")*Next: pixgrepd index ~/Pictures"
-        check "words are understood" "$BUILD/bin/pixgrep" --embed --text "a dog"
-    }
-    words
-    fetch vit-tiny
+# A damaged model is another one, too, when the weights it came from say so.
+printf x | dd of="$pixm" bs=1 seek=1000000 conv=notrunc status=none
+fetch --mirror "$base/good" Tiny/32
+said 2 "pixgrep-fetch-model: a different model is named Tiny-32; *"
+requests ""
+head -c 1000 "$pixm" >"$WORK/cut.pixm"
+mv "$WORK/cut.pixm" "$pixm"
+fetch --mirror "$base/good" Tiny/32
+imported
+
+# A model with words: left alone when it is there, whatever became of the weights; made whole when it is not.
+forget
+rm "$merges"
+cp "$SOURCE/models/tiny/tiny.pt" "$served/words.pt"
+cp "$SOURCE/models/tiny/vocabulary.txt.gz" "$served/"
+: >"$tree/share/pixgrep/catalogue"
+add Words words.pt $(($(stat -c %s "$served/words.pt") / 1000000 + 1))
+add vocabulary vocabulary.txt.gz 1
+words() {
+    fetch --mirror "$base/good" "$@" words
     said 0 ""
-    printed "vit-tiny is already imported, whole and the current model"
-    "$BUILD/bin/pixgrepd" model import "$golden/models/vit-p32/vit-p32.pt" >/dev/null 2>&1
-    fetch vit-tiny
-    said 0 ""
-    printed "vit-tiny is already imported and whole; to make it the current one: pixgrepd model use vit-tiny"
-    printf x | dd of="${pixm%/*}/vit-tiny.pixm" bs=1 seek=5000000 conv=notrunc status=none
-    words
-    rm -r "${pixm%/*}" "$XDG_DATA_HOME/pixgrep/vocab"
-    "$BUILD/bin/pixgrepd" model import "$weights" >/dev/null 2>&1
-    words
-else
-    echo "SKIP a model with words: the reference model and OpenAI's vocabulary are not there"
-fi
+    printed "words: imported from *vocabulary *vocabulary.txt.gz*Next: pixgrepd index ~/Pictures"
+    check "words are understood" "$BUILD/bin/pixgrep" --embed --text "a dog"
+}
+words --keep
+echo more >>"$downloads/words.pt"
+fetch words
+said 0 ""
+printed "words is already imported, whole and the current model"
+"$BUILD/bin/pixgrepd" model import "$golden/models/vit-p32/vit-p32.pt" >/dev/null 2>&1
+fetch words
+said 0 ""
+printed "words is already imported and whole; to make it the current one: pixgrepd model use words"
+printf x | dd of="${pixm%/*}/words.pixm" bs=1 seek=1000000 conv=notrunc status=none
+words
+rm -r "${pixm%/*}" "$XDG_DATA_HOME/pixgrep/vocab"
+"$BUILD/bin/pixgrepd" model import "$served/words.pt" >/dev/null 2>&1
+words
 finish

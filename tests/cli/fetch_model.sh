@@ -55,6 +55,8 @@ usage "unexpected argument 'RN101': one model at a time" RN50 RN101
 usage "a value is missing after '--from'" --from
 usage "--mirror wants a value, not ''" --mirror= RN50
 usage "--mirror wants an http:// or https:// address, not 'ftp://x'" --mirror ftp://x RN50
+usage "--mirror wants an http:// or https:// address, not 'ftp://x'" --mirror ftp://me:secret@x RN50
+usage "--mirror wants an http:// or https:// address, not 'x'" --mirror me:secret@x RN50
 usage "--from needs no --mirror" --mirror http://x --from y
 usage "--list stands alone" --list RN50
 usage "empty argument" ''
@@ -234,6 +236,14 @@ failed "cannot fetch $base/missing/$tiny/Tiny-32.pt: *404*"
 none_kept
 requests "missing Tiny-32.pt 0"
 
+# Who may read what it prints need not know how a mirror is entered.
+secret=http://me:secret@${base#http://}
+for manner in missing wrong cut; do
+    forget
+    PIXGREP_FETCH_TRIES=1 fetch --mirror "$secret/$manner" Tiny/32
+    failed "*$base/$manner/$tiny/Tiny-32.pt: *"
+done
+
 forget
 fetch --mirror "$base/down" Tiny/32
 failed "cannot fetch *503*"
@@ -407,10 +417,12 @@ failed "there is no place for models: set HOME or XDG_DATA_HOME"
 run env -u HOME -u XDG_CACHE_HOME dash "$tree/bin/pixgrep-fetch-model" Tiny/32
 failed "there is no place for downloads: set HOME or XDG_CACHE_HOME"
 mkdir "$WORK/bare"
-for tool in awk cut dirname flock mkdir readlink rm sha256sum touch tr wc cat env; do
+for tool in awk cut dirname flock mkdir readlink rm sed sha256sum touch tr wc cat env; do
     ln -s "$(command -v $tool)" "$WORK/bare/"
 done
 forget
+PATH=$WORK/bare run "$(command -v dash)" "$tree/bin/pixgrep-fetch-model" --mirror "http://me:secret@127.0.0.1:1" Tiny/32
+failed "curl is not installed (apt-get install curl); or get http://127.0.0.1:1/*/Tiny-32.pt in another way and use --from FILE"
 PATH=$WORK/bare run "$(command -v dash)" "$tree/bin/pixgrep-fetch-model" Tiny/32
 failed "curl is not installed (apt-get install curl); or get http*/Tiny-32.pt in another way and use --from FILE"
 mv "$tree/bin/pixgrepd" "$WORK/"

@@ -372,6 +372,23 @@ interrupt INT 130
 interrupt HUP 129
 interrupt TERM 143
 
+# A signal that comes before the script knows which process curl is, ends curl all the same: it holds no lock.
+sed 's/^    child=\$!/    sleep 1\n&/' "$script" >"$tree/bin/slow"
+check "the slow script is another one" test -n "$(cmp "$script" "$tree/bin/slow")"
+forget
+dash "$tree/bin/slow" --mirror "$base/hang" Tiny/32 >"$WORK/out" 2>"$WORK/err" &
+early=$!
+for ((i = 0; i < 100; i++)); do
+    [ -e "$partial.reply" ] && break
+    sleep 0.05
+done
+kill $early
+wait $early
+code=$? ran="SIGTERM at once"
+said 143 "pixgrep-fetch-model: stopped; the same command goes on from here"
+fetch --mirror "$base/good" Tiny/32
+imported
+
 # Killed: curl still holds the lock while it writes.
 forget
 PIXGREP_FETCH_TIMEOUT=60 dash "$tree/bin/pixgrep-fetch-model" --mirror "$base/hang" Tiny/32 >/dev/null 2>&1 &
@@ -425,6 +442,9 @@ PATH=$WORK/bare run "$(command -v dash)" "$tree/bin/pixgrep-fetch-model" --mirro
 failed "curl is not installed (apt-get install curl); or get http://127.0.0.1:1/*/Tiny-32.pt in another way and use --from FILE"
 PATH=$WORK/bare run "$(command -v dash)" "$tree/bin/pixgrep-fetch-model" Tiny/32
 failed "curl is not installed (apt-get install curl); or get http*/Tiny-32.pt in another way and use --from FILE"
+rm "$WORK/bare/flock"
+PATH=$WORK/bare run "$(command -v dash)" "$tree/bin/pixgrep-fetch-model" Tiny/32
+failed "flock is not installed (apt-get install util-linux)"
 mv "$tree/bin/pixgrepd" "$WORK/"
 PATH=$WORK/bare run "$(command -v dash)" "$tree/bin/pixgrep-fetch-model" Tiny/32
 failed "pixgrepd is neither beside pixgrep-fetch-model nor in PATH"

@@ -54,6 +54,7 @@ check "the addresses are the files" cmp <(decoded) <(find "$photos" -name '*.png
 
 check "nothing is written elsewhere" test -z "$(find "$HOME" "$XDG_DATA_HOME" "$WORK/config" "$WORK/cache" -mindepth 1 2>/dev/null)"
 check "no other file is left" test -z "$(find "$WORK/out put" -type f ! -name 'index.db*' ! -name sheet.html)"
+check "the model's name is enough" grep -q -- "--model tiny 'a dog'$" "$WORK/out"
 command=$(sed -n 's/^  ask these pictures *//p' "$WORK/out")
 run bash -c "cd / && $command -k 3"
 said 0 ""
@@ -65,4 +66,27 @@ demo "./$(basename "$photos")/"
 [ "$code" -eq 0 ] || wrong "should succeed again"
 check "nothing is encoded again" grep -q '; 0 encoded in ' "$WORK/out"
 check "silent" test ! -s "$WORK/err"
+
+# A model of the person's own that is called tiny is not meant.
+"$BUILD/bin/pixgrepd" model import "$golden/models/vit-p32/vit-p32.pt" --name tiny >/dev/null 2>&1
+demo "$photos"
+[ "$code" -eq 0 ] || wrong "should succeed beside another tiny"
+check "the bundled model is still asked" grep -q '; 0 encoded in ' "$WORK/out"
+command=$(sed -n 's/^  ask these pictures *//p' "$WORK/out")
+run bash -c "cd / && $command -k 3"
+said 0 ""
+lines 3
+
+# An index that cannot be looked at is not taken for one with pictures.
+mkdir -p "$WORK/broken/bin"
+ln -s "$BUILD/share" "$WORK/broken/"
+cat >"$WORK/broken/bin/pixgrepd" <<END
+#!/bin/sh
+[ "\$1" != status ] || { echo "no status" >&2; exit 2; }
+exec "$BUILD/bin/pixgrepd" "\$@"
+END
+chmod +x "$WORK/broken/bin/pixgrepd"
+ln -s "$BUILD/bin/pixgrep" "$WORK/broken/bin/"
+demo --build "$WORK/broken" "$photos"
+said 2 "*no status"
 finish

@@ -139,6 +139,7 @@ static void an_empty_library_says_how_to_begin(void **state) {
     assert_int_equal(pix_library_open(NULL, &model, &error), PIX_ENOTFOUND);
     assert_null(model);
     assert_non_null(strstr(error.text, "run: pixgrepd model import"));
+    assert_non_null(strstr(error.text, "or: pixgrep-fetch-model ViT-B/32"));
     assert_int_equal(pix_library_open("absent", &model, &error), PIX_ENOTFOUND);
     assert_non_null(strstr(error.text, "no model is called absent"));
     assert_int_equal(pix_library_use("absent", &error), PIX_ENOTFOUND);

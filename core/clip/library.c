@@ -271,7 +271,8 @@ static pix_status fail_unchosen(pix_error *error) {
     else if (!status)
         status = pix_fail(error, PIX_ENOTFOUND,
                           "no model has been imported; run: pixgrepd model import FILE (CLIP "
-                          "weights such as ViT-B-32.pt, or a Hugging Face folder)");
+                          "weights such as ViT-B-32.pt, or a Hugging Face folder), or: "
+                          "pixgrep-fetch-model ViT-B/32");
     free(own);
     return status;
 }

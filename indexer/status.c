@@ -70,7 +70,7 @@ static pix_status find_current(status_report *report, pix_error *error) {
         (report->current && pix_library_open(NULL, &model, &report->current_error));
     if (!model)
         return PIX_OK;
-    report->stands_in = pix_library_notice(NULL, model) != NULL;
+    report->stands_in = pix_library_stands_in(NULL, model);
     model_row row = {.dimension = pix_model_config(model)->embed_dim, .current = true};
     (void)snprintf(row.name, sizeof row.name, "%s", report->current);
     (void)snprintf(row.fingerprint, sizeof row.fingerprint, "%s", pix_model_fingerprint(model));

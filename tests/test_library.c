@@ -325,6 +325,7 @@ static void assert_in_use(const char *expected, bool noticed) {
     assert_ok(pix_library_open(NULL, &model, &error), &error);
     assert_string_equal(pix_model_name(model), expected);
     const char *notice = pix_library_notice(NULL, model);
+    assert_int_equal(pix_library_stands_in(NULL, model), noticed);
     assert_int_equal(notice != NULL, noticed);
     if (notice) {
         assert_non_null(strstr(notice, "bundled model tiny"));

@@ -301,14 +301,18 @@ bool pix_library_is_bundled(const pix_model *model) {
     return inside;
 }
 
-const char *pix_library_notice(const char *name, const pix_model *model) {
+bool pix_library_stands_in(const char *name, const pix_model *model) {
     if (name || !pix_library_is_bundled(model))
-        return NULL;
+        return false;
     char *current;
     pix_status status = pix_library_current(&current, NULL);
     bool chosen = !status && current;
     free(current);
-    return chosen ? NULL : stand_in_notice;
+    return !chosen;
+}
+
+const char *pix_library_notice(const char *name, const pix_model *model) {
+    return pix_library_stands_in(name, model) ? stand_in_notice : NULL;
 }
 
 static pix_status write_current(const char *name, pix_error *error) {

@@ -26,8 +26,11 @@ pix_status pix_library_open(const char *name, pix_model **out, pix_error *error)
 /* Whether the model is one of those that come with pixgrep. */
 bool pix_library_is_bundled(const pix_model *model);
 
-/* One line for the person when pix_library_open(name) took a model that nobody chose: what it is
- * good for and how to get another; NULL when there is nothing to tell. */
+/* Whether it is what pix_library_open(name) took without anybody having chosen it. */
+bool pix_library_stands_in(const char *name, const pix_model *model);
+
+/* One line for the person then: what the model is good for and how to get another; NULL when there
+ * is nothing to tell. */
 const char *pix_library_notice(const char *name, const pix_model *model);
 
 pix_status pix_library_use(const char *name, pix_error *error);

@@ -650,6 +650,34 @@ static void a_named_vocabulary_that_does_not_fit_is_left_out(void **state) {
     assert_false(test_exists(pixm));
 }
 
+static void a_bundle_has_nothing_of_its_makers_folders(void **state) {
+    (void)state;
+    no_places();
+    const char *folder = test_folder();
+    char before[4096];
+    assert_non_null(getcwd(before, sizeof before));
+    pix_clip_config config = test_small_config();
+    test_write_checkpoint(in(folder, "model.safetensors"), &config, NULL);
+    test_write_file(in(folder, "merges.txt"), "a b\n", 4);
+    static const struct {
+        const char *vocabulary, *reason;
+    } cases[] = {{NULL, "it was made without a vocabulary; run: "}, {"merges.txt", "merges.txt: "}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char expected[128];
+        pix_import_report report;
+        pix_error error;
+        assert_int_equal(chdir(folder), 0);
+        pix_status status = pix_model_bundle("model.safetensors", "m", cases[i].vocabulary,
+                                             "m.pixm", &report, &error);
+        assert_int_equal(chdir(before), 0);
+        assert_ok(status, &error);
+        (void)snprintf(expected, sizeof expected, "text cannot be encoded: %s", cases[i].reason);
+        assert_memory_equal(report.no_vocabulary, expected, strlen(expected));
+        assert_null(strstr(report.no_vocabulary, folder));
+        assert_string_equal(report.vocabulary, "");
+    }
+}
+
 static void a_chosen_vocabulary_that_is_not_there_is_told(void **state) {
     (void)state;
     no_places();
@@ -785,6 +813,7 @@ int main(void) {
         cmocka_unit_test(a_vocabulary_is_looked_for_in_order),
         cmocka_unit_test(a_model_without_vocabulary_says_why_and_what_to_do),
         cmocka_unit_test(a_named_vocabulary_that_does_not_fit_is_left_out),
+        cmocka_unit_test(a_bundle_has_nothing_of_its_makers_folders),
         cmocka_unit_test(a_chosen_vocabulary_that_is_not_there_is_told),
         cmocka_unit_test(a_different_model_under_the_same_name_is_kept),
         cmocka_unit_test(threads_share_one_tokenizer),

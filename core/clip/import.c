@@ -50,17 +50,16 @@ static pix_status set_text(char *field, size_t room, const char *text, const cha
     return PIX_OK;
 }
 
-/* Heap copy of `path` as an absolute one: errors and reasons are read in other folders. */
-static pix_status absolute(const char *path, char **out, pix_error *error) {
-    *out = pix_path_absolute(path);
+/* Heap copy of `path`: absolute, since errors and reasons are read in other folders; as it is
+ * written for a bundle, which names no folder of its maker's. */
+static pix_status copy_path(const importer *im, const char *path, char **out, pix_error *error) {
+    *out = im->bundle ? strdup(path) : pix_path_absolute(path);
     return *out ? PIX_OK : pix_fail_errno(error, "cannot find the current folder");
 }
 
 static pix_status set_source(importer *im, const char *source, pix_error *error) {
-    if (im->bundle)
-        return set_text(im->header.source, sizeof im->header.source, source, "the path", error);
     char *path;
-    pix_status status = absolute(source, &path, error);
+    pix_status status = copy_path(im, source, &path, error);
     if (!status)
         status = set_text(im->header.source, sizeof im->header.source, path, "the path", error);
     free(path);
@@ -85,7 +84,7 @@ static pix_status no_vocabulary(importer *im, const char *why, pix_error *error)
  * wrong with it is an error. */
 static pix_status take_vocabulary(importer *im, const char *named, pix_error *error) {
     pix_error reason;
-    pix_status status = absolute(named, &im->vocabulary, error);
+    pix_status status = copy_path(im, named, &im->vocabulary, error);
     if (status)
         return status;
     status = pix_vocabulary_load(im->vocabulary, (size_t)im->header.config.vocab_size, &im->merges,
@@ -100,7 +99,7 @@ static pix_status take_vocabulary(importer *im, const char *named, pix_error *er
 
 static pix_status find_vocabulary(importer *im, pix_error *error) {
     char *folder, *why = NULL;
-    pix_status status = absolute(pix_checkpoint_path(im->checkpoint), &folder, error);
+    pix_status status = copy_path(im, pix_checkpoint_path(im->checkpoint), &folder, error);
     if (status)
         return status;
     char *slash = strrchr(folder, '/');
@@ -112,6 +111,14 @@ static pix_status find_vocabulary(importer *im, pix_error *error) {
     free(why);
     free(folder);
     return status;
+}
+
+/* A bundle has the one that was named, wherever others may lie. */
+static pix_status choose_vocabulary(importer *im, const char *named, pix_error *error) {
+    if (named)
+        return take_vocabulary(im, named, error);
+    return im->bundle ? no_vocabulary(im, "it was made without a vocabulary", error)
+                      : find_vocabulary(im, error);
 }
 
 /* Decides where everything goes; sizes are bounded by pix_clip_config_check. */
@@ -290,9 +297,7 @@ static pix_status run(importer *im, const char *source, const char *name, const 
     if ((status = set_text(im->header.name, sizeof im->header.name, name, "the name", error)) ||
         (status = set_source(im, source, error)) ||
         (status = pix_checkpoint_open(source, &im->checkpoint, error)) ||
-        (status = read_config(im, error)) ||
-        (status =
-             vocabulary ? take_vocabulary(im, vocabulary, error) : find_vocabulary(im, error)) ||
+        (status = read_config(im, error)) || (status = choose_vocabulary(im, vocabulary, error)) ||
         (status = lay_out(im, error)) || (status = make_folder_of(im->path, error)) ||
         (status = pix_atomic_file_open(im->path, &im->file, error)) ||
         (status = write_contents(im, progress, context, error)) || (status = finish(im, error)))

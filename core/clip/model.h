@@ -40,8 +40,8 @@ pix_status pix_model_import(const char *source, const char *name, const char *vo
 
 /* As pix_model_import, for a file to be given to others: `source` is remembered as it is written,
  * so the same weights give the same bytes wherever they lie; give it relative, then it means
- * nobody's file and is never looked at.  Of what may be at `pixm_path`, only the same model is
- * replaced. */
+ * nobody's file and is never looked at.  No vocabulary is looked for.  Of what may be at
+ * `pixm_path`, only the same model is replaced. */
 pix_status pix_model_bundle(const char *source, const char *name, const char *vocabulary,
                             const char *pixm_path, pix_import_report *report, pix_error *error);
 

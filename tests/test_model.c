@@ -291,6 +291,43 @@ static void a_batch_norm_must_be_one(void **state) {
     }
 }
 
+/* Where a tensor of test_write_checkpoint begins: by "NAME":{...,"data_offsets":[offset,end]}. */
+static size_t tensor_offset(const pix_bytes *file, const char *name) {
+    char key[128];
+    uint64_t header;
+    memcpy(&header, file->data, sizeof header);
+    (void)snprintf(key, sizeof key, "\"%s\":", name);
+    const char *entry = memmem(file->data, file->size, key, strlen(key));
+    assert_non_null(entry);
+    const char *offset = strchr(strstr(entry, "data_offsets"), '[') + 1;
+    return sizeof header + (size_t)header + strtoul(offset, NULL, 10);
+}
+
+/* A weight and its BatchNorm, each of which is a number, can make one that float32 has not. */
+static void a_weight_that_overflows_names_its_batch_norm(void **state) {
+    (void)state;
+    const char *folder = test_folder(), *source = in(folder, "large.safetensors");
+    pix_clip_config config = test_small_resnet_config();
+    pix_import_report report;
+    pix_error error;
+    test_write_checkpoint(source, &config, NULL);
+    pix_bytes bytes = {0};
+    assert_ok(pix_file_read(source, SIZE_MAX, &bytes, &error), &error);
+    static const char *const names[] = {"visual.conv1.weight", "visual.bn1.weight"};
+    const float large = 3e38f;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char *data = bytes.data + tensor_offset(&bytes, names[i]);
+        memcpy(data, &large, sizeof large);
+    }
+    test_write_file(source, bytes.data, bytes.size);
+    pix_bytes_free(&bytes);
+    assert_int_equal(
+        pix_model_import(source, "bad", NULL, in(folder, "bad.pixm"), NULL, NULL, &report, &error),
+        PIX_EFORMAT);
+    assert_non_null(strstr(error.text, "large.safetensors: tensor visual.conv1.weight: value 0 is "
+                                       "not finite after folding visual.bn1"));
+}
+
 static void a_full_disk_leaves_nothing_and_spoils_nothing(void **state) {
     (void)state;
     const char *folder = test_folder(), *path = make_pixm(folder);
@@ -805,6 +842,7 @@ int main(void) {
         cmocka_unit_test(batch_norms_are_folded_into_the_convolutions),
         cmocka_unit_test(a_resnet_has_the_parameters_that_were_trained),
         cmocka_unit_test(a_batch_norm_must_be_one),
+        cmocka_unit_test(a_weight_that_overflows_names_its_batch_norm),
         cmocka_unit_test(a_full_disk_leaves_nothing_and_spoils_nothing),
         cmocka_unit_test(other_files_and_versions_are_refused),
         cmocka_unit_test(a_file_cut_anywhere_is_refused),

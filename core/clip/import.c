@@ -177,15 +177,15 @@ static pix_status write_part(importer *im, uint64_t offset, const void *data, si
 
 static pix_status write_tensor(importer *im, size_t index, pix_error *error) {
     const pix_pixm_tensor *entry = &im->directory[index];
-    const char *source = pix_checkpoint_path(im->checkpoint);
+    const char *source = pix_checkpoint_path(im->checkpoint), *norm = im->tensors[index].norm;
     pix_status status = pix_fold_read(im->checkpoint, &im->tensors[index], im->values, error);
     if (status)
         return status;
     size_t elements = (size_t)entry->bytes / sizeof(float);
     for (size_t i = 0; i < elements; i++)
         if (!isfinite(im->values[i]))
-            return pix_fail(error, PIX_EFORMAT, "%s: tensor %s: value %zu is not finite", source,
-                            entry->name, i);
+            return pix_fail(error, PIX_EFORMAT, "%s: tensor %s: value %zu is not finite%s%s",
+                            source, entry->name, i, norm[0] ? " after folding " : "", norm);
     pix_sha256_add(&im->fingerprint, entry->name, strlen(entry->name) + 1);
     pix_sha256_add(&im->fingerprint, entry->shape, sizeof entry->shape);
     pix_sha256_add(&im->fingerprint, im->values, (size_t)entry->bytes);

@@ -433,22 +433,6 @@ static void bytes_are_normalised_like_the_reference(void **state) {
     test_array_free(&table);
 }
 
-/* ThreadSanitizer cannot see how the threads inside OpenBLAS hand over their work. */
-#ifdef __SANITIZE_THREAD__
-enum { LIBRARY_THREADS = 1 };
-#else
-enum { LIBRARY_THREADS = 2 };
-#endif
-
-static int open_library(void **state) {
-    (void)state;
-    pix_error error;
-    if (pix_gemm_open(LIBRARY_THREADS, &error) == PIX_OK)
-        return 0;
-    print_error("%s\n", error.text);
-    return -1;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(vit_p32_torchscript),
@@ -464,5 +448,5 @@ int main(void) {
         cmocka_unit_test(reference_vit_tiny_from_its_texts),
         cmocka_unit_test(bytes_are_normalised_like_the_reference),
     };
-    return cmocka_run_group_tests(tests, open_library, NULL);
+    return cmocka_run_group_tests(tests, test_open_gemm, NULL);
 }

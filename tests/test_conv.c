@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/tensor/gemm.h"
 #include "tests/support.h"
 
 static uint64_t state = 1;
@@ -177,15 +176,6 @@ static void pooling_any_shape_equals_the_definition(void **unused) {
     }
 }
 
-static int open_library(void **unused) {
-    (void)unused;
-    pix_error error;
-    if (pix_gemm_open(1, &error) == PIX_OK)
-        return 0;
-    print_error("%s\n", error.text);
-    return -1;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_shape_equals_the_definition),
@@ -195,5 +185,5 @@ int main(void) {
         cmocka_unit_test(sides_follow_the_usual_formula),
         cmocka_unit_test(pooling_any_shape_equals_the_definition),
     };
-    return cmocka_run_group_tests(tests, open_library, NULL);
+    return cmocka_run_group_tests(tests, test_open_gemm, NULL);
 }

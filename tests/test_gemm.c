@@ -163,19 +163,6 @@ static void a_missing_library_is_named_with_its_package(void **state) {
         fail_msg("got: %s", report);
 }
 
-/* ThreadSanitizer cannot see how the threads inside OpenBLAS, which is not built with it, hand over
- * their work, and would report races that are none. */
-#ifdef __SANITIZE_THREAD__
-enum { LIBRARY_THREADS = 1 };
-#else
-enum { LIBRARY_THREADS = 2 };
-#endif
-
-static int open_library(void **state) {
-    (void)state;
-    return pix_gemm_open(LIBRARY_THREADS, NULL);
-}
-
 int main(int count, char **arguments) {
     if (count == 2 && strcmp(arguments[1], "--report") == 0)
         return print_report();
@@ -186,5 +173,5 @@ int main(int count, char **arguments) {
         cmocka_unit_test(a_kernel_the_user_chose_stands),
         cmocka_unit_test(a_missing_library_is_named_with_its_package),
     };
-    return cmocka_run_group_tests(tests, open_library, NULL);
+    return cmocka_run_group_tests(tests, test_open_gemm, NULL);
 }

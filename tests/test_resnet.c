@@ -7,7 +7,6 @@
 
 #include "core/clip/pixels.h"
 #include "core/clip/session.h"
-#include "core/tensor/gemm.h"
 #include "tests/model_support.h"
 
 enum { IMAGES = 3, EMBED = 24 };
@@ -435,15 +434,6 @@ static void sessions_of_two_threads_share_a_model(void **state) {
     pix_model_close(model);
 }
 
-static int open_library(void **state) {
-    (void)state;
-    pix_error error;
-    if (pix_gemm_open(1, &error) == PIX_OK)
-        return 0;
-    print_error("%s\n", error.text);
-    return -1;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(odd_sizes_equal_float64),
@@ -454,5 +444,5 @@ int main(void) {
         cmocka_unit_test(sizes_that_overflow_are_noticed),
         cmocka_unit_test(sessions_of_two_threads_share_a_model),
     };
-    return cmocka_run_group_tests(tests, open_library, NULL);
+    return cmocka_run_group_tests(tests, test_open_gemm, NULL);
 }

@@ -277,9 +277,9 @@ static void resnet_activations_match(const fixture *f) {
             char name[64];
             size_t channels = (size_t)block->conv3.out;
             if (block == together) { /* x has no room for what follows */
-                memcpy(s.gathered, s.x, resnet.gathered * sizeof *s.x);
+                memcpy(s.joined, s.x, resnet.joined * sizeof *s.x);
                 s = scratch;
-                s.x = s.gathered;
+                s.x = s.joined;
             }
             pix_bottleneck_run(block, &s, 1);
             (void)snprintf(name, sizeof name, "act_image0_layer%d_block%d", stage + 1, i);

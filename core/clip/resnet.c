@@ -79,13 +79,13 @@ pix_status pix_resnet_init(pix_resnet *resnet, const pix_model *model, pix_error
     resnet->blocks = calloc(count, sizeof *resnet->blocks);
     if (!resnet->blocks)
         return pix_fail_memory(error);
-    resnet->gathered = stage_side(c, 0) * stage_side(c, 0) * (size_t)width;
+    resnet->joined = stage_side(c, 0) * stage_side(c, 0) * (size_t)width;
     for (int stage = 0; stage < 4; stage++) {
         for (int i = 0; i < c->resnet_layers[stage]; i++)
             resnet->blocks[resnet->block_count++] = bottleneck(model, stage, i);
         if (!goes_together(c, stage)) {
             resnet->alone = resnet->block_count;
-            resnet->gathered =
+            resnet->joined =
                 stage_side(c, stage) * stage_side(c, stage) * 4 * (size_t)stage_inner(c, stage);
         }
     }
@@ -113,7 +113,7 @@ static bool measure_stage(const pix_clip_config *c, int stage, size_t count,
     bool together = goes_together(c, stage);
     size_t before = stage_input_side(c, stage), after = stage_side(c, stage);
     int inner = stage_inner(c, stage), in = stage_input(c, stage), out = 4 * inner;
-    size_t *x = together ? &sizes->gathered : &sizes->x;
+    size_t *x = together ? &sizes->joined : &sizes->x;
     size_t pictures = together ? count : 1;
     return raise_to(x, pictures, before, in) && raise_to(x, pictures, after, out) &&
            raise_to(&sizes->inner, pictures, before, inner) &&
@@ -128,15 +128,15 @@ bool pix_resnet_measure(const pix_clip_config *c, size_t count, pix_resnet_sizes
                 raise_to(&sizes->inner, 1, size / 2, width / 2) &&
                 raise_to(&sizes->x, 1, stage_side(c, 0), width) &&
                 raise_to(&sizes->y, 1, size / 2, width) &&
-                raise_to(&sizes->gathered, count, stage_side(c, 3), channels);
+                raise_to(&sizes->joined, count, stage_side(c, 3), channels);
     for (int stage = 0; stage < 4 && fits; stage++)
         fits = measure_stage(c, stage, count, sizes);
     if (!fits || !pix_size_multiply(count, tokens * (size_t)channels, &sizes->tokens) ||
         !pix_size_multiply(count, (size_t)c->vision_heads * (size_t)channels, &sizes->heads))
         return false;
-    /* y takes turns with x, and later with gathered. */
+    /* y takes turns with x, and later with joined. */
     sizes->y = sizes->y > sizes->x ? sizes->y : sizes->x;
-    sizes->y = sizes->y > sizes->gathered ? sizes->y : sizes->gathered;
+    sizes->y = sizes->y > sizes->joined ? sizes->y : sizes->joined;
     const pix_conv widest = {.in = stage_inner(c, 3), .kernel = 3};
     sizes->windows = pix_conv_windows(&widest);
     sizes->queries = count * (size_t)channels;
@@ -151,8 +151,8 @@ static bool add_array(size_t *total, size_t elements) {
 }
 
 size_t pix_resnet_scratch_bytes(const pix_resnet_sizes *s) {
-    const size_t arrays[] = {s->pixels,  s->x,      s->y,     s->gathered, s->inner, s->inner,
-                             s->windows, s->tokens, s->heads, s->queries,  s->scores};
+    const size_t arrays[] = {s->pixels,  s->x,      s->y,     s->joined,  s->inner, s->inner,
+                             s->windows, s->tokens, s->heads, s->queries, s->scores};
     size_t total = 0, bytes;
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         if (!add_array(&total, arrays[i]))
@@ -177,7 +177,7 @@ pix_status pix_resnet_scratch_init(pix_resnet_scratch *scratch, const pix_resnet
     scratch->pixels = take(&next, s->pixels);
     scratch->x = take(&next, s->x);
     scratch->y = take(&next, s->y);
-    scratch->gathered = take(&next, s->gathered);
+    scratch->joined = take(&next, s->joined);
     scratch->inner[0] = take(&next, s->inner);
     scratch->inner[1] = take(&next, s->inner);
     scratch->windows = take(&next, s->windows);
@@ -256,10 +256,10 @@ void pix_resnet_encode(const pix_resnet *resnet, const pix_resnet_scratch *scrat
         pix_resnet_stem(resnet, &s, i);
         for (const pix_bottleneck *block = alone; block < together; block++)
             pix_bottleneck_run(block, &s, 1);
-        memcpy(s.gathered + (size_t)i * resnet->gathered, s.x, resnet->gathered * sizeof *s.x);
+        memcpy(s.joined + (size_t)i * resnet->joined, s.x, resnet->joined * sizeof *s.x);
     }
     s = *scratch;
-    s.x = s.gathered;
+    s.x = s.joined;
     for (const pix_bottleneck *block = together; block < end; block++)
         pix_bottleneck_run(block, &s, count);
     pix_attention_pool_run(&resnet->pool, &s.pool, count, s.x, features);

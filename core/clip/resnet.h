@@ -25,8 +25,8 @@ typedef struct pix_resnet {
     int image_size, width;
     pix_conv stem[3];
     int block_count;
-    int alone;       /* how many blocks a picture goes through alone, */
-    size_t gathered; /* and the elements it has then */
+    int alone;     /* how many blocks a picture goes through alone, */
+    size_t joined; /* and the elements it joins the others with */
     pix_bottleneck *blocks;
     pix_attention_pool pool;
 } pix_resnet;
@@ -38,7 +38,7 @@ void pix_resnet_free(pix_resnet *resnet);
 typedef struct pix_resnet_scratch {
     float *pixels;   /* [count, size, size, 3], normalised */
     float *x, *y;    /* what goes from block to block, and where the next stage's grows */
-    float *gathered; /* x of each picture, before they go together */
+    float *joined;   /* x of every picture, once they go together */
     float *inner[2]; /* inside a block */
     float *windows;  /* see conv.h */
     pix_pool_scratch pool;
@@ -47,7 +47,7 @@ typedef struct pix_resnet_scratch {
 
 /* Elements of each array. */
 typedef struct pix_resnet_sizes {
-    size_t pixels, x, y, gathered, inner, windows, tokens, heads, queries, scores;
+    size_t pixels, x, y, joined, inner, windows, tokens, heads, queries, scores;
 } pix_resnet_sizes;
 
 /* What batches of `count` pictures need, from sizes alone; false on overflow. */
@@ -68,7 +68,8 @@ void pix_resnet_put_floats(const pix_resnet *resnet, pix_resnet_scratch *scratch
 /* Picture number `index` to scratch->x [size / 4, size / 4, width]. */
 void pix_resnet_stem(const pix_resnet *resnet, pix_resnet_scratch *scratch, int index);
 
-/* scratch->x [count, side, side, channels] through one block; x and y may change places. */
+/* scratch->x [count, side, side, channels] through one block.  A stage's first writes to y, which
+ * must have room for what it makes, and lets x and y change places; the others write to x. */
 void pix_bottleneck_run(const pix_bottleneck *block, pix_resnet_scratch *scratch, int count);
 
 /* The pictures in scratch->pixels to features [count, embed_dim]. */

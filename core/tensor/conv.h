@@ -2,8 +2,8 @@
  *
  * A picture is [height, width, channels], so a pixel is a row of a matrix product: a 1x1
  * convolution is one product over the pixels of any number of pictures, and a 3x3 window is three
- * runs of memory.  Work goes in tiles of rows: gathered windows stay small, and bias and ReLU meet
- * values that are still in the cache.  Pure functions: any thread. */
+ * runs of memory.  Work goes in tiles of rows: gathered windows (im2col) stay small, and bias and
+ * ReLU meet values that are still in the cache.  Pure functions: any thread. */
 #ifndef PIX_TENSOR_CONV_H
 #define PIX_TENSOR_CONV_H
 

@@ -84,15 +84,16 @@ static pix_status no_vocabulary(importer *im, const char *why, pix_error *error)
  * wrong with it is an error. */
 static pix_status take_vocabulary(importer *im, const char *named, pix_error *error) {
     pix_error reason;
-    pix_status status = copy_path(im, named, &im->vocabulary, error);
+    char *path;
+    pix_status status = copy_path(im, named, &path, error);
     if (status)
         return status;
-    status = pix_vocabulary_load(im->vocabulary, (size_t)im->header.config.vocab_size, &im->merges,
-                                 &reason);
-    if (!status)
+    status = pix_vocabulary_load(path, (size_t)im->header.config.vocab_size, &im->merges, &reason);
+    if (!status) {
+        im->vocabulary = path;
         return PIX_OK;
-    free(im->vocabulary);
-    im->vocabulary = NULL;
+    }
+    free(path);
     return status == PIX_EMISMATCH ? no_vocabulary(im, reason.text, error)
                                    : pix_fail(error, reason.status, "%s", reason.text);
 }

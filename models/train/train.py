@@ -192,11 +192,10 @@ def main():
         cells = options.resolution // 32
         model.load_state_dict(resize_grid(saved["model"], cells))
         average.load_state_dict(resize_grid(saved["average"], cells))
-        shapes = {id(p): p.shape for p in model.parameters()}
         state = saved["optimiser"]
         for number, parameter in enumerate(grown + others):
             for name in ("exp_avg", "exp_avg_sq"):  # of positions that were stretched: begins anew
-                if state["state"][number][name].shape != shapes[id(parameter)]:
+                if state["state"][number][name].shape != parameter.shape:
                     state["state"][number][name] = torch.zeros_like(parameter)
         optimiser.load_state_dict(state)
         first, spent = saved["step"], saved["seconds"]

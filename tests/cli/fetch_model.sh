@@ -121,6 +121,12 @@ forget() {
 # fetch ARGUMENT...: in the shell under test.
 fetch() { run $shell "$tree/bin/pixgrep-fetch-model" "$@"; }
 
+# afresh MANNER: with nothing kept, from the server in that manner.
+afresh() {
+    forget
+    fetch --mirror "$base/$1" Tiny/32
+}
+
 # requests TEXT: what the server was asked since `forget`, a request a line: manner, file, start.
 requests() {
     local asked
@@ -152,8 +158,7 @@ none_kept() { check "$ran: no part is kept" test ! -e "$partial"; }
 behaves_badly() {
     echo "with $shell"
 
-    forget
-    fetch --mirror "$base/cut" Tiny/32
+    afresh cut
     imported
     requests "cut Tiny-32.pt 0
 cut Tiny-32.pt 700000
@@ -170,16 +175,14 @@ norange Tiny-32.pt 700000
 norange Tiny-32.pt 0"
 
     for manner in wrong long; do
-        forget
-        fetch --mirror "$base/$manner" Tiny/32
+        afresh "$manner"
         failed "$base/$manner/$tiny/Tiny-32.pt: removed what came: its SHA-256 is *, not $tiny; *"
         check "$ran: the hash it has is told" test -z "$(grep -F "is $tiny" "$WORK/err")"
         none_kept
         requests "$manner Tiny-32.pt 0"
     done
 
-    forget
-    fetch --mirror "$base/endless" Tiny/32
+    afresh endless
     failed "$base/endless/$tiny/Tiny-32.pt: removed what came: over 6 MB, twice what the file has"
     none_kept
 
@@ -206,8 +209,7 @@ forget
 PIXGREP_FETCH_TRIES=2 fetch --mirror "$base/cut/" tiny-32
 imported
 
-forget
-fetch --mirror "$base/stubborn" Tiny/32
+afresh stubborn
 failed "cannot fetch *"
 kept 700000
 
@@ -230,8 +232,7 @@ for part in "head -c 1000000 /dev/zero" "head -c 2000000 /dev/zero"; do
 good Tiny-32.pt 0"
 done
 
-forget
-fetch --mirror "$base/missing" Tiny/32
+afresh missing
 failed "cannot fetch $base/missing/$tiny/Tiny-32.pt: *404*"
 none_kept
 requests "missing Tiny-32.pt 0"
@@ -244,8 +245,7 @@ for manner in missing wrong cut; do
     failed "*$base/$manner/$tiny/Tiny-32.pt: *"
 done
 
-forget
-fetch --mirror "$base/down" Tiny/32
+afresh down
 failed "cannot fetch *503*"
 requests "down Tiny-32.pt 0
 down Tiny-32.pt 0
@@ -259,17 +259,14 @@ requests "redirect Tiny-32.pt 0
 good Tiny-32.pt 0"
 
 # A server that falls silent: in the middle, and before the first byte.
-forget
-PIXGREP_FETCH_TIMEOUT=2 fetch --mirror "$base/hang" Tiny/32
+PIXGREP_FETCH_TIMEOUT=2 afresh hang
 imported
-forget
-PIXGREP_FETCH_TIMEOUT=2 fetch --mirror "$base/mute" Tiny/32
+PIXGREP_FETCH_TIMEOUT=2 afresh mute
 failed "cannot fetch *"
 requests "mute Tiny-32.pt 0"
 
 # A server that comes back.
-forget
-fetch --mirror "$base/busy" Tiny/32
+afresh busy
 imported
 requests "busy Tiny-32.pt 0
 busy Tiny-32.pt 0

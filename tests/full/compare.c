@@ -2,12 +2,13 @@
  *
  *     compare CHECKPOINT GOLDEN_FOLDER
  *
- * Prints what differs by how much and how fast the vision tower ran; exits 1 when a limit of the
- * reference data is exceeded. */
+ * Prints what differs by how much and how fast the vision tower ran, and all of it once more as a
+ * row of a table; exits 1 when a limit of the reference data is exceeded. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/base/threads.h"
 #include "core/clip/session.h"
@@ -31,11 +32,15 @@ static void check(pix_status status, const pix_error *error) {
     }
 }
 
+/* What the table has a column for. */
+static struct { double images, texts, logits, per_second; } row;
+
 /* Prints the largest difference and says whether it is within the limit. */
 static bool within(const char *what, const float *ours, const float *golden, size_t count,
-                   double limit) {
+                   double limit, double *kept) {
     double difference = test_max_difference(ours, golden, count);
     bool good = difference <= limit;
+    *kept = difference;
     (void)printf("  %-28s off by %.2g, limit %.0e%s\n", what, difference, limit,
                  good ? "" : "  TOO FAR");
     return good;
@@ -54,15 +59,16 @@ static float *room(size_t count) {
     return values;
 }
 
-static bool features(const char *golden, const char *kind, float *rows, size_t count,
-                     size_t width) {
+static bool features(const char *golden, const char *kind, float *rows, size_t count, size_t width,
+                     double *difference) {
     char name[64], label[64];
     test_array unit;
     (void)snprintf(name, sizeof name, "%s_features_norm", kind);
     (void)snprintf(label, sizeof label, "unit %s features", kind);
     need(golden, name, &unit);
     normalise_rows(rows, count, width);
-    bool good = unit.count == count * width && within(label, rows, unit.f, count * width, 1e-5);
+    bool good =
+        unit.count == count * width && within(label, rows, unit.f, count * width, 1e-5, difference);
     test_array_free(&unit);
     return good;
 }
@@ -85,8 +91,9 @@ static bool logits(const char *golden, const pix_model *model, const float *imag
         for (size_t t = 0; t < texts; t++)
             chance[i * texts + t] = (float)(exp((double)ours[i * texts + t] - top) / sum);
     }
-    bool good = within("logits", ours, want.f, images * texts, 1e-3);
-    good = within("probabilities", chance, probability.f, images * texts, 1e-4) && good;
+    double ignored;
+    bool good = within("logits", ours, want.f, images * texts, 1e-3, &row.logits);
+    good = within("probabilities", chance, probability.f, images * texts, 1e-4, &ignored) && good;
     free(ours);
     free(chance);
     test_array_free(&want);
@@ -114,11 +121,12 @@ static bool compare(pix_model *model, const char *golden) {
         check(pix_session_encode_text(session, tokens.i + i * context, context, text + i * width,
                                       &error),
               &error);
-    bool good = features(golden, "image", image, images, width);
-    good = features(golden, "text", text, texts, width) && good;
+    double ignored;
+    bool good = features(golden, "image", image, images, width, &row.images);
+    good = features(golden, "text", text, texts, width, &row.texts) && good;
     good = logits(golden, model, image, images, text, texts) && good;
     normalise_rows(one, images, width);
-    good = within("a batch and one at a time", image, one, images * width, 1e-6) && good;
+    good = within("a batch and one at a time", image, one, images * width, 1e-6, &ignored) && good;
     pix_session_free(session);
     free(image);
     free(one);
@@ -144,8 +152,9 @@ static void measure(pix_model *model) {
         int64_t taken = pix_now_ns() - start;
         best = taken < best ? taken : best;
     }
-    (void)printf("  %.1f images/s in batches of %d, %d threads, kernel %s\n",
-                 batch * 1e9 / (double)best, batch, pix_cpu_count(), pix_gemm_kernel());
+    row.per_second = batch * 1e9 / (double)best;
+    (void)printf("  %.1f images/s in batches of %d, %d threads, kernel %s\n", row.per_second, batch,
+                 pix_cpu_count(), pix_gemm_kernel());
     pix_session_free(session);
     free(rgb);
     free(out);
@@ -165,13 +174,20 @@ int main(int count, char **arguments) {
     check(pix_gemm_open(pix_cpu_count(), &error), &error);
     int64_t start = pix_now_ns();
     check(pix_model_import(arguments[1], "full", NULL, path, NULL, NULL, &report, &error), &error);
+    double seconds = (double)(pix_now_ns() - start) / 1e9;
     (void)printf("%s: %s, %lld parameters, imported in %.1f s\n", arguments[1], report.format,
-                 (long long)report.parameters, (double)(pix_now_ns() - start) / 1e9);
+                 (long long)report.parameters, seconds);
     (void)printf("  fingerprint %s\n", report.fingerprint);
     check(pix_model_open(path, &model, &error), &error);
     check(pix_model_verify(model, &checked, &error), &error);
     bool good = compare(model, arguments[2]);
     measure(model);
     pix_model_close(model);
+    struct stat info;
+    if (stat(path, &info) != 0)
+        return 1;
+    (void)printf("| %s | %.1f M | %.1f s | %.0f MB | %.1g | %.1g | %.1g | %.2g |\n", report.format,
+                 (double)report.parameters / 1e6, seconds, (double)info.st_size / 1e6, row.images,
+                 row.texts, row.logits, row.per_second);
     return good ? 0 : 1;
 }

@@ -3,7 +3,7 @@
 # with PyTorch and compares ours.  Not part of `make check`: it needs python3-torch (installed by apt
 # when missing), minutes, and up to 6 GB of memory and of space in TMPDIR.
 #
-#     BUILD=build/release SOURCE=. tests/full/full_size.sh [ARCHITECTURE...]
+#     BUILD=build/release SOURCE=. tests/full/full_size.sh [all | ARCHITECTURE...]
 set -euo pipefail
 
 tool=$SOURCE/../shared/tools/make_checkpoint.py
@@ -19,6 +19,8 @@ fi
 
 if [ $# = 0 ]; then
     set -- ViT-B/32 ViT-B/16 ViT-L/14 RN50
+elif [ "$*" = all ]; then
+    set -- RN50 RN101 RN50x4 RN50x16 RN50x64 ViT-B/32 ViT-B/16 ViT-L/14 ViT-L/14@336px
 fi
 work=$(mktemp -d "${TMPDIR:-/tmp}/pixgrep-full-XXXXXX")
 trap 'rm -rf "$work"' EXIT
@@ -37,9 +39,14 @@ for architecture in "$@"; do
     "${torch[@]}" /usr/bin/python3 "$tool" --arch "$architecture" --out "$work/model"
     for checkpoint in "$work"/model/*.pt "$work"/model/hf; do
         [ -e "$checkpoint" ] || continue # a ResNet has no Hugging Face layout
-        "$BUILD/tests/full_compare" "$checkpoint" "$work/model/golden" ||
-            failed=1
+        "$BUILD/tests/full_compare" "$checkpoint" "$work/model/golden" >"$work/out" || failed=1
+        grep -v '^|' "$work/out" || true
+        sed -n "s,^|,| $architecture |,p" "$work/out" >>"$work/rows"
     done
     rm -rf "$work/model"
 done
+echo
+echo "| model | format | parameters | import | .pixm | pictures off by | texts off by | logits off by | images/s |"
+echo "|---|---|---|---|---|---|---|---|---|"
+cat "$work/rows"
 exit $failed

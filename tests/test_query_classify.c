@@ -1,4 +1,3 @@
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,29 +7,14 @@
 #include "core/clip/prompts.h"
 #include "query/classify.h"
 #include "query/ensemble.h"
-#include "tests/model_support.h"
-#include "tests/support.h"
+#include "tests/query_support.h"
 
 enum { VIT_TINY = 64 }; /* its embed_dim */
-
-static const char *import(const char *checkpoint, const char *vocabulary) {
-    static char paths[2][128];
-    static int used;
-    assert_true(used < 2);
-    char *path = paths[used++];
-    (void)snprintf(path, sizeof paths[0], "%s/model.pixm", test_folder());
-    pix_import_report report;
-    pix_error error;
-    assert_ok(pix_model_import(checkpoint, "model", vocabulary, path, NULL, NULL, &report, &error),
-              &error);
-    assert_string_equal(report.no_vocabulary, "");
-    return path;
-}
 
 /* A model of made-up weights that reads about a character a token, and 16 of them. */
 static const char *small_model(void) {
     static const char merges[] = "#version: 0.2\nt h\ni n\ne r</w>\no n</w>\nt o</w>\na t</w>\n";
-    static const char *path;
+    static char *path;
     if (path)
         return path;
     char checkpoint[128], vocabulary[128];
@@ -41,23 +25,27 @@ static const char *small_model(void) {
     config.logit_scale = 30;
     test_write_checkpoint(checkpoint, &config, NULL);
     test_write_file(vocabulary, merges, sizeof merges - 1);
-    path = import(checkpoint, vocabulary);
+    pix_import_report report;
+    path = test_import_file(checkpoint, vocabulary, &report);
+    assert_string_equal(report.no_vocabulary, "");
     return path;
 }
 
-static const char *golden_model(void) {
-    static const char *path;
-    const char *checkpoint = test_reference("models/vit-tiny/vit-tiny.pt");
-    const char *vocabulary = test_reference("bpe_simple_vocab_16e6.txt.gz");
-    if (!path && test_exists(checkpoint) && test_exists(vocabulary))
-        path = import(checkpoint, vocabulary);
-    return path;
+/* A picture that can be read. */
+static pix_query_input good(void) {
+    static char *path;
+    if (!path)
+        path = test_picture("exact-224.png");
+    return (pix_query_input){.value = path};
 }
 
-static char *picture(const char *name) {
-    char *path = strdup(test_golden("preprocess/images/%s", name));
-    assert_non_null(path);
-    return path;
+/* The small model asked about pictures, each label being the whole prompt. */
+static pix_query_options ask(const char *labels, const pix_query_input *pictures, size_t count) {
+    return (pix_query_options){.model = small_model(),
+                               .labels = labels,
+                               .templates = "{}",
+                               .inputs = (pix_query_input *)pictures,
+                               .input_count = count};
 }
 
 /* What a run left; freed by end_run. */
@@ -97,13 +85,7 @@ static json_t *classify_json(pix_query_options *options, size_t *failed) {
     classify(options, "", &run);
     assert_ok(run.status, &run.error);
     *failed = run.failed;
-    json_t *all = json_array();
-    for (char *line = run.out; *line; line = strchr(line, '\n') + 1) {
-        json_t *one = json_loads(line, JSON_DISABLE_EOF_CHECK, NULL);
-        if (!one)
-            fail_msg("not JSON: %.80s", line);
-        assert_int_equal(json_array_append_new(all, one), 0);
-    }
+    json_t *all = test_json_lines(run.out);
     end_run(&run);
     return all;
 }
@@ -131,18 +113,14 @@ static size_t place_of(const json_t *labels, const char *label) {
 
 static void probabilities_are_the_softmax_of_scaled_scores(void **state) {
     (void)state;
-    char *good = picture("exact-224.png");
-    const pix_query_input inputs[] = {{.value = good}};
-    pix_query_options options = {.model = small_model(),
-                                 .labels = "cat,dog,sun,sea",
-                                 .templates = "{}",
-                                 .inputs = (pix_query_input *)inputs,
-                                 .input_count = 1};
+    const pix_query_input inputs[] = {good()};
+    pix_query_options options = ask("cat,dog,sun,sea", inputs, 1);
     size_t failed;
     json_t *lines = classify_json(&options, &failed);
     assert_int_equal(failed, 0);
     assert_int_equal(json_array_size(lines), 1);
-    assert_string_equal(json_string_value(json_object_get(json_array_get(lines, 0), "path")), good);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(lines, 0), "path")),
+                        good().value);
     json_t *labels = labels_of(lines, 0);
     assert_int_equal(json_array_size(labels), 4);
     double sum = 0, total = 0;
@@ -158,18 +136,12 @@ static void probabilities_are_the_softmax_of_scaled_scores(void **state) {
         assert_true(fabs(number_of(labels, i, "probability") - expected) < 1e-6);
     }
     json_decref(lines);
-    free(good);
 }
 
 static void one_label_is_certain(void **state) {
     (void)state;
-    char *good = picture("exact-224.png");
-    const pix_query_input inputs[] = {{.value = good}};
-    pix_query_options options = {.model = small_model(),
-                                 .labels = "cat,",
-                                 .templates = "{}",
-                                 .inputs = (pix_query_input *)inputs,
-                                 .input_count = 1};
+    const pix_query_input inputs[] = {good()};
+    pix_query_options options = ask("cat,", inputs, 1);
     size_t failed;
     json_t *lines = classify_json(&options, &failed);
     json_t *labels = labels_of(lines, 0);
@@ -177,19 +149,13 @@ static void one_label_is_certain(void **state) {
     assert_true(number_of(labels, 0, "probability") == 1);
     assert_true(fabs(number_of(labels, 0, "score")) < 1);
     json_decref(lines);
-    free(good);
 }
 
 /* The best k of all: their probabilities stay those among all labels. */
 static void only_the_best_are_printed(void **state) {
     (void)state;
-    char *good = picture("exact-224.png");
-    const pix_query_input inputs[] = {{.value = good}};
-    pix_query_options options = {.model = small_model(),
-                                 .labels = "cat,dog,sun,sea",
-                                 .templates = "{}",
-                                 .inputs = (pix_query_input *)inputs,
-                                 .input_count = 1};
+    const pix_query_input inputs[] = {good()};
+    pix_query_options options = ask("cat,dog,sun,sea", inputs, 1);
     size_t failed;
     json_t *all = classify_json(&options, &failed);
     options.k = 2;
@@ -200,21 +166,13 @@ static void only_the_best_are_printed(void **state) {
     assert_true(json_equal(expected, labels_of(best, 0)));
     json_decref(all);
     json_decref(best);
-    free(good);
 }
 
 static void a_picture_that_fails_keeps_its_place(void **state) {
     (void)state;
-    char *good = picture("exact-224.png");
-    const pix_query_input inputs[] = {{.value = "/nonexistent/a.png"},
-                                      {.value = good},
-                                      {.value = "/nonexistent/\xFF"},
-                                      {.value = good}};
-    pix_query_options options = {.model = small_model(),
-                                 .labels = "cat,dog",
-                                 .templates = "{}",
-                                 .inputs = (pix_query_input *)inputs,
-                                 .input_count = 4};
+    const pix_query_input inputs[] = {
+        {.value = "/nonexistent/a.png"}, good(), {.value = "/nonexistent/\xFF"}, good()};
+    pix_query_options options = ask("cat,dog", inputs, 4);
     size_t failed;
     json_t *lines = classify_json(&options, &failed);
     assert_int_equal(failed, 2);
@@ -229,25 +187,19 @@ static void a_picture_that_fails_keeps_its_place(void **state) {
     assert_int_equal(json_array_size(labels_of(lines, 1)), 2);
     assert_int_equal(json_array_size(labels_of(lines, 3)), 2);
     json_decref(lines);
-    free(good);
 }
 
 static void the_plain_form_is_path_probability_label(void **state) {
     (void)state;
-    char *good = picture("exact-224.png");
-    const pix_query_input inputs[] = {{.value = "/nonexistent/a\tb"}, {.value = good}};
-    pix_query_options options = {.model = small_model(),
-                                 .labels = "cat\tfish,",
-                                 .templates = "{}",
-                                 .inputs = (pix_query_input *)inputs,
-                                 .input_count = 2};
+    const pix_query_input inputs[] = {{.value = "/nonexistent/a\tb"}, good()};
+    pix_query_options options = ask("cat\tfish,", inputs, 2);
     outcome run;
     classify(&options, "", &run);
     assert_ok(run.status, &run.error);
     assert_int_equal(run.failed, 1);
     char expected[4096];
     (void)snprintf(expected, sizeof expected, "/nonexistent/a\\tb\t\t\n%s\t1.000000\tcat\\tfish\n",
-                   good);
+                   good().value);
     assert_string_equal(run.out, expected);
     assert_string_equal(run.notes,
                         "pixgrep: /nonexistent/a\\tb: cannot open: No such file or directory\n");
@@ -255,66 +207,49 @@ static void the_plain_form_is_path_probability_label(void **state) {
     options.format = PIX_FORMAT_TABLE;
     classify(&options, "", &run);
     assert_ok(run.status, &run.error);
-    (void)snprintf(expected, sizeof expected, "%s\n  100.00 %%  cat\\tfish\n", good);
+    (void)snprintf(expected, sizeof expected, "%s\n  100.00 %%  cat\\tfish\n", good().value);
     assert_string_equal(run.out, expected);
     end_run(&run);
-    free(good);
 }
 
 static void pictures_and_labels_may_come_by_standard_input(void **state) {
     (void)state;
-    char *good = picture("exact-224.png");
-    const pix_query_input inputs[] = {{.value = "-"}, {.value = good}};
-    pix_query_options options = {.model = small_model(),
-                                 .labels = "cat,",
-                                 .templates = "{}",
-                                 .null_ended = true,
-                                 .inputs = (pix_query_input *)inputs,
-                                 .input_count = 2};
+    const pix_query_input inputs[] = {{.value = "-"}, good()};
+    pix_query_options options = ask("cat,", inputs, 2);
+    options.null_ended = true;
     char expected[4096];
     outcome run;
     classify(&options, "/nonexistent/a\nb", &run);
     assert_ok(run.status, &run.error);
-    (void)snprintf(expected, sizeof expected, "/nonexistent/a\\nb\t\t\n%s\t1.000000\tcat\n", good);
+    (void)snprintf(expected, sizeof expected, "/nonexistent/a\\nb\t\t\n%s\t1.000000\tcat\n",
+                   good().value);
     assert_string_equal(run.out, expected);
     end_run(&run);
     options.null_ended = false;
-    classify(&options, good, &run);
+    classify(&options, good().value, &run);
     assert_ok(run.status, &run.error);
     assert_int_equal(run.failed, 0);
-    assert_memory_equal(run.out, good, strlen(good));
+    assert_memory_equal(run.out, good().value, strlen(good().value));
     end_run(&run);
-    free(good);
 }
 
 static void repeated_labels_are_told(void **state) {
     (void)state;
-    char *good = picture("exact-224.png");
-    const pix_query_input inputs[] = {{.value = good}};
-    pix_query_options options = {.model = small_model(),
-                                 .labels = "cat,Cat",
-                                 .templates = "{}",
-                                 .inputs = (pix_query_input *)inputs,
-                                 .input_count = 1};
+    const pix_query_input inputs[] = {good()};
+    pix_query_options options = ask("cat,Cat", inputs, 1);
     outcome run;
     classify(&options, "", &run);
     assert_ok(run.status, &run.error);
     assert_string_equal(run.notes, "pixgrep: repeated labels count once: Cat\n");
     assert_non_null(strstr(run.out, "\t1.000000\tcat\n"));
     end_run(&run);
-    free(good);
 }
 
 /* 14 characters and two tokens around them fill the context; one more does not fit. */
 static void a_label_past_the_context_is_refused_or_cut(void **state) {
     (void)state;
-    char *good = picture("exact-224.png");
-    const pix_query_input inputs[] = {{.value = good}};
-    pix_query_options options = {.model = small_model(),
-                                 .labels = "abcdefghklmnpq,abcdefghklmnp",
-                                 .templates = "{}",
-                                 .inputs = (pix_query_input *)inputs,
-                                 .input_count = 1};
+    const pix_query_input inputs[] = {good()};
+    pix_query_options options = ask("abcdefghklmnpq,abcdefghklmnp", inputs, 1);
     outcome run;
     classify(&options, "", &run);
     assert_ok(run.status, &run.error);
@@ -332,18 +267,12 @@ static void a_label_past_the_context_is_refused_or_cut(void **state) {
     assert_ok(run.status, &run.error);
     assert_string_equal(run.notes, "");
     end_run(&run);
-    free(good);
 }
 
 static void without_words_in_the_model_nothing_is_classified(void **state) {
     (void)state;
-    pix_error error;
     pix_import_report report;
-    char path[128];
-    (void)snprintf(path, sizeof path, "%s/model.pixm", test_folder());
-    assert_ok(pix_model_import(test_golden("models/vit-p32/vit-p32.pt"), "model", NULL, path, NULL,
-                               NULL, &report, &error),
-              &error);
+    char *path = test_import_file(test_golden("models/vit-p32/vit-p32.pt"), NULL, &report);
     const pix_query_input inputs[] = {{.value = "/nonexistent/a.png"}};
     pix_query_options options = {
         .model = path, .labels = "cat,dog", .inputs = (pix_query_input *)inputs, .input_count = 1};
@@ -353,6 +282,7 @@ static void without_words_in_the_model_nothing_is_classified(void **state) {
     assert_non_null(strstr(run.error.text, "text cannot be encoded"));
     assert_string_equal(run.out, "");
     end_run(&run);
+    free(path);
 }
 
 /* The classes of the reference's ensemble, as a list. */
@@ -372,7 +302,7 @@ static void golden_classes(pix_list *classes) {
 static void ensembles_are_those_of_the_reference(void **state) {
     (void)state;
     const char *weights = test_reference("ensemble/zeroshot_weights_class_by_embed.npy");
-    if (!golden_model() || !test_exists(weights))
+    if (!test_reference_model() || !test_exists(weights))
         test_skip("the reference model and its ensemble are not there");
     test_array golden;
     assert_true(test_array_load(weights, &golden));
@@ -386,7 +316,7 @@ static void ensembles_are_those_of_the_reference(void **state) {
                                  &templates, &error),
               &error);
     assert_int_equal(templates.count, 80);
-    assert_ok(pix_model_open(golden_model(), &model, &error), &error);
+    assert_ok(pix_model_open(test_reference_model(), &model, &error), &error);
     assert_ok(pix_encoder_new(model, &options, 0, &encoder, &error), &error);
     assert_true(golden.rank == 2 && golden.shape[0] == 10 && golden.shape[1] == VIT_TINY);
     double largest = 0;
@@ -416,24 +346,15 @@ static json_t *classify_photographs(const char *templates) {
         assert_int_equal(pix_bytes_append_text(&labels, classes.entries[i].text), PIX_OK);
         assert_int_equal(pix_bytes_append_text(&labels, ","), PIX_OK);
     }
-    char *wide = strdup(test_reference("preprocess/images/photo-wide.jpg"));
-    char *tall = strdup(test_reference("preprocess/images/photo-tall.jpg"));
-    const pix_query_input inputs[] = {{.value = wide}, {.value = tall}};
-    pix_query_options options = {.model = golden_model(),
-                                 .exact = true,
-                                 .ignore_rotation = true,
-                                 .labels = labels.data,
-                                 .templates = templates,
-                                 .inputs = (pix_query_input *)inputs,
-                                 .input_count = 2};
+    pix_query_options options = test_reference_photographs();
+    options.labels = labels.data;
+    options.templates = templates;
     size_t failed;
     json_t *lines = classify_json(&options, &failed);
     assert_int_equal(failed, 0);
     assert_int_equal(json_array_size(lines), 2);
     pix_list_free(&classes);
     pix_bytes_free(&labels);
-    free(wide);
-    free(tall);
     return lines;
 }
 
@@ -464,7 +385,7 @@ static double golden_difference(const json_t *lines, const char *key, double sca
 /* Probabilities within 1e-4 and logits at scale 100 within 1e-3 of PyTorch's, in float32. */
 static void photographs_are_classified_as_by_the_reference(void **state) {
     (void)state;
-    if (!golden_model() || !test_exists(test_reference("ensemble/probs.npy")))
+    if (!test_reference_model() || !test_exists(test_reference("ensemble/probs.npy")))
         test_skip("the reference model and its ensemble are not there");
     char *templates = strdup(test_reference("data/templates/openai-imagenet-80.txt"));
     json_t *lines = classify_photographs(templates);
@@ -476,11 +397,12 @@ static void photographs_are_classified_as_by_the_reference(void **state) {
 
 static void without_templates_it_is_the_single_one_of_the_reference(void **state) {
     (void)state;
-    if (!golden_model() || !test_exists(test_reference("ensemble/single_template_logits.npy")))
+    if (!test_reference_model() ||
+        !test_exists(test_reference("ensemble/single_template_logits.npy")))
         test_skip("the reference model and its ensemble are not there");
     pix_model *model;
     pix_error error;
-    assert_ok(pix_model_open(golden_model(), &model, &error), &error);
+    assert_ok(pix_model_open(test_reference_model(), &model, &error), &error);
     double scale = (double)pix_model_config(model)->logit_scale;
     pix_model_close(model);
     json_t *lines = classify_photographs(NULL);

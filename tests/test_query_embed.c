@@ -1,38 +1,17 @@
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/bytes.h"
-#include "core/clip/model.h"
 #include "query/embed.h"
-#include "tests/support.h"
-
-/* The golden checkpoint of that path, imported once into a temporary folder. */
-static const char *import(const char *checkpoint, const char *vocabulary) {
-    static char paths[2][128];
-    static int used;
-    assert_true(used < 2);
-    char *path = paths[used++];
-    (void)snprintf(path, sizeof paths[0], "%s/model.pixm", test_folder());
-    pix_import_report report;
-    pix_error error;
-    assert_ok(pix_model_import(checkpoint, "model", vocabulary, path, NULL, NULL, &report, &error),
-              &error);
-    return path;
-}
+#include "tests/query_support.h"
 
 static const char *picture_model(void) {
-    static const char *path;
+    static char *path;
+    pix_import_report report;
     if (!path)
-        path = import(test_golden("models/vit-p32/vit-p32.pt"), NULL);
-    return path;
-}
-
-static char *picture(const char *name) {
-    char *path = strdup(test_golden("preprocess/images/%s", name));
-    assert_non_null(path);
+        path = test_import_file(test_golden("models/vit-p32/vit-p32.pt"), NULL, &report);
     return path;
 }
 
@@ -60,13 +39,7 @@ static json_t *embed_json(pix_query_options *options, const char *standard_input
     options->format = PIX_FORMAT_JSON;
     options->threads = 1;
     char *out = embed(options, standard_input, failed, &notes);
-    json_t *all = json_array();
-    for (char *line = out; *line; line = strchr(line, '\n') + 1) {
-        json_t *one = json_loads(line, JSON_DISABLE_EOF_CHECK, NULL);
-        if (!one)
-            fail_msg("not JSON: %.80s", line);
-        assert_int_equal(json_array_append_new(all, one), 0);
-    }
+    json_t *all = test_json_lines(out);
     free(out);
     free(notes);
     return all;
@@ -97,7 +70,7 @@ static void vector_of(const json_t *lines, size_t i, float *out, size_t size) {
 
 static void a_failed_input_keeps_its_place(void **state) {
     (void)state;
-    char *good = picture("exact-224.png");
+    char *good = test_picture("exact-224.png");
     const pix_query_input inputs[] = {{.value = good},          {.value = "/nonexistent/a.png"},
                                       {"some words", true},     {.value = good},
                                       {.value = test_folder()}, {.value = good}};
@@ -133,7 +106,7 @@ static void many_pictures_come_out_in_order(void **state) {
     pix_bytes list = {0};
     char *paths[KINDS];
     for (size_t i = 0; i < KINDS; i++)
-        paths[i] = picture(names[i]);
+        paths[i] = test_picture(names[i]);
     for (size_t i = 0; i < COUNT; i++) {
         assert_int_equal(pix_bytes_append_text(&list, paths[i % KINDS]), PIX_OK);
         assert_int_equal(pix_bytes_append_text(&list, "\n"), PIX_OK);
@@ -177,7 +150,7 @@ static void a_name_that_is_not_utf8_is_base64(void **state) {
 
 static void the_plain_form_is_input_tab_numbers(void **state) {
     (void)state;
-    char *good = picture("exact-224.png");
+    char *good = test_picture("exact-224.png");
     const pix_query_input inputs[] = {{.value = "/nonexistent/a\tb"}, {.value = good}};
     pix_query_options options = {.mode = PIX_QUERY_EMBED,
                                  .model = picture_model(),
@@ -209,15 +182,6 @@ static void the_plain_form_is_input_tab_numbers(void **state) {
     free(good);
 }
 
-static const char *text_model(void) {
-    static const char *path;
-    const char *checkpoint = test_reference("models/vit-tiny/vit-tiny.pt");
-    const char *vocabulary = test_reference("bpe_simple_vocab_16e6.txt.gz");
-    if (!path && test_exists(checkpoint) && test_exists(vocabulary))
-        path = import(checkpoint, vocabulary);
-    return path;
-}
-
 /* Unit features within 1e-5 of PyTorch's: the limit for float32 code. */
 static void assert_golden(const json_t *lines, const char *name, size_t count) {
     test_array golden;
@@ -235,7 +199,7 @@ static void assert_golden(const json_t *lines, const char *name, size_t count) {
 
 static void texts_have_the_vectors_of_the_reference(void **state) {
     (void)state;
-    if (!text_model())
+    if (!test_reference_model())
         test_skip("the reference model and OpenAI's vocabulary are not there");
     json_t *index = json_load_file(test_reference("models/vit-tiny/golden/index.json"), 0, NULL);
     const json_t *texts = json_object_get(index, "texts");
@@ -244,7 +208,8 @@ static void texts_have_the_vectors_of_the_reference(void **state) {
     assert_true(count > 0 && count <= 32);
     for (size_t i = 0; i < count; i++)
         inputs[i] = (pix_query_input){json_string_value(json_array_get(texts, i)), true};
-    pix_query_options options = {.model = text_model(), .inputs = inputs, .input_count = count};
+    pix_query_options options = {
+        .model = test_reference_model(), .inputs = inputs, .input_count = count};
     size_t failed;
     json_t *lines = embed_json(&options, "", &failed);
     assert_int_equal(failed, 0);
@@ -257,28 +222,19 @@ static void texts_have_the_vectors_of_the_reference(void **state) {
 
 static void photographs_have_the_vectors_of_the_reference(void **state) {
     (void)state;
-    if (!text_model())
+    if (!test_reference_model())
         test_skip("the reference model and OpenAI's vocabulary are not there");
-    char *wide = strdup(test_reference("preprocess/images/photo-wide.jpg"));
-    char *tall = strdup(test_reference("preprocess/images/photo-tall.jpg"));
-    const pix_query_input inputs[] = {{.value = wide}, {.value = tall}};
-    pix_query_options options = {.model = text_model(),
-                                 .exact = true,
-                                 .ignore_rotation = true,
-                                 .inputs = (pix_query_input *)inputs,
-                                 .input_count = 2};
+    pix_query_options options = test_reference_photographs();
     size_t failed;
     json_t *lines = embed_json(&options, "", &failed);
     assert_int_equal(failed, 0);
     assert_golden(lines, "image_features_norm", 2);
     json_decref(lines);
-    free(wide);
-    free(tall);
 }
 
 static void a_text_past_the_context_is_cut_with_a_warning(void **state) {
     (void)state;
-    if (!text_model())
+    if (!test_reference_model())
         test_skip("the reference model and OpenAI's vocabulary are not there");
     pix_bytes text = {0};
     for (int i = 0; i < 75; i++)
@@ -286,7 +242,7 @@ static void a_text_past_the_context_is_cut_with_a_warning(void **state) {
     char *shorter = strdup(text.data);
     assert_int_equal(pix_bytes_append_text(&text, "on the Beach"), PIX_OK);
     const pix_query_input inputs[] = {{text.data, true}, {shorter, true}};
-    pix_query_options options = {.model = text_model(),
+    pix_query_options options = {.model = test_reference_model(),
                                  .mode = PIX_QUERY_EMBED,
                                  .threads = 1,
                                  .inputs = (pix_query_input *)inputs,

@@ -3,12 +3,14 @@
 #define PIX_TESTS_MODEL_SUPPORT_H
 
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/bytes.h"
 #include "core/clip/model.h"
+#include "core/clip/session.h"
 #include "tests/support.h"
 
 /* `count` zeroed items of `size` bytes; never NULL. */
@@ -19,16 +21,29 @@ static inline void *test_zeroed(size_t count, size_t size) {
     return data;
 }
 
-/* `source` imported into a fresh folder and opened; `vocabulary` as for pix_model_import. */
-static inline pix_model *test_import(const char *source, const char *vocabulary) {
+/* `source` imported into a fresh folder, `vocabulary` as for pix_model_import: the path of the
+ * .pixm, the caller's. */
+static inline char *test_import_file(const char *source, const char *vocabulary,
+                                     pix_import_report *report) {
     char path[4096];
     (void)snprintf(path, sizeof path, "%s/model.pixm", test_folder());
+    pix_error error;
+    assert_ok(pix_model_import(source, "model", vocabulary, path, NULL, NULL, report, &error),
+              &error);
+    char *owned = strdup(path);
+    if (!owned)
+        abort();
+    return owned;
+}
+
+/* The same, opened. */
+static inline pix_model *test_import(const char *source, const char *vocabulary) {
     pix_import_report report;
     pix_error error;
-    assert_ok(pix_model_import(source, "model", vocabulary, path, NULL, NULL, &report, &error),
-              &error);
     pix_model *model;
+    char *path = test_import_file(source, vocabulary, &report);
     assert_ok(pix_model_open(path, &model, &error), &error);
+    free(path);
     return model;
 }
 
@@ -128,6 +143,48 @@ static inline void test_write_checkpoint(const char *path, const pix_clip_config
     pix_bytes_free(&data);
     pix_bytes_free(&file);
     free(tensors);
+}
+
+/* What one thread encodes, over and over, in a session of its own. */
+typedef struct test_encoding {
+    pix_model *model;
+    const uint8_t *rgb; /* [images, size, size, 3] */
+    int images, rounds;
+    float *features; /* [images + 1, embed_dim]: the pictures', then a text's */
+    bool failed;
+} test_encoding;
+
+static inline void *test_encode(void *argument) {
+    test_encoding *e = argument;
+    const int32_t ids[] = {518, 3, 511, 77, 519};
+    float *text = e->features + e->images * pix_model_config(e->model)->embed_dim;
+    pix_session *session;
+    e->failed = pix_session_new(e->model, e->images, &session, NULL) != PIX_OK;
+    for (int i = 0; i < e->rounds && !e->failed; i++)
+        e->failed = pix_session_encode_images(session, e->rgb, e->images, e->features, NULL) ||
+                    pix_session_encode_text(session, ids, 5, text, NULL);
+    pix_session_free(session);
+    return NULL;
+}
+
+/* Two threads that share a model of test_small_config's vocabulary get what one alone gets. */
+static inline void test_two_threads(pix_model *model, const uint8_t *rgb, int images, int rounds) {
+    size_t size = (size_t)(images + 1) * (size_t)pix_model_config(model)->embed_dim;
+    float *features = test_zeroed(3 * size, sizeof *features);
+    test_encoding alone = {model, rgb, images, rounds, features, false}, both[2] = {alone, alone};
+    test_encode(&alone);
+    assert_false(alone.failed);
+    pthread_t threads[2];
+    for (int i = 0; i < 2; i++) {
+        both[i].features = features + (size_t)(i + 1) * size;
+        assert_int_equal(pthread_create(&threads[i], NULL, test_encode, &both[i]), 0);
+    }
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_false(both[i].failed);
+        assert_memory_equal(both[i].features, alone.features, size * sizeof *features);
+    }
+    free(features);
 }
 
 #endif

@@ -1,7 +1,6 @@
 #include "core/clip/resnet.h"
 
 #include <math.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -396,40 +395,13 @@ static void sizes_that_overflow_are_noticed(void **state) {
     assert_int_equal(pix_resnet_scratch_init(&scratch, &sizes, &error), PIX_ENOMEM);
 }
 
-typedef struct worker {
-    pix_model *model;
-    const uint8_t *rgb;
-    float features[IMAGES * EMBED];
-    bool failed;
-} worker;
-
-static void *work(void *argument) {
-    worker *w = argument;
-    pix_session *session;
-    w->failed = pix_session_new(w->model, IMAGES, &session, NULL) != PIX_OK;
-    for (int i = 0; i < 5 && !w->failed; i++)
-        w->failed = pix_session_encode_images(session, w->rgb, IMAGES, w->features, NULL) != PIX_OK;
-    pix_session_free(session);
-    return NULL;
-}
-
 static void sessions_of_two_threads_share_a_model(void **state) {
     (void)state;
     pix_clip_config config = test_small_resnet_config();
     config.image_size = 64;
     pix_model *model = make(&config, NULL);
     uint8_t *rgb = made_up_bytes((size_t)3 * 64 * 64);
-    worker alone = {.model = model, .rgb = rgb}, both[2] = {alone, alone};
-    work(&alone);
-    assert_false(alone.failed);
-    pthread_t threads[2];
-    for (int i = 0; i < 2; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, work, &both[i]), 0);
-    for (int i = 0; i < 2; i++) {
-        assert_int_equal(pthread_join(threads[i], NULL), 0);
-        assert_false(both[i].failed);
-        assert_memory_equal(both[i].features, alone.features, sizeof alone.features);
-    }
+    test_two_threads(model, rgb, IMAGES, 5);
     free(rgb);
     pix_model_close(model);
 }

@@ -1,7 +1,6 @@
 #include "core/clip/session.h"
 
 #include <math.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -243,14 +242,12 @@ static void oracle_text(const pix_model *model, const int32_t *ids, size_t count
 /* A made-up model of these sizes.  What only a config file can say is put into the .pixm after the
  * import. */
 static pix_model *make(const pix_clip_config *config) {
-    char source[4096], path[4096];
-    const char *folder = test_folder();
-    (void)snprintf(source, sizeof source, "%s/made-up.safetensors", folder);
-    (void)snprintf(path, sizeof path, "%s/made-up.pixm", folder);
+    char source[4096];
+    (void)snprintf(source, sizeof source, "%s/made-up.safetensors", test_folder());
     test_write_checkpoint(source, config, NULL);
     pix_import_report report;
     pix_error error;
-    assert_ok(pix_model_import(source, "made-up", NULL, path, NULL, NULL, &report, &error), &error);
+    char *path = test_import_file(source, NULL, &report);
     FILE *file = fopen(path, "r+b");
     assert_non_null(file);
     assert_int_equal(fseek(file, offsetof(pix_pixm_header, config), SEEK_SET), 0);
@@ -258,6 +255,7 @@ static pix_model *make(const pix_clip_config *config) {
     assert_int_equal(fclose(file), 0);
     pix_model *model;
     assert_ok(pix_model_open(path, &model, &error), &error);
+    free(path);
     return model;
 }
 
@@ -465,41 +463,11 @@ static void what_follows_the_first_end_token_changes_nothing(void **state) {
     pix_session_free(session);
 }
 
-typedef struct worker {
-    const uint8_t *rgb;
-    float features[IMAGES * EMBED];
-    float text[EMBED];
-    bool failed;
-} worker;
-
-static void *work(void *argument) {
-    worker *w = argument;
-    const int32_t ids[] = {518, 3, 511, 77, 519};
-    pix_session *session;
-    w->failed = pix_session_new(shared_model, IMAGES, &session, NULL) != PIX_OK;
-    for (int i = 0; i < 20 && !w->failed; i++)
-        w->failed = pix_session_encode_images(session, w->rgb, IMAGES, w->features, NULL) ||
-                    pix_session_encode_text(session, ids, 5, w->text, NULL);
-    pix_session_free(session);
-    return NULL;
-}
-
 static void sessions_of_two_threads_share_a_model(void **state) {
     (void)state;
     uint8_t rgb[IMAGES * PIXELS];
     fill_bytes(rgb, sizeof rgb);
-    worker alone = {.rgb = rgb}, both[2] = {{.rgb = rgb}, {.rgb = rgb}};
-    work(&alone);
-    assert_false(alone.failed);
-    pthread_t threads[2];
-    for (int i = 0; i < 2; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, work, &both[i]), 0);
-    for (int i = 0; i < 2; i++) {
-        assert_int_equal(pthread_join(threads[i], NULL), 0);
-        assert_false(both[i].failed);
-        assert_memory_equal(both[i].features, alone.features, sizeof alone.features);
-        assert_memory_equal(both[i].text, alone.text, sizeof alone.text);
-    }
+    test_two_threads(shared_model, rgb, IMAGES, 20);
 }
 
 static void wrong_calls_are_refused_in_words(void **state) {

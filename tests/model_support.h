@@ -157,7 +157,7 @@ typedef struct test_encoding {
 static inline void *test_encode(void *argument) {
     test_encoding *e = argument;
     const int32_t ids[] = {518, 3, 511, 77, 519};
-    float *text = e->features + e->images * pix_model_config(e->model)->embed_dim;
+    float *text = e->features + (size_t)e->images * (size_t)pix_model_config(e->model)->embed_dim;
     pix_session *session;
     e->failed = pix_session_new(e->model, e->images, &session, NULL) != PIX_OK;
     for (int i = 0; i < e->rounds && !e->failed; i++)

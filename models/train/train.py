@@ -148,6 +148,133 @@ def rate(step, options):
     return options.rate * min(1, (step + 1) / 300, left / options.cooldown if options.cooldown else 1)
 
 
+class Batches:
+    """What each step learns from. It follows from the step's number alone: a run that is resumed sees what it would have seen."""
+
+    def __init__(self, options):
+        self.options = options
+        self.items, pixels, backgrounds, nouns = load(options.data)
+        self.training = np.array([n for n, i in enumerate(self.items) if i["split"] == "train"])
+        weights = np.array([self.items[n]["weight"] for n in self.training])
+        self.shares = weights / weights.sum()
+        self.captions = Captions([self.items[n] for n in self.training])
+        self.dictionary = Dictionary(nouns)
+        vocabulary = options.data / "vocabulary.txt.gz"
+        if not vocabulary.exists():
+            write_vocabulary(vocabulary, learn_merges(frequencies(self.captions), MERGES))
+        self.tokenizer = Tokenizer(vocabulary)
+        self.pictures = Pictures(self.items, pixels, backgrounds)
+
+    def draw(self, step):
+        """(images, tokens, how many of these are captions, names and descriptions, which caption is true of which picture,
+        which description of which name)"""
+        options, seed = self.options, self.options.seed * 1_000_003 + step
+        chance, generator = random.Random(seed), torch.Generator().manual_seed(seed)
+        numbers = np.random.default_rng((options.seed, step)).choice(len(self.training), options.batch, replace=False, p=self.shares)
+        texts, truth = self.captions.batch(numbers, chance)
+        names, descriptions, described = self.dictionary.batch(options.batch // 2, chance)
+        tokens = pad([[*self.tokenizer(t)[:-1][:19], self.tokenizer.end] for t in texts + names + descriptions])
+        images = self.pictures.varied(torch.from_numpy(self.training[numbers]), options.resolution, generator)
+        return (images.to(memory_format=torch.channels_last), tokens, [len(texts), len(names), len(descriptions)],
+                torch.from_numpy(truth).float(), torch.from_numpy(described).float())
+
+
+class Training:
+    """The model, the running average of its weights, and the optimiser."""
+
+    def __init__(self, options, vocab_size):
+        self.step, self.seconds = 0, 0.0
+        self.model = CLIP(image_resolution=options.resolution, vocab_size=vocab_size, **SHAPE)
+        self.average = copy.deepcopy(self.model)
+        grown = [p for p in self.model.parameters() if p.ndim > 1]
+        others = [p for p in self.model.parameters() if p.ndim <= 1]
+        self.parameters = grown + others  # as the optimiser numbers them
+        self.optimiser = torch.optim.AdamW([{"params": grown, "weight_decay": options.decay}, {"params": others, "weight_decay": 0}],
+                                           lr=options.rate, betas=(0.9, 0.98), eps=1e-6)
+        last = options.run / "last.pt"
+        begin = last if last.exists() else options.start
+        if begin:
+            self.resume(torch.load(begin), options.resolution // 32)
+        self.model = self.model.to(memory_format=torch.channels_last)
+        self.average = self.average.to(memory_format=torch.channels_last)
+
+    def resume(self, saved, cells):
+        self.model.load_state_dict(resize_grid(saved["model"], cells))
+        self.average.load_state_dict(resize_grid(saved["average"], cells))
+        moments = saved["optimiser"]["state"]
+        for number, parameter in enumerate(self.parameters):
+            for name in ("exp_avg", "exp_avg_sq"):  # of positions that were stretched: begins anew
+                if moments[number][name].shape != parameter.shape:
+                    moments[number][name] = torch.zeros_like(parameter)
+        self.optimiser.load_state_dict(saved["optimiser"])
+        self.step, self.seconds = saved["step"], saved["seconds"]
+
+    def save(self, path):
+        new = path.with_suffix(".new")
+        torch.save({"model": self.model.state_dict(), "average": self.average.state_dict(), "optimiser": self.optimiser.state_dict(),
+                    "step": self.step, "seconds": self.seconds}, new)
+        new.rename(path)
+
+    def learn(self, batch, options):
+        """One step; returns the pictures' loss."""
+        images, tokens, counts, truth, described = batch
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate(self.step, options)
+        self.model.train()
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            image_features, text_features = self.model.encode_image(images), self.model.encode_text(tokens)
+        text_features, name_features, description_features = text_features.split(counts)
+        scale = self.model.logit_scale.exp()
+        loss = contrastive(image_features, text_features, scale, truth)
+        words = contrastive(name_features, description_features, scale.detach().clamp(max=20), described)
+        self.optimiser.zero_grad(set_to_none=True)
+        (loss + options.words * words).backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimiser.step()
+        self.follow()
+        self.step += 1
+        return loss.item()
+
+    @torch.no_grad()
+    def follow(self):
+        """Bounds the scale and moves the average towards the weights."""
+        self.model.logit_scale.clamp_(max=math.log(100))
+        keep = min(0.999, (self.step + 1) / (self.step + 10))
+        for mean, value in zip(self.average.state_dict().values(), self.model.state_dict().values()):
+            mean.lerp_(value, 1 - keep) if mean.is_floating_point() else mean.copy_(value)
+
+
+def open_log(path):
+    log = open(path, "a", encoding="utf-8")
+    if log.tell() == 0:
+        print("step,seconds,resolution,rate,loss,drawings@1,drawings@5,drawings@10,stamps@1,stamps@5,stamps@10", file=log, flush=True)
+    return log
+
+
+def evaluate(training, batches, losses, options):
+    """A line of the log."""
+    found = [r for split in ("test drawings", "test stamps")
+             for r in recalls(training.average, batches.pictures, batches.items, split, batches.tokenizer, options.resolution)]
+    return (f"{training.step},{training.seconds:.0f},{options.resolution},{rate(training.step - 1, options):.6f},{np.mean(losses):.4f}," +
+            ",".join(f"{r:.1f}" for r in found))
+
+
+def train(options):
+    batches = Batches(options)
+    training = Training(options, batches.tokenizer.size)
+    log = open_log(options.run / "log.csv")
+    began, losses = time.time() - training.seconds, []
+    while training.step < options.steps:
+        losses.append(training.learn(batches.draw(training.step), options))
+        if training.step % options.every == 0 or training.step == options.steps:
+            training.seconds = time.time() - began
+            print(evaluate(training, batches, losses, options), file=log, flush=True)
+            losses = []
+            training.save(options.run / "last.pt")
+    torch.save({name: tensor.half() if tensor.is_floating_point() else tensor
+                for name, tensor in training.average.state_dict().items()}, options.run / "tiny.pt")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("data", type=Path)
@@ -166,83 +293,7 @@ def main():
     options.run.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(os.cpu_count())
     torch.manual_seed(options.seed)
-
-    items, pixels, backgrounds, nouns = load(options.data)
-    training = np.array([n for n, i in enumerate(items) if i["split"] == "train"])
-    weights = np.array([items[n]["weight"] for n in training])
-    captions = Captions([items[n] for n in training])
-    dictionary = Dictionary(nouns)
-    vocabulary = options.data / "vocabulary.txt.gz"
-    if not vocabulary.exists():
-        write_vocabulary(vocabulary, learn_merges(frequencies(captions), MERGES))
-    tokenizer = Tokenizer(vocabulary)
-    pictures = Pictures(items, pixels, backgrounds)
-
-    model = CLIP(image_resolution=options.resolution, vocab_size=tokenizer.size, **SHAPE)
-    average = copy.deepcopy(model)
-    grown = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]
-    optimiser = torch.optim.AdamW([{"params": grown, "weight_decay": options.decay}, {"params": others, "weight_decay": 0}],
-                                  lr=options.rate, betas=(0.9, 0.98), eps=1e-6)
-    last = options.run / "last.pt"
-    first, spent = 0, 0.0
-    begin = last if last.exists() else options.start
-    if begin:
-        saved = torch.load(begin)
-        cells = options.resolution // 32
-        model.load_state_dict(resize_grid(saved["model"], cells))
-        average.load_state_dict(resize_grid(saved["average"], cells))
-        state = saved["optimiser"]
-        for number, parameter in enumerate(grown + others):
-            for name in ("exp_avg", "exp_avg_sq"):  # of positions that were stretched: begins anew
-                if state["state"][number][name].shape != parameter.shape:
-                    state["state"][number][name] = torch.zeros_like(parameter)
-        optimiser.load_state_dict(state)
-        first, spent = saved["step"], saved["seconds"]
-    model = model.to(memory_format=torch.channels_last)
-    average = average.to(memory_format=torch.channels_last)
-
-    log = open(options.run / "log.csv", "a", encoding="utf-8")
-    if log.tell() == 0:
-        print("step,seconds,resolution,rate,loss,drawings@1,drawings@5,drawings@10,stamps@1,stamps@5,stamps@10", file=log, flush=True)
-    began, losses = time.time(), []
-    for step in range(first, options.steps):
-        chance, generator = random.Random(options.seed * 1_000_003 + step), torch.Generator().manual_seed(options.seed * 1_000_003 + step)
-        numbers = np.random.default_rng((options.seed, step)).choice(len(training), options.batch, replace=False, p=weights / weights.sum())
-        texts, truth = captions.batch(numbers, chance)
-        names, descriptions, described = dictionary.batch(options.batch // 2, chance)
-        tokens = pad([[*tokenizer(t)[:-1][:19], tokenizer.end] for t in texts + names + descriptions])
-        images = pictures.varied(torch.from_numpy(training[numbers]), options.resolution, generator).to(memory_format=torch.channels_last)
-        for group in optimiser.param_groups:
-            group["lr"] = rate(step, options)
-        model.train()
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            image_features, text_features = model.encode_image(images), model.encode_text(tokens)
-        text_features, name_features, description_features = text_features.split([len(texts), len(names), len(descriptions)])
-        scale = model.logit_scale.exp()
-        loss = contrastive(image_features, text_features, scale, torch.from_numpy(truth).float())
-        words = contrastive(name_features, description_features, scale.detach().clamp(max=20), torch.from_numpy(described).float())
-        optimiser.zero_grad(set_to_none=True)
-        (loss + options.words * words).backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        losses.append(loss.item())
-        with torch.no_grad():
-            model.logit_scale.clamp_(max=math.log(100))
-            keep = min(0.999, (step + 1) / (step + 10))
-            for mean, value in zip(average.state_dict().values(), model.state_dict().values()):
-                mean.lerp_(value, 1 - keep) if mean.is_floating_point() else mean.copy_(value)
-        if (step + 1) % options.every == 0 or step + 1 == options.steps:
-            seconds = spent + time.time() - began
-            found = [r for split in ("test drawings", "test stamps") for r in recalls(average, pictures, items, split, tokenizer, options.resolution)]
-            print(f"{step + 1},{seconds:.0f},{options.resolution},{rate(step, options):.6f},{np.mean(losses):.4f}," +
-                  ",".join(f"{r:.1f}" for r in found), file=log, flush=True)
-            losses = []
-            torch.save({"model": model.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict(),
-                        "step": step + 1, "seconds": seconds}, last.with_suffix(".new"))
-            last.with_suffix(".new").rename(last)
-    torch.save({name: tensor.half() if tensor.is_floating_point() else tensor
-                for name, tensor in average.state_dict().items()}, options.run / "tiny.pt")
+    train(options)
 
 
 if __name__ == "__main__":

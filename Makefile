@@ -40,7 +40,7 @@ check-full: all
 	BUILD=$(BUILD) SOURCE=. tests/full/full_size.sh
 
 install: all
-	cmake --install $(BUILD) --prefix $(DESTDIR)$(PREFIX)
+	DESTDIR="$(DESTDIR)" cmake --install $(BUILD) --prefix "$(PREFIX)"
 
 clean:
 	rm -rf build

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# make install puts all that pixgrep needs below one prefix, which can be staged with DESTDIR and moved afterwards.
+. "$(dirname "$0")/pixgrep.bash" || exit 1
+command -v make >/dev/null || skip "make is not installed"
+picture=$golden/preprocess/images/exact-224.png
+
+must make --no-print-directory -C "$SOURCE" --old-file=all install BUILD="$BUILD" DESTDIR="$WORK/a stage" PREFIX=/opt/pix
+(cd "$WORK/a stage" && find . -type f | LC_ALL=C sort) >"$WORK/installed"
+check "all is there, in its place" diff "$WORK/installed" - <<'END'
+./opt/pix/bin/pixgrep
+./opt/pix/bin/pixgrep-fetch-model
+./opt/pix/bin/pixgrepd
+./opt/pix/libexec/pixgrep/pixgrep-decode
+./opt/pix/share/doc/pixgrep/LICENSE
+./opt/pix/share/doc/pixgrep/LICENSES/Apache-2.0.txt
+./opt/pix/share/doc/pixgrep/THIRD_PARTY.md
+./opt/pix/share/man/man1/pixgrep-fetch-model.1
+./opt/pix/share/man/man1/pixgrep.1
+./opt/pix/share/man/man1/pixgrepd.1
+./opt/pix/share/pixgrep/catalogue
+./opt/pix/share/pixgrep/models/tiny.pixm
+./opt/pix/share/pixgrep/templates/long.txt
+./opt/pix/share/pixgrep/templates/short.txt
+END
+check "anybody may read it" test -z "$(find "$WORK/a stage" -type f ! -perm -444)"
+check "anybody may run what is a program" test 4 -eq "$(find "$WORK/a stage" -type f -perm -555 | wc -l)"
+
+# Elsewhere, and called by links from outside.
+mv "$WORK/a stage/opt/pix" "$WORK/a prefix"
+mkdir "$WORK/links"
+ln -s "$WORK/a prefix/bin/"* "$WORK/links/"
+for bin in "$WORK/a prefix/bin" "$WORK/links"; do
+    run "$bin/pixgrepd" model list
+    said 0 ""
+    printed "\* tiny	*	bundled"
+    for templates in "--ensemble" "--templates=long"; do
+        run "$bin/pixgrep" --classify square,cat,dog $templates "$picture"
+        said 0 "pixgrep: using the bundled model tiny (*)"
+        lines 3
+        printed "$picture	[01].*	@(square|cat|dog)*"
+    done
+    run "$bin/pixgrep-fetch-model" --list
+    said 0 ""
+    lines 9
+    for program in pixgrep pixgrepd pixgrep-fetch-model; do
+        run "$bin/$program" --version
+        said 0 ""
+        printed "$program $("$BUILD/bin/pixgrep" --version | cut -d ' ' -f 2)"
+    done
+done
+finish

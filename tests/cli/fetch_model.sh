@@ -12,13 +12,6 @@ if command -v shellcheck >/dev/null; then
 else
     echo "SKIP shellcheck: it is not installed"
 fi
-if command -v mandoc >/dev/null; then
-    run mandoc -T lint -W warning "$SOURCE/man/pixgrep-fetch-model.1"
-    said 0 ""
-    printed ""
-else
-    echo "SKIP lint: mandoc is not installed"
-fi
 
 # The command line, with the catalogue as it is installed.
 run "$script" --help

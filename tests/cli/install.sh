@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# make install puts all that pixgrep needs below one prefix, which can be staged with DESTDIR and moved afterwards.
+# make install puts all that pixgrep needs below one prefix, which can be staged with DESTDIR and moved afterwards; its
+# manual pages are clean mdoc.
 . "$(dirname "$0")/pixgrep.bash" || exit 1
 command -v make >/dev/null || skip "make is not installed"
 picture=$golden/preprocess/images/exact-224.png
@@ -24,6 +25,15 @@ check "all is there, in its place" diff "$WORK/installed" - <<'END'
 END
 check "anybody may read it" test -z "$(find "$WORK/a stage" -type f ! -perm -444)"
 check "anybody may run what is a program" test 4 -eq "$(find "$WORK/a stage" -type f -perm -555 | wc -l)"
+for page in "$WORK/a stage/opt/pix/share/man/man1/"*; do
+    if command -v mandoc >/dev/null; then
+        run mandoc -T lint -W warning "$page"
+        said 0 ""
+        printed ""
+    else
+        echo "SKIP lint of $(basename "$page"): mandoc is not installed"
+    fi
+done
 
 # Elsewhere, and called by links from outside.
 mv "$WORK/a stage/opt/pix" "$WORK/a prefix"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The manual of pixgrep: clean mdoc, every option of --help has its place in it, and its examples work.
+# The manual of pixgrep: every option of --help has its place in it, and its examples work.
 . "$(dirname "$0")/pixgrep.bash" || exit 1
 page=$SOURCE/man/pixgrep.1
 
@@ -9,14 +9,6 @@ check "the help lists options" test "$(wc -w <<<"$options")" -ge 15
 for option in $options; do
     check "$option is in pixgrep.1" grep -qE "Fl -${option#--}( |$)" "$page"
 done
-
-if command -v mandoc >/dev/null; then
-    run mandoc -T lint -W warning "$page"
-    said 0 ""
-    printed ""
-else
-    echo "SKIP lint: mandoc is not installed"
-fi
 
 # The examples, in a folder with a picture cat.jpg and a folder sunsets.
 photos=$WORK/photos

@@ -365,6 +365,10 @@ MODEL_TEST(vit_p14_safetensors_bf16, test_golden, "models/vit-p14/hf-bf16", "mod
            "models/vit-p14/golden-bf16", 2)
 MODEL_TEST(rn_tiny_torchscript, test_golden, "models/rn-tiny/rn-tiny.pt", "models/rn-tiny/golden",
            "models/rn-tiny/golden", 2)
+MODEL_TEST(hugging_face_exact_gelu, test_golden, "models/hf-gelu/hf-f16", "models/hf-gelu/golden",
+           "models/hf-gelu/golden", 0)
+MODEL_TEST(hugging_face_defaults, test_golden, "models/hf-defaults/hf-f16",
+           "models/hf-defaults/golden", "models/hf-defaults/golden", 0)
 MODEL_TEST(reference_rn_tiny, test_reference, "models/rn-tiny/rn-tiny.pt", "models/rn-tiny/golden",
            "models/rn-tiny/golden", 0)
 MODEL_TEST(reference_vit_tiny, test_reference, "models/vit-tiny/vit-tiny.pt",
@@ -439,6 +443,8 @@ int main(void) {
         cmocka_unit_test(vit_p32_safetensors_f16),
         cmocka_unit_test(vit_p14_safetensors_bf16),
         cmocka_unit_test(rn_tiny_torchscript),
+        cmocka_unit_test(hugging_face_exact_gelu),
+        cmocka_unit_test(hugging_face_defaults),
         cmocka_unit_test(reference_rn_tiny),
         cmocka_unit_test(reference_vit_tiny),
         cmocka_unit_test(reference_vit_p32),

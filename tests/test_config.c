@@ -251,23 +251,114 @@ static void refused(pix_checkpoint *checkpoint, const char *text) {
     assert_string_equal(error.text, text);
 }
 
-static void anything_else_is_refused_by_its_missing_tensor(void **state) {
+/* Drops the tensor and is refused for it, as a part of a CLIP model or as a tensor. */
+static void missed(pix_checkpoint *checkpoint, const char *name) {
+    static const struct {
+        const char *name, *part;
+    } parts[] = {{"token_embedding.weight", "text tower"},
+                 {"text_projection", "text projection"},
+                 {"visual.conv1.weight", "vision tower"},
+                 {"visual.proj", "vision projection"},
+                 {"visual.attnpool.c_proj.weight", "vision projection"}};
+    char text[160];
+    (void)snprintf(text, sizeof text, "not a CLIP model: it has no tensor %s", name);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (strcmp(name, parts[i].name) == 0)
+            (void)snprintf(text, sizeof text, "not a whole CLIP model: it has no %s (tensor %s)",
+                           parts[i].part, name);
+    drop(checkpoint, name);
+    refused(checkpoint, text);
+}
+
+static void a_missing_tensor_is_named(void **state) {
     (void)state;
-    static pix_checkpoint other;
-    PUT(&other, "bert.embeddings.word_embeddings.weight", 30522, 768);
-    refused(&other, "not a CLIP model: it has no tensor token_embedding.weight");
-    static const char *const names[] = {"visual.conv1.weight",
+    static const char *const names[] = {"token_embedding.weight",
+                                        "text_projection",
+                                        "visual.conv1.weight",
                                         "visual.proj",
                                         "visual.ln_pre.bias",
                                         "logit_scale",
                                         "transformer.resblocks.1.ln_2.bias",
                                         "visual.transformer.resblocks.0.mlp.c_fc.weight"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        pix_checkpoint *checkpoint = vit();
-        drop(checkpoint, names[i]);
-        char text[128];
-        (void)snprintf(text, sizeof text, "not a CLIP model: it has no tensor %s", names[i]);
-        refused(checkpoint, text);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        missed(vit(), names[i]);
+}
+
+static void drop_all(pix_checkpoint *checkpoint, bool visual) {
+    for (size_t i = 0; i < checkpoint->count; i++)
+        if ((strncmp(checkpoint->tensors[i].name, "visual.", 7) == 0) == visual)
+            checkpoint->tensors[i].name[0] = '\0';
+}
+
+static void a_part_of_a_clip_model_is_refused_with_all_that_is_missing(void **state) {
+    (void)state;
+    static pix_checkpoint other;
+    PUT(&other, "bert.embeddings.word_embeddings.weight", 30522, 768);
+    refused(&other, "not a CLIP model: it has no text tower (tensor token_embedding.weight), no "
+                    "text projection (tensor text_projection), no vision tower (tensor "
+                    "visual.conv1.weight), no vision projection (tensor visual.proj)");
+    pix_checkpoint *checkpoint = vit();
+    drop_all(checkpoint, true);
+    refused(checkpoint, "not a whole CLIP model: it has no vision tower (tensor "
+                        "visual.conv1.weight), no vision projection (tensor visual.proj)");
+    drop(checkpoint, "text_projection");
+    refused(checkpoint, "not a whole CLIP model: it has no text projection (tensor "
+                        "text_projection), no vision tower (tensor visual.conv1.weight), no "
+                        "vision projection (tensor visual.proj)");
+    checkpoint = resnet();
+    drop_all(checkpoint, false);
+    refused(checkpoint, "not a whole CLIP model: it has no text tower (tensor "
+                        "token_embedding.weight), no text projection (tensor text_projection)");
+    drop(checkpoint, "visual.attnpool.c_proj.weight");
+    refused(checkpoint, "not a whole CLIP model: it has no text tower (tensor "
+                        "token_embedding.weight), no text projection (tensor text_projection), no "
+                        "vision projection (tensor visual.attnpool.c_proj.weight)");
+}
+
+static void a_config_of_other_sizes_than_the_tensors_is_refused_with_both(void **state) {
+    (void)state;
+    const pix_checkpoint_sizes right = {.embed_dim = 32,
+                                        .image_size = 96,
+                                        .patch_size = 32,
+                                        .vision_width = 64,
+                                        .vision_layers = 2,
+                                        .vision_mlp_width = 256,
+                                        .context_length = 77,
+                                        .vocab_size = 512,
+                                        .text_width = 128,
+                                        .text_layers = 3,
+                                        .text_mlp_width = 512};
+    static const struct {
+        size_t offset;
+        const char *text;
+    } wrong[] = {
+#define WRONG(field, text) {offsetof(pix_checkpoint_sizes, field), text " by the tensors"}
+#define IN_CONFIG " (in config.json or by default), but "
+        WRONG(embed_dim, "projection_dim of the model is 1000" IN_CONFIG "32"),
+        WRONG(image_size, "image_size of vision_config is 1000" IN_CONFIG "96"),
+        WRONG(patch_size, "patch_size of vision_config is 1000" IN_CONFIG "32"),
+        WRONG(vision_width, "hidden_size of vision_config is 1000" IN_CONFIG "64"),
+        WRONG(vision_layers, "num_hidden_layers of vision_config is 1000" IN_CONFIG "2"),
+        WRONG(vision_mlp_width, "intermediate_size of vision_config is 1000" IN_CONFIG "256"),
+        WRONG(context_length, "max_position_embeddings of text_config is 1000" IN_CONFIG "77"),
+        WRONG(vocab_size, "vocab_size of text_config is 1000" IN_CONFIG "512"),
+        WRONG(text_width, "hidden_size of text_config is 1000" IN_CONFIG "128"),
+        WRONG(text_layers, "num_hidden_layers of text_config is 1000" IN_CONFIG "3"),
+        WRONG(text_mlp_width, "intermediate_size of text_config is 1000" IN_CONFIG "512"),
+#undef WRONG
+#undef IN_CONFIG
+    };
+    pix_checkpoint *checkpoint = vit();
+    checkpoint->hints.sizes = right;
+    pix_clip_config c;
+    pix_error error;
+    assert_ok(pix_clip_config_infer(checkpoint, &c, &error), &error);
+    assert_int_equal(sizeof wrong / sizeof *wrong, sizeof right / sizeof(int64_t));
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        const int64_t value = 1000;
+        checkpoint->hints.sizes = right;
+        memcpy((char *)&checkpoint->hints.sizes + wrong[i].offset, &value, sizeof value);
+        refused(checkpoint, wrong[i].text);
     }
 }
 
@@ -335,19 +426,17 @@ static void sizes_beyond_reason_are_refused(void **state) {
 
 static void every_tensor_of_a_resnet_must_be_there(void **state) {
     (void)state;
-    size_t count = resnet()->count, missed = 0;
+    size_t count = resnet()->count, dropped = 0;
     for (size_t i = 0; i < count; i++) {
         pix_checkpoint *checkpoint = resnet();
-        char name[64], text[128];
+        char name[64];
         (void)snprintf(name, sizeof name, "%s", checkpoint->tensors[i].name);
         if (strstr(name, "num_batches_tracked"))
             continue;
-        drop(checkpoint, name);
-        (void)snprintf(text, sizeof text, "not a CLIP model: it has no tensor %s", name);
-        refused(checkpoint, text);
-        missed++;
+        missed(checkpoint, name);
+        dropped++;
     }
-    assert_int_equal(missed, 42 + 22 * 5 + 9);
+    assert_int_equal(dropped, 42 + 22 * 5 + 9);
 }
 
 static void every_shape_of_a_resnet_must_fit(void **state) {
@@ -374,14 +463,16 @@ static void a_resnet_of_impossible_sizes_is_refused(void **state) {
     PUT(checkpoint, "visual.layer2.0.conv2.weight", 48, 48, 3, 1);
     refused(checkpoint, "tensor visual.layer2.0.conv2.weight has shape [48, 48, 3, 1], expected "
                         "[48, 48, 3, 3]");
-    checkpoint = resnet();
-    PUT(checkpoint, "visual.attnpool.positional_embedding", 9, 768);
-    refused(checkpoint, "tensor visual.attnpool.positional_embedding has 9 rows, expected a square "
-                        "number of cells and one more");
-    checkpoint = resnet();
-    PUT(checkpoint, "visual.attnpool.positional_embedding", 1, 768);
-    refused(checkpoint, "tensor visual.attnpool.positional_embedding has 1 rows, expected a square "
-                        "number of cells and one more");
+    for (int64_t rows = 1; rows <= 9; rows += 8) { /* no cell, and no square number of them */
+        char text[128];
+        (void)snprintf(text, sizeof text,
+                       "tensor visual.attnpool.positional_embedding has %d rows, expected a square "
+                       "number of cells and one more",
+                       (int)rows);
+        checkpoint = resnet();
+        PUT(checkpoint, "visual.attnpool.positional_embedding", rows, 768);
+        refused(checkpoint, text);
+    }
     checkpoint = resnet();
     PUT(checkpoint, "visual.attnpool.positional_embedding", 129 * 129 + 1, 768);
     refused(checkpoint, "image_size is 4128, outside 1..4096");
@@ -466,7 +557,9 @@ int main(void) {
         cmocka_unit_test(a_config_file_overrides_the_conventions),
         cmocka_unit_test(naming_the_last_token_as_the_end_says_nothing_new),
         cmocka_unit_test(every_size_of_a_resnet_comes_from_its_shapes),
-        cmocka_unit_test(anything_else_is_refused_by_its_missing_tensor),
+        cmocka_unit_test(a_missing_tensor_is_named),
+        cmocka_unit_test(a_part_of_a_clip_model_is_refused_with_all_that_is_missing),
+        cmocka_unit_test(a_config_of_other_sizes_than_the_tensors_is_refused_with_both),
         cmocka_unit_test(a_layer_lost_in_the_middle_is_missed),
         cmocka_unit_test(shapes_that_disagree_are_named_with_both),
         cmocka_unit_test(sizes_beyond_reason_are_refused),

@@ -184,6 +184,32 @@ static pix_status no_square(const char *name, int32_t rows, pix_error *error) {
                     (int)rows);
 }
 
+/* A file with one tower is not rare, nor one without the projections that end in the space of both:
+ * all that is missing is said at once. */
+static pix_status find_parts(const pix_checkpoint *checkpoint, bool resnet, pix_error *error) {
+    const struct {
+        const char *what, *tensor;
+    } parts[] = {
+        {"text tower", "token_embedding.weight"},
+        {"text projection", "text_projection"},
+        {"vision tower", "visual.conv1.weight"},
+        {"vision projection", resnet ? "visual.attnpool.c_proj.weight" : "visual.proj"},
+    };
+    char missing[256] = "";
+    size_t length = 0, found = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (pix_checkpoint_find(checkpoint, parts[i].tensor))
+            found++;
+        else
+            length +=
+                (size_t)snprintf(missing + length, sizeof missing - length, "%sno %s (tensor %s)",
+                                 length ? ", " : "", parts[i].what, parts[i].tensor);
+    if (length == 0)
+        return PIX_OK;
+    return pix_fail(error, PIX_EFORMAT, "not a %sCLIP model: it has %s", found ? "whole " : "",
+                    missing);
+}
+
 static pix_status infer_text(const pix_checkpoint *p, pix_clip_config *c, pix_error *error) {
     pix_status status;
     if ((status = extent(p, "token_embedding.weight", 2, 0, &c->vocab_size, error)) ||
@@ -264,6 +290,37 @@ static pix_status apply_hints(pix_checkpoint *checkpoint, pix_clip_config *c, pi
     return PIX_OK;
 }
 
+/* A config file beside other weights than its own says sizes that are not theirs; then what only it
+ * can say is wrong too. */
+static pix_status compare_sizes(const pix_checkpoint *checkpoint, const pix_clip_config *config,
+                                pix_error *error) {
+    const pix_checkpoint_sizes *said = &pix_checkpoint_hint(checkpoint)->sizes;
+    const struct {
+        const char *key, *of;
+        int64_t said;
+        int32_t shown;
+    } sizes[] = {
+        {"projection_dim", "the model", said->embed_dim, config->embed_dim},
+        {"hidden_size", "vision_config", said->vision_width, config->vision_width},
+        {"num_hidden_layers", "vision_config", said->vision_layers, config->vision_layers},
+        {"intermediate_size", "vision_config", said->vision_mlp_width, config->vision_mlp_width},
+        {"patch_size", "vision_config", said->patch_size, config->patch_size},
+        {"image_size", "vision_config", said->image_size, config->image_size},
+        {"hidden_size", "text_config", said->text_width, config->text_width},
+        {"num_hidden_layers", "text_config", said->text_layers, config->text_layers},
+        {"intermediate_size", "text_config", said->text_mlp_width, config->text_mlp_width},
+        {"max_position_embeddings", "text_config", said->context_length, config->context_length},
+        {"vocab_size", "text_config", said->vocab_size, config->vocab_size},
+    };
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        if (sizes[i].said != 0 && sizes[i].said != sizes[i].shown)
+            return pix_fail(error, PIX_EFORMAT,
+                            "%s of %s is %" PRId64 " (in config.json or by default), but %" PRId32
+                            " by the tensors",
+                            sizes[i].key, sizes[i].of, sizes[i].said, sizes[i].shown);
+    return PIX_OK;
+}
+
 static pix_status read_logit_scale(pix_checkpoint *checkpoint, pix_clip_config *c,
                                    pix_error *error) {
     const pix_tensor_info *info = pix_checkpoint_find(checkpoint, "logit_scale");
@@ -306,10 +363,14 @@ pix_status pix_clip_config_infer(pix_checkpoint *checkpoint, pix_clip_config *co
     *config = (pix_clip_config){0};
     bool resnet = has_any(checkpoint, "visual.attnpool.") || has_any(checkpoint, "visual.layer");
     config->vision_kind = resnet ? PIX_VISION_RESNET : PIX_VISION_VIT;
-    pix_status status = infer_text(checkpoint, config, error);
+    pix_status status = find_parts(checkpoint, resnet, error);
+    if (!status)
+        status = infer_text(checkpoint, config, error);
     if (!status)
         status =
             resnet ? infer_resnet(checkpoint, config, error) : infer_vit(checkpoint, config, error);
+    if (!status)
+        status = compare_sizes(checkpoint, config, error);
     if (!status)
         status = apply_hints(checkpoint, config, error);
     if (!status)

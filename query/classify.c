@@ -149,7 +149,8 @@ static pix_status print_plain(classifying *job, const pix_batch_input *picture, 
 
 static pix_status print_picture(void *context, pix_batch_input *picture, pix_error *error) {
     classifying *job = context;
-    size_t count = job->labels.count < job->options->k ? job->labels.count : job->options->k;
+    size_t most = (size_t)job->options->k;
+    size_t count = job->labels.count < most ? job->labels.count : most;
     if (picture->vector)
         choose(job, picture->vector);
     else

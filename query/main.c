@@ -79,8 +79,8 @@ static pix_status search_with(pix_model *model, const pix_query_options *options
     if (!status)
         status = encode_query(model, options, expression, vector, error);
     if (!status)
-        status =
-            pix_search_run(search, vector, dimension, options->k, print_hit, &job, found, error);
+        status = pix_search_run(search, vector, dimension, (size_t)options->k, print_hit, &job,
+                                found, error);
     pix_search_close(search);
     pix_bytes_free(&note);
     free(vector);

@@ -123,11 +123,13 @@ static const char *mode_name(pix_query_mode mode) {
     return "a search";
 }
 
-static pix_status parse_number(const char *word, const char *value, int64_t high, int64_t *out,
+static pix_status parse_number(const char *word, const char *value, int high, int *out,
                                pix_error *error) {
-    if (pix_parse_integer(value, 1, high, out))
-        return pix_fail(error, PIX_EINVALID, "%s: '%s' is not a number from 1 to %lld", word, value,
-                        (long long)high);
+    int64_t number;
+    if (pix_parse_integer(value, 1, high, &number))
+        return pix_fail(error, PIX_EINVALID, "%s: '%s' is not a number from 1 to %d", word, value,
+                        high);
+    *out = (int)number;
     return PIX_OK;
 }
 
@@ -151,7 +153,6 @@ static pix_status set_format(pix_query_options *options, pix_query_format format
 
 static pix_status apply(pix_query_options *options, int code, const char *word, char *value,
                         pix_error *error) {
-    int64_t number = 0;
     pix_status status = PIX_OK;
     switch (code) {
     case OPTION_TOKENIZE:
@@ -178,17 +179,11 @@ static pix_status apply(pix_query_options *options, int code, const char *word, 
         options->null_ended = true;
         return PIX_OK;
     case 'k':
-        status = parse_number(word, value, INT32_MAX, &number, error);
-        options->k = (size_t)number;
-        return status;
+        return parse_number(word, value, INT32_MAX, &options->k, error);
     case OPTION_SIZE:
-        status = parse_number(word, value, MAX_CROP_SIZE, &number, error);
-        options->size = (int)number;
-        return status;
+        return parse_number(word, value, MAX_CROP_SIZE, &options->size, error);
     case OPTION_THREADS:
-        status = parse_number(word, value, MAX_THREADS, &number, error);
-        options->threads = (int)number;
-        return status;
+        return parse_number(word, value, MAX_THREADS, &options->threads, error);
     case OPTION_TEXT:
         options->inputs[options->input_count++] = (pix_query_input){value, .is_text = true};
         return PIX_OK;

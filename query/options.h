@@ -43,11 +43,11 @@ typedef struct pix_query_options {
     const char *labels;                        /* of --classify */
     const char *templates; /* as for pix_templates_open; --ensemble is the short set */
     bool exact, ignore_rotation, truncate;
-    bool ensemble;   /* --ensemble was given */
-    bool null_ended; /* -0: paths end with NUL, written or read */
-    int threads;     /* at least 1 */
-    int size;        /* of --crop in pixels; 0: the model's */
-    size_t k;
+    bool ensemble;           /* --ensemble was given */
+    bool null_ended;         /* -0: paths end with NUL, written or read */
+    int threads;             /* at least 1 */
+    int size;                /* of --crop in pixels; 0: the model's */
+    int k;                   /* how many results, at least 1 */
     pix_query_input *inputs; /* values belong to argv */
     size_t input_count;
 } pix_query_options;

@@ -15,8 +15,13 @@ static const char *picture_model(void) {
     return path;
 }
 
+static pix_query_options ask(const char *model, const pix_query_input *inputs, size_t count) {
+    return (pix_query_options){
+        .model = model, .inputs = (pix_query_input *)inputs, .input_count = count};
+}
+
 /* What --embed writes for the inputs; the caller frees it. */
-static char *embed(const pix_query_options *options, const char *standard_input, size_t *failed,
+static char *embed(pix_query_options *options, const char *standard_input, size_t *failed,
                    char **notes) {
     char *out = NULL;
     size_t size, notes_size;
@@ -24,6 +29,8 @@ static char *embed(const pix_query_options *options, const char *standard_input,
     FILE *stream = open_memstream(&out, &size);
     FILE *notes_stream = open_memstream(notes, &notes_size);
     assert_true(in && stream && notes_stream);
+    options->mode = PIX_QUERY_EMBED;
+    options->threads = 1;
     pix_error error;
     assert_ok(pix_embed(options, in, stream, notes_stream, failed, &error), &error);
     (void)fclose(in);
@@ -35,9 +42,7 @@ static char *embed(const pix_query_options *options, const char *standard_input,
 /* The lines of JSON as one array. */
 static json_t *embed_json(pix_query_options *options, const char *standard_input, size_t *failed) {
     char *notes;
-    options->mode = PIX_QUERY_EMBED;
     options->format = PIX_FORMAT_JSON;
-    options->threads = 1;
     char *out = embed(options, standard_input, failed, &notes);
     json_t *all = test_json_lines(out);
     free(out);
@@ -74,8 +79,7 @@ static void a_failed_input_keeps_its_place(void **state) {
     const pix_query_input inputs[] = {{.value = good},          {.value = "/nonexistent/a.png"},
                                       {"some words", true},     {.value = good},
                                       {.value = test_folder()}, {.value = good}};
-    pix_query_options options = {
-        .model = picture_model(), .inputs = (pix_query_input *)inputs, .input_count = 6};
+    pix_query_options options = ask(picture_model(), inputs, 6);
     size_t failed;
     json_t *lines = embed_json(&options, "", &failed);
     assert_int_equal(json_array_size(lines), 6);
@@ -112,8 +116,7 @@ static void many_pictures_come_out_in_order(void **state) {
         assert_int_equal(pix_bytes_append_text(&list, "\n"), PIX_OK);
     }
     const pix_query_input inputs[] = {{.value = "-"}, {.value = paths[2]}};
-    pix_query_options options = {
-        .model = picture_model(), .inputs = (pix_query_input *)inputs, .input_count = 2};
+    pix_query_options options = ask(picture_model(), inputs, 2);
     size_t failed;
     json_t *lines = embed_json(&options, list.data, &failed);
     assert_int_equal(failed, 0);
@@ -137,8 +140,7 @@ static void many_pictures_come_out_in_order(void **state) {
 static void a_name_that_is_not_utf8_is_base64(void **state) {
     (void)state;
     const pix_query_input inputs[] = {{.value = "/nonexistent/\xFF"}};
-    pix_query_options options = {
-        .model = picture_model(), .inputs = (pix_query_input *)inputs, .input_count = 1};
+    pix_query_options options = ask(picture_model(), inputs, 1);
     size_t failed;
     json_t *lines = embed_json(&options, "", &failed);
     assert_int_equal(failed, 1);
@@ -152,11 +154,7 @@ static void the_plain_form_is_input_tab_numbers(void **state) {
     (void)state;
     char *good = test_picture("exact-224.png");
     const pix_query_input inputs[] = {{.value = "/nonexistent/a\tb"}, {.value = good}};
-    pix_query_options options = {.mode = PIX_QUERY_EMBED,
-                                 .model = picture_model(),
-                                 .threads = 1,
-                                 .inputs = (pix_query_input *)inputs,
-                                 .input_count = 2};
+    pix_query_options options = ask(picture_model(), inputs, 2);
     size_t failed;
     char *notes;
     char *out = embed(&options, "", &failed, &notes);
@@ -208,8 +206,7 @@ static void texts_have_the_vectors_of_the_reference(void **state) {
     assert_true(count > 0 && count <= 32);
     for (size_t i = 0; i < count; i++)
         inputs[i] = (pix_query_input){json_string_value(json_array_get(texts, i)), true};
-    pix_query_options options = {
-        .model = test_reference_model(), .inputs = inputs, .input_count = count};
+    pix_query_options options = ask(test_reference_model(), inputs, count);
     size_t failed;
     json_t *lines = embed_json(&options, "", &failed);
     assert_int_equal(failed, 0);
@@ -242,11 +239,7 @@ static void a_text_past_the_context_is_cut_with_a_warning(void **state) {
     char *shorter = strdup(text.data);
     assert_int_equal(pix_bytes_append_text(&text, "on the Beach"), PIX_OK);
     const pix_query_input inputs[] = {{text.data, true}, {shorter, true}};
-    pix_query_options options = {.model = test_reference_model(),
-                                 .mode = PIX_QUERY_EMBED,
-                                 .threads = 1,
-                                 .inputs = (pix_query_input *)inputs,
-                                 .input_count = 2};
+    pix_query_options options = ask(test_reference_model(), inputs, 2);
     size_t failed;
     char *notes;
     char *out = embed(&options, "", &failed, &notes);

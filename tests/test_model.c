@@ -385,7 +385,7 @@ static void other_files_and_versions_are_refused(void **state) {
                    folder);
     refuses_change(&good, FIELD(version), &(uint32_t){0}, 4, command);
     refuses_change(&good, FIELD(version), &(uint32_t){9}, 4,
-                   "was written by a newer pixgrep (format 9, this one reads 1)");
+                   "was written by a newer pixgrep (format 9, this one reads 2)");
     refuses_change(&good, FIELD(magic), "NUMPY", 5, "not a pixgrep model");
     refuses_change(&good, FIELD(file_bytes), &(uint64_t){h->file_bytes + 1}, 8, "header says");
     refuses_change(&good, good.size, "x", 1, "header says");
@@ -395,6 +395,9 @@ static void other_files_and_versions_are_refused(void **state) {
     refuses_change(&good, FIELD(directory_count), &(uint64_t){h->directory_count - 1}, 8,
                    "directory");
     refuses_change(&good, FIELD(vocabulary_bytes), &(uint64_t){UINT64_MAX}, 8, "vocabulary");
+    refuses_change(&good, FIELD(files_bytes), &(uint64_t){h->files_bytes + 1}, 8, "source files");
+    refuses_change(&good, FIELD(files_bytes), &(uint64_t){h->files_bytes - 1}, 8, "source files");
+    refuses_change(&good, FIELD(files_offset), &(uint64_t){0}, 8, "source files");
     refuses_change(&good, FIELD(config.embed_dim), &(int32_t){25}, 4, "its tensor text_projection");
     refuses_change(&good, FIELD(config.embed_dim), &(int32_t){-1}, 4, "embed_dim is -1");
     refuses_change(&good, FIELD(config.vision_kind), &(int32_t){1}, 4, "resnet_layers[0] is 0");
@@ -775,7 +778,7 @@ static void a_different_model_under_the_same_name_is_kept(void **state) {
               &error);
     flip(path, -64);
     assert_ok(pix_model_import(other, "small", NULL, path, NULL, NULL, &report, &error), &error);
-    flip(path, offsetof(pix_pixm_header, version)); /* 1 becomes 0 */
+    flip(path, offsetof(pix_pixm_header, version)); /* of another version */
     assert_ok(pix_model_import(in(folder, "source.safetensors"), "small", NULL, path, NULL, NULL,
                                &report, &error),
               &error);

@@ -22,9 +22,11 @@ typedef struct importer {
     pix_pixm_tensor *directory; /* [tensor_count] */
     pix_bytes merges;
     char *vocabulary; /* the path it came from */
+    pix_bytes files;  /* of the source, with their digests */
     pix_atomic_file *file;
     const char *path;
     bool bundle;      /* the source's path is kept as it is written */
+    int64_t ignored;  /* tensors of the checkpoint that are none of the model's */
     uint64_t written; /* bytes after the start of the file */
     pix_sha256 contents, fingerprint;
     float *values; /* room for the largest tensor */
@@ -36,6 +38,7 @@ static void import_free(importer *im) {
     free(im->directory);
     pix_bytes_free(&im->merges);
     free(im->vocabulary);
+    pix_bytes_free(&im->files);
     pix_atomic_file_close(im->file);
     free(im->values);
 }
@@ -66,10 +69,52 @@ static pix_status set_source(importer *im, const char *source, pix_error *error)
     return status;
 }
 
+static int by_name(const void *name, const void *tensor) {
+    return strcmp(name, ((const pix_clip_tensor *)tensor)->name);
+}
+
+static bool begins(const char *text, const char *start) {
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
+/* What modules of PyTorch's keep that no forward pass reads. */
+static bool is_buffer(const char *name) {
+    static const char *const endings[] = {"num_batches_tracked", "attn_mask", "position_ids"};
+    const char *dot = strrchr(name, '.');
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
+        if (strcmp(dot ? dot + 1 : name, endings[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Counts what is left out, and refuses to leave weights of a tower out: it would be another. */
+static pix_status count_ignored(importer *im, pix_error *error) {
+    pix_clip_tensor *tensors;
+    size_t count;
+    pix_status status = pix_clip_checkpoint_tensors(&im->header.config, &tensors, &count, error);
+    im->ignored = (int64_t)pix_checkpoint_left_out(im->checkpoint);
+    for (size_t i = 0; !status && i < pix_checkpoint_count(im->checkpoint); i++) {
+        const char *name = pix_checkpoint_info(im->checkpoint, i)->name;
+        if (strcmp(name, "logit_scale") == 0 ||
+            bsearch(name, tensors, count, sizeof *tensors, by_name))
+            continue;
+        im->ignored++;
+        bool of_tower = begins(name, "visual.") || begins(name, "transformer.");
+        if (of_tower && !is_buffer(name))
+            status = pix_fail(error, PIX_EUNSUPPORTED,
+                              "%s: tensor %s is not a part of a CLIP model as OpenAI's",
+                              pix_checkpoint_path(im->checkpoint), name);
+    }
+    free(tensors);
+    return status;
+}
+
 static pix_status read_config(importer *im, pix_error *error) {
     pix_status status = pix_clip_config_infer(im->checkpoint, &im->header.config, error);
     if (status)
         return pix_error_prefix(error, "%s", pix_checkpoint_path(im->checkpoint));
+    if ((status = count_ignored(im, error)))
+        return status;
     return pix_clip_tensors(&im->header.config, &im->tensors, &im->tensor_count, error);
 }
 
@@ -247,9 +292,14 @@ static pix_status finish(importer *im, pix_error *error) {
     pix_sha256_finish(&im->fingerprint, h->fingerprint);
     pix_status status = keep_other_model(im, error);
     if (!status)
-        status = pix_checkpoint_sha256(im->checkpoint, h->source_sha256, error);
+        status = pix_checkpoint_sha256(im->checkpoint, h->source_sha256, &im->files, error);
+    h->files_offset = h->file_bytes;
+    h->files_bytes = im->files.size;
+    if (!status)
+        status = write_part(im, h->files_offset, im->files.data, im->files.size, error);
     if (status)
         return status;
+    h->file_bytes += h->files_bytes;
     pix_sha256 hash;
     pix_sha256_init(&hash);
     pix_sha256_add(&hash, im->merges.data, im->merges.size);
@@ -262,11 +312,49 @@ static pix_status finish(importer *im, pix_error *error) {
     return status ? status : pix_atomic_file_commit(im->file, error);
 }
 
+/* "F16 201, F32 101": how the checkpoint stores the model's tensors. */
+static void list_dtypes(const importer *im, char *out, size_t size) {
+    struct {
+        const char *name;
+        size_t count;
+    } kinds[8] = {{0}};
+    size_t used = 0, length = 0;
+    for (size_t i = 0; i < pix_checkpoint_count(im->checkpoint); i++) {
+        const char *dtype = pix_checkpoint_info(im->checkpoint, i)->dtype;
+        size_t k = 0;
+        while (k < used && strcmp(kinds[k].name, dtype) != 0)
+            k++;
+        if (k == sizeof kinds / sizeof *kinds)
+            continue;
+        used += k == used;
+        kinds[k].name = dtype;
+        kinds[k].count++;
+    }
+    out[0] = '\0';
+    for (size_t k = 0; k < used && length < size; k++)
+        length += (size_t)snprintf(out + length, size - length, "%s%s %zu", k ? ", " : "",
+                                   kinds[k].name, kinds[k].count);
+}
+
+static void copy_text(char *out, size_t size, const char *text) {
+    (void)snprintf(out, size, "%s", text ? text : "");
+}
+
 static void report_import(const importer *im, pix_import_report *report) {
     const pix_pixm_header *h = &im->header;
-    *report = (pix_import_report){.config = h->config, .file_bytes = (int64_t)h->file_bytes};
-    (void)snprintf(report->format, sizeof report->format, "%s",
-                   pix_checkpoint_format(im->checkpoint));
+    const char *source;
+    *report = (pix_import_report){.config = h->config,
+                                  .file_bytes = (int64_t)h->file_bytes,
+                                  .files = (int)pix_checkpoint_files(im->checkpoint),
+                                  .ignored = im->ignored,
+                                  .gelu_known = pix_checkpoint_gelu_known(im->checkpoint, &source)};
+    copy_text(report->gelu_source, sizeof report->gelu_source, source);
+    copy_text(report->format, sizeof report->format, pix_checkpoint_format(im->checkpoint));
+    const char *weights = strrchr(pix_checkpoint_path(im->checkpoint), '/');
+    copy_text(report->weights, sizeof report->weights,
+              weights ? weights + 1 : pix_checkpoint_path(im->checkpoint));
+    copy_text(report->others, sizeof report->others, pix_checkpoint_others(im->checkpoint));
+    list_dtypes(im, report->dtypes, sizeof report->dtypes);
     pix_hex(h->source_sha256, PIX_SHA256_BYTES, report->source_sha256);
     pix_hex(h->fingerprint, PIX_SHA256_BYTES, report->fingerprint);
     report->parameters = 1; /* logit_scale, which the configuration holds */
@@ -276,9 +364,8 @@ static void report_import(const importer *im, pix_import_report *report) {
         int64_t times = tensor->norm[0] && tensor->rank == 1 ? 2 : 1;
         report->parameters += times * (int64_t)pix_clip_tensor_elements(tensor);
     }
-    (void)snprintf(report->vocabulary, sizeof report->vocabulary, "%s",
-                   im->vocabulary ? im->vocabulary : "");
-    (void)snprintf(report->no_vocabulary, sizeof report->no_vocabulary, "%s", h->no_vocabulary);
+    copy_text(report->vocabulary, sizeof report->vocabulary, im->vocabulary);
+    copy_text(report->no_vocabulary, sizeof report->no_vocabulary, h->no_vocabulary);
 }
 
 static pix_status make_folder_of(const char *path, pix_error *error) {
@@ -291,35 +378,46 @@ static pix_status make_folder_of(const char *path, pix_error *error) {
     return status;
 }
 
-static pix_status run(importer *im, const char *source, const char *name, const char *vocabulary,
-                      void (*progress)(void *context, double done), void *context,
-                      pix_import_report *report, pix_error *error) {
+static pix_status open_source(importer *im, const char *source, pix_gelu gelu, pix_error *error) {
+    pix_status status = pix_checkpoint_open(source, &im->checkpoint, error);
+    if (!status && gelu != PIX_GELU_AS_FOUND)
+        pix_checkpoint_set_gelu(im->checkpoint, gelu == PIX_GELU_EXACT);
+    return status;
+}
+
+pix_status pix_model_import_with(const char *source, const char *name, const char *pixm_path,
+                                 const pix_import_options *options, pix_import_report *report,
+                                 pix_error *error) {
+    importer im = {.path = pixm_path, .bundle = options->bundle};
     pix_status status;
-    if ((status = set_text(im->header.name, sizeof im->header.name, name, "the name", error)) ||
-        (status = set_source(im, source, error)) ||
-        (status = pix_checkpoint_open(source, &im->checkpoint, error)) ||
-        (status = read_config(im, error)) || (status = choose_vocabulary(im, vocabulary, error)) ||
-        (status = lay_out(im, error)) || (status = make_folder_of(im->path, error)) ||
-        (status = pix_atomic_file_open(im->path, &im->file, error)) ||
-        (status = write_contents(im, progress, context, error)) || (status = finish(im, error)))
+    if ((status = set_text(im.header.name, sizeof im.header.name, name, "the name", error)) ||
+        (status = set_source(&im, source, error)) ||
+        (status = open_source(&im, source, options->gelu, error)) ||
+        (status = read_config(&im, error)) ||
+        (status = choose_vocabulary(&im, options->vocabulary, error)) ||
+        (status = lay_out(&im, error)) || (status = make_folder_of(im.path, error)) ||
+        (status = pix_atomic_file_open(im.path, &im.file, error)) ||
+        (status = write_contents(&im, options->progress, options->context, error)) ||
+        (status = finish(&im, error)))
         goto done;
-    report_import(im, report);
-    if (progress)
-        progress(context, 1.0);
+    report_import(&im, report);
+    if (options->progress)
+        options->progress(options->context, 1.0);
 done:
-    import_free(im);
+    import_free(&im);
     return status;
 }
 
 pix_status pix_model_import(const char *source, const char *name, const char *vocabulary,
                             const char *pixm_path, void (*progress)(void *context, double done),
                             void *context, pix_import_report *report, pix_error *error) {
-    importer im = {.path = pixm_path};
-    return run(&im, source, name, vocabulary, progress, context, report, error);
+    const pix_import_options options = {
+        .vocabulary = vocabulary, .progress = progress, .context = context};
+    return pix_model_import_with(source, name, pixm_path, &options, report, error);
 }
 
 pix_status pix_model_bundle(const char *source, const char *name, const char *vocabulary,
                             const char *pixm_path, pix_import_report *report, pix_error *error) {
-    importer im = {.path = pixm_path, .bundle = true};
-    return run(&im, source, name, vocabulary, NULL, NULL, report, error);
+    const pix_import_options options = {.vocabulary = vocabulary, .bundle = true};
+    return pix_model_import_with(source, name, pixm_path, &options, report, error);
 }

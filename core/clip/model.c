@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/bytes.h"
@@ -80,6 +81,9 @@ static pix_status check_header(const pix_model *model, pix_error *error) {
         return pix_error_prefix(error, "%s: damaged model file", model->path);
     if (!in_file(h, h->vocabulary_offset, h->vocabulary_bytes))
         return damaged(model, "its vocabulary lies outside", error);
+    if (h->files_bytes > 0 && (!in_file(h, h->files_offset, h->files_bytes) ||
+                               model->file.data[h->files_offset + h->files_bytes - 1] != '\0'))
+        return damaged(model, "its list of source files lies outside", error);
     if (h->directory_count > h->file_bytes / sizeof(pix_pixm_tensor) ||
         !in_file(h, h->directory_offset, h->directory_count * sizeof(pix_pixm_tensor)))
         return damaged(model, "its directory lies outside", error);
@@ -208,24 +212,53 @@ pix_status pix_model_verify_contents(const pix_model *model, pix_error *error) {
     return PIX_OK;
 }
 
-/* The file or folder the model was imported from still holds those weights. */
-static pix_status verify_source(const pix_model *model, pix_error *error) {
-    const pix_pixm_header *h = model->header;
-    pix_checkpoint *checkpoint;
-    uint8_t digest[PIX_SHA256_BYTES];
-    pix_status status = pix_checkpoint_open(h->source, &checkpoint, error);
-    if (!status)
-        status = pix_checkpoint_sha256(checkpoint, digest, error);
-    pix_checkpoint_close(checkpoint);
-    if (status == PIX_ENOMEM)
-        return status;
-    if (status == PIX_EIO || status == PIX_ENOTFOUND)
+/* The path of a file of the source, which is that file, another beside it, or the folder; NULL when
+ * memory is out. */
+static char *source_file(const char *source, const char *name) {
+    struct stat info;
+    if (stat(source, &info) == 0 && S_ISDIR(info.st_mode))
+        return pix_path_join(source, name);
+    char *folder = strndup(source, (size_t)(strrchr(source, '/') - source) + 1);
+    char *path = folder ? pix_path_join(folder, name) : NULL;
+    free(folder);
+    return path;
+}
+
+static pix_status verify_file(const pix_model *model, const char *path, const char *digits,
+                              pix_error *error) {
+    pix_mapping file;
+    pix_status status = pix_mapping_open(&file, path, error);
+    if (status)
         return pix_error_prefix(error, "the file %s was imported from is no longer readable",
-                                h->name);
-    if (status || memcmp(digest, h->source_sha256, sizeof digest) != 0)
-        return pix_fail(error, PIX_EMISMATCH, "%s: the file %s was imported from has changed",
-                        h->source, h->name);
+                                model->header->name);
+    pix_sha256 hash;
+    uint8_t digest[PIX_SHA256_BYTES];
+    char now[PIX_SHA256_HEX];
+    pix_sha256_init(&hash);
+    pix_sha256_add(&hash, file.data, file.size);
+    pix_sha256_finish(&hash, digest);
+    pix_mapping_close(&file);
+    pix_hex(digest, sizeof digest, now);
+    if (memcmp(now, digits, PIX_SHA256_HEX - 1) != 0)
+        return pix_fail(error, PIX_EMISMATCH, "%s: the file %s was imported from has changed", path,
+                        model->header->name);
     return PIX_OK;
+}
+
+/* Each file that the model was imported from is still what it was. */
+static pix_status verify_source(const pix_model *model, pix_error *error) {
+    static const size_t before_name = PIX_SHA256_HEX - 1 + 2;
+    const char *line = (const char *)model->file.data + model->header->files_offset;
+    const char *end = line + model->header->files_bytes;
+    pix_status status = PIX_OK;
+    for (; !status && line < end; line += strlen(line) + 1) {
+        if (strlen(line) <= before_name)
+            return damaged(model, "its list of source files", error);
+        char *path = source_file(model->header->source, line + before_name);
+        status = path ? verify_file(model, path, line, error) : pix_fail_memory(error);
+        free(path);
+    }
+    return status;
 }
 
 pix_status pix_model_verify(pix_model *model, bool *source_checked, pix_error *error) {

@@ -21,6 +21,13 @@ typedef struct pix_model pix_model;
 typedef struct pix_import_report {
     pix_clip_config config;
     char format[64];
+    int files;         /* that the weights were in */
+    char weights[256]; /* name of that file, or of the index of several */
+    char others[256];  /* names of other weights in the folder, "a, b", or "" */
+    char dtypes[128];  /* of the tensors in the files: "F16 201, F32 101" */
+    int64_t ignored;   /* tensors in the files that are none of the model's */
+    bool gelu_known;   /* as of pix_checkpoint_gelu_known */
+    char gelu_source[192];
     char source_sha256[PIX_SHA256_HEX];
     char fingerprint[PIX_SHA256_HEX];
     int64_t parameters;
@@ -29,11 +36,25 @@ typedef struct pix_import_report {
     char no_vocabulary[1024]; /* why there is none, or "" */
 } pix_import_report;
 
-/* Turns a checkpoint into a .pixm at `pixm_path`, which appears complete or not at all.  `name` is
- * kept inside; a different model that is already there whole is not replaced (PIX_EINVALID).
- * `vocabulary` may be NULL: then it is looked for beside the weights and among the installed ones.
- * One that does not fit is left out and reported, named or found; a named one that cannot be read
- * is an error.  `progress` (may be NULL) is called with 0..1. */
+typedef enum pix_gelu { PIX_GELU_AS_FOUND, PIX_GELU_QUICK, PIX_GELU_EXACT } pix_gelu;
+
+typedef struct pix_import_options {
+    const char *vocabulary; /* NULL: looked for beside the weights and among the installed ones */
+    pix_gelu gelu;          /* whatever the files say */
+    bool bundle;            /* a file to be given to others, see pix_model_bundle */
+    void (*progress)(void *context, double done); /* called with 0..1; may be NULL */
+    void *context;
+} pix_import_options;
+
+/* Turns a checkpoint (any that pix_checkpoint_open takes) into a .pixm at `pixm_path`, which
+ * appears complete or not at all.  `name` is kept inside; a different model that is already there
+ * whole is not replaced (PIX_EINVALID). A vocabulary that does not fit is left out and reported,
+ * named or found; a named one that cannot be read is an error. */
+pix_status pix_model_import_with(const char *source, const char *name, const char *pixm_path,
+                                 const pix_import_options *options, pix_import_report *report,
+                                 pix_error *error);
+
+/* As above, with the most usual options. */
 pix_status pix_model_import(const char *source, const char *name, const char *vocabulary,
                             const char *pixm_path, void (*progress)(void *context, double done),
                             void *context, pix_import_report *report, pix_error *error);
@@ -65,8 +86,8 @@ pix_status pix_model_tokenizer(pix_model *model, const pix_tokenizer **out, pix_
 /* Re-hashes the .pixm's contents: PIX_EFORMAT when they are not what import wrote. */
 pix_status pix_model_verify_contents(const pix_model *model, pix_error *error);
 
-/* As above, then its source when that still exists (*source_checked says); fails naming the file
- * that differs. */
+/* As above, then each file of its source when that still exists (*source_checked says); fails
+ * naming the file that differs. */
 pix_status pix_model_verify(pix_model *model, bool *source_checked, pix_error *error);
 
 /* A tensor of pix_clip_tensors, float32 in C order, 64-byte aligned; asserts that it exists with

@@ -1,6 +1,6 @@
-/* pixm.h - the .pixm file, version 1: what import writes and every program maps.
+/* pixm.h - the .pixm file, version 2: what import writes and every program maps.
  *
- *     header | directory: pix_pixm_tensor[] in name order | vocabulary | tensors
+ *     header | directory: pix_pixm_tensor[] in name order | vocabulary | tensors | source files
  *
  * All little-endian; every part begins at a multiple of 64 bytes, tensors are float32 in C order,
  * linear layers [out, in], a ModifiedResNet's convolutions [out, k, k, in].  Name order puts the
@@ -17,7 +17,7 @@
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "a .pixm is mapped as it is");
 
-enum { PIX_PIXM_VERSION = 1, PIX_PIXM_ALIGNMENT = 64 };
+enum { PIX_PIXM_VERSION = 2, PIX_PIXM_ALIGNMENT = 64 };
 
 static const char pix_pixm_magic[8] = {'p', 'i', 'x', 'm', 'o', 'd', 'e', 'l'};
 
@@ -31,7 +31,8 @@ typedef struct pix_pixm_header {
     uint64_t file_bytes;
     uint64_t directory_offset, directory_count;
     uint64_t vocabulary_offset, vocabulary_bytes; /* our own merges text; 0 bytes: none */
-    uint8_t source_sha256[PIX_SHA256_BYTES];
+    uint64_t files_offset, files_bytes; /* the source's files, as `sha256sum --zero` prints them */
+    uint8_t source_sha256[PIX_SHA256_BYTES]; /* see pix_checkpoint_sha256 */
     uint8_t fingerprint[PIX_SHA256_BYTES];
     uint8_t vocabulary_sha256[PIX_SHA256_BYTES];
     uint8_t contents_sha256[PIX_SHA256_BYTES]; /* what follows the header, then the header with this
@@ -48,7 +49,7 @@ typedef struct pix_pixm_tensor {
 } pix_pixm_tensor;
 
 static_assert(sizeof(pix_clip_config) == 88, "the configuration is part of the file");
-static_assert(sizeof(pix_pixm_header) == 5520, "the header has no padding");
+static_assert(sizeof(pix_pixm_header) == 5536, "the header has no padding");
 static_assert(sizeof(pix_pixm_tensor) == 120, "a directory entry has no padding");
 
 static inline uint64_t pix_pixm_align(uint64_t offset) {

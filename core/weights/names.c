@@ -56,6 +56,65 @@ static bool begins(const char *text, const char *start) {
     return strncmp(text, start, strlen(start)) == 0;
 }
 
+/* What stands before a tensor that every model has: how long, or -1 when this is not that one. */
+static int length_before(const char *name) {
+    static const char *const landmarks[] = {"visual.conv1.weight",
+                                            "vision_model.embeddings.patch_embedding.weight"};
+    size_t length = strlen(name);
+    for (size_t i = 0; i < sizeof landmarks / sizeof *landmarks; i++) {
+        size_t size = strlen(landmarks[i]);
+        if (length >= size && strcmp(name + length - size, landmarks[i]) == 0 &&
+            (length == size || name[length - size - 1] == '.'))
+            return (int)(length - size);
+    }
+    return -1;
+}
+
+static pix_status find_prefix(const pix_tensors *tensors, const char **name, int *length,
+                              pix_error *error) {
+    *length = 0;
+    *name = NULL;
+    for (size_t i = 0; i < tensors->count; i++) {
+        const char *other = tensors->items[i].info.name;
+        int before = length_before(other);
+        if (before < 0)
+            continue;
+        if (*name)
+            return pix_fail(error, PIX_EFORMAT, "holds two models: there are both %s and %s", *name,
+                            other);
+        *name = other;
+        *length = before;
+    }
+    return PIX_OK;
+}
+
+static void strip(pix_tensors *tensors, const char *prefix, size_t length) {
+    for (size_t i = 0; i < tensors->count; i++) {
+        char *name = (char *)tensors->items[i].info.name;
+        if (strncmp(name, prefix, length) == 0)
+            memmove(name, name + length, strlen(name + length) + 1);
+    }
+}
+
+pix_status pix_names_strip(pix_tensors *tensors, pix_error *error) {
+    char prefix[256];
+    const char *landmark;
+    int length;
+    pix_status status = find_prefix(tensors, &landmark, &length, error);
+    if (status)
+        return status;
+    if (length > 0 && length < (int)sizeof prefix) {
+        memcpy(prefix, landmark, (size_t)length);
+        strip(tensors, prefix, (size_t)length);
+        status = pix_tensors_sort(tensors, error);
+    }
+    if (!status && pix_tensors_find(tensors, "text.token_embedding.weight")) {
+        strip(tensors, "text.", strlen("text."));
+        status = pix_tensors_sort(tensors, error);
+    }
+    return status;
+}
+
 bool pix_names_are_hugging_face(const pix_tensors *tensors) {
     for (size_t i = 0; i < tensors->count; i++)
         if (begins(tensors->items[i].info.name, "vision_model.") ||

@@ -4,6 +4,11 @@
 
 #include "core/weights/tensors.h"
 
+/* Takes off what wrappers put before the names of a model ("module.", "_orig_mod.", "model.clip.")
+ * and open_clip's "text." before those of the text tower.  Two models in one file are PIX_EFORMAT.
+ * The table sorted, before and after. */
+pix_status pix_names_strip(pix_tensors *tensors, pix_error *error);
+
 /* Whether these are the names of Hugging Face's CLIPModel. */
 bool pix_names_are_hugging_face(const pix_tensors *tensors);
 

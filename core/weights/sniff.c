@@ -15,10 +15,6 @@ static const struct {
 } signatures[] = {
 #define SIGNATURE(start, at, status, text)                                                         \
     { start, sizeof(start) - 1, at, status, text }
-    /* LONG1 0x1950a86a20f9469cfc6c, the magic number of torch/serialization.py */
-    SIGNATURE("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", 0, PIX_EUNSUPPORTED,
-              "a torch.save file in the format before PyTorch 1.6, which is not supported; load it "
-              "and save it again with a newer PyTorch"),
     SIGNATURE("ustar", 257, PIX_EUNSUPPORTED, "a tar archive"),
     SIGNATURE("GGUF", 0, PIX_EUNSUPPORTED, "a GGUF model, which is not supported"),
     SIGNATURE("lmgg", 0, PIX_EUNSUPPORTED, "a GGML model, which is not supported"),
@@ -46,7 +42,7 @@ static const struct {
     SIGNATURE("<!doctype", 0, PIX_EFORMAT, "a web page (a download that failed?)"),
     SIGNATURE("<html", 0, PIX_EFORMAT, "a web page (a download that failed?)"),
     SIGNATURE("<?xml", 0, PIX_EFORMAT, "an XML document (a download that failed?)"),
-    SIGNATURE("{", 0, PIX_EFORMAT, "a JSON text"),
+    SIGNATURE("{", 0, PIX_EFORMAT, "a JSON text; give the weights, or the folder they are in"),
     SIGNATURE("\x80\x02", 0, PIX_EFORMAT, "a Python pickle, but not one of torch.save"),
     SIGNATURE("\x80\x03", 0, PIX_EFORMAT, "a Python pickle, but not one of torch.save"),
     SIGNATURE("\x80\x04", 0, PIX_EFORMAT, "a Python pickle, but not one of torch.save"),

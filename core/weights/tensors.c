@@ -59,6 +59,20 @@ pix_status pix_tensors_add(pix_tensors *tensors, const char *name, const pix_ten
     return PIX_OK;
 }
 
+pix_status pix_tensors_move(pix_tensors *to, pix_tensors *from, pix_error *error) {
+    if (from->count == 0)
+        return PIX_OK;
+    pix_tensor *items =
+        pix_array_reserve(to->items, &to->capacity, to->count, from->count, sizeof *items);
+    if (!items)
+        return pix_fail_memory(error);
+    to->items = items;
+    memcpy(items + to->count, from->items, from->count * sizeof *items);
+    to->count += from->count;
+    from->count = 0;
+    return PIX_OK;
+}
+
 static int by_name(const void *a, const void *b) {
     return strcmp(((const pix_tensor *)a)->info.name, ((const pix_tensor *)b)->info.name);
 }

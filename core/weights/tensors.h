@@ -73,6 +73,9 @@ pix_status pix_tensor_name_check(const char *name, size_t size, pix_error *error
 pix_status pix_tensors_add(pix_tensors *tensors, const char *name, const pix_tensor *tensor,
                            pix_error *error);
 
+/* Moves all of `from` to the end of `to`. */
+pix_status pix_tensors_move(pix_tensors *to, pix_tensors *from, pix_error *error);
+
 /* Sorts by name; two tensors of one name are PIX_EFORMAT. */
 pix_status pix_tensors_sort(pix_tensors *tensors, pix_error *error);
 

@@ -5,11 +5,10 @@
 #ifndef PIX_WEIGHTS_TORCH_ARCHIVE_H
 #define PIX_WEIGHTS_TORCH_ARCHIVE_H
 
-#include "core/weights/tensors.h"
+#include "core/weights/torch_tree.h"
 
-/* Adds every tensor of the archive under its state-dict name; their data stays in `data`.  *format
- * becomes a static text. */
+/* Adds every tensor of the archive under its state-dict name; their data stays in `data`. */
 pix_status pix_torch_archive_read(const uint8_t *data, size_t size, pix_tensors *tensors,
-                                  const char **format, pix_error *error);
+                                  pix_torch_facts *facts, pix_error *error);
 
 #endif

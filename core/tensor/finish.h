@@ -1,0 +1,87 @@
+/* finish.h - what becomes of a tile's sums, alike on every CPU.
+ *
+ * Private to core/tensor; inlined into every instruction set's kernels, as elementwise.h. */
+#ifndef PIX_TENSOR_FINISH_H
+#define PIX_TENSOR_FINISH_H
+
+#include "core/tensor/elementwise.h"
+#include "core/tensor/kernels.h"
+
+/* out = activation(x + bias [+ out]) over one panel's lanes. */
+PIX_INLINE void pix_lanes_finish(const float *x, const float *bias, bool add,
+                                 pix_activation activation, float *out) {
+    float v[PIX_LANES];
+    for (size_t lane = 0; lane < PIX_LANES; lane++)
+        v[lane] = x[lane] + bias[lane];
+    if (add)
+        for (size_t lane = 0; lane < PIX_LANES; lane++)
+            v[lane] += out[lane];
+    for (size_t lane = 0; lane < PIX_LANES; lane++)
+        out[lane] = activation == PIX_QUICK_GELU   ? pix_quick_gelu(v[lane])
+                    : activation == PIX_EXACT_GELU ? pix_exact_gelu(v[lane])
+                    : activation == PIX_RELU       ? (0 > v[lane] ? 0 : v[lane]) /* NaN stays */
+                                                   : v[lane];
+}
+
+/* One row of a panel that has only `columns` < 16 of them. */
+PIX_INLINE void pix_edge_finish(const float *x, const float *bias, int columns, bool add,
+                                pix_activation activation, float *out) {
+    float some[PIX_LANES] = {0};
+    size_t size = (size_t)columns * sizeof *out;
+    if (add)
+        memcpy(some, out, size);
+    pix_lanes_finish(x, bias, add, activation, some);
+    memcpy(out, some, size);
+}
+
+/* The rows of one panel, whose sums are at `sums` in a tile; exactly one of f and i is not NULL. */
+PIX_INLINE void pix_panel_finish(const pix_finish *finish, int first, bool add,
+                                 pix_activation activation, const float *f, const int32_t *i) {
+    int columns = finish->columns - first < PIX_PANEL ? finish->columns - first : PIX_PANEL;
+    float bias[PIX_LANES] = {0};
+    if (finish->bias)
+        memcpy(bias, finish->bias + first, (size_t)columns * sizeof *bias);
+    float *out = finish->out + first;
+    size_t at = (size_t)first;
+    for (int row = 0; row < finish->rows; row++, out += finish->stride) {
+        float x[PIX_LANES];
+        for (size_t lane = 0; lane < PIX_LANES; lane++)
+            x[lane] = f ? f[at + lane]
+                        : (float)i[at + lane] * (finish->row_scales[row] *
+                                                 finish->channel_scales[(size_t)first + lane]);
+        if (columns == PIX_PANEL)
+            pix_lanes_finish(x, bias, add, activation, out);
+        else
+            pix_edge_finish(x, bias, columns, add, activation, out);
+        at += (size_t)finish->width;
+    }
+}
+
+PIX_INLINE void pix_tile_finish_as(const pix_finish *finish, bool add, pix_activation activation,
+                                   const float *f, const int32_t *i) {
+    for (int first = 0; first < finish->columns; first += PIX_PANEL)
+        pix_panel_finish(finish, first, add, activation, f, i);
+}
+
+/* One loop for each activation, so that none is asked for in a loop. */
+PIX_INLINE void pix_tile_finish(const pix_finish *finish, const float *f, const int32_t *i) {
+    switch (finish->activation) {
+    case PIX_QUICK_GELU:
+        pix_tile_finish_as(finish, finish->add, PIX_QUICK_GELU, f, i);
+        break;
+    case PIX_EXACT_GELU:
+        pix_tile_finish_as(finish, finish->add, PIX_EXACT_GELU, f, i);
+        break;
+    case PIX_RELU:
+        pix_tile_finish_as(finish, finish->add, PIX_RELU, f, i);
+        break;
+    case PIX_LINEAR:
+        if (finish->add)
+            pix_tile_finish_as(finish, true, PIX_LINEAR, f, i);
+        else
+            pix_tile_finish_as(finish, false, PIX_LINEAR, f, i);
+        break;
+    }
+}
+
+#endif

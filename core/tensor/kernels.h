@@ -1,0 +1,80 @@
+/* kernels.h - the table of inner loops that one instruction set fills in.
+ *
+ * Private to core/tensor and its tests.  A product is cut into tiles: up to `rows` rows of
+ * activations times `panels` panels of 16 weights' channels (panels.h).  A tile kernel leaves
+ * bare sums, [rows][panels * 16], in the caller's small array, and a finishing kernel makes outputs
+ * of them: so edges, scales, biases and activations are written once. */
+#ifndef PIX_TENSOR_KERNELS_H
+#define PIX_TENSOR_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/tensor/isa.h"
+#include "core/tensor/matmul.h"
+#include "core/tensor/panels.h"
+
+enum {
+    PIX_TILE_ROWS = 14, /* no kernel's tile is larger */
+    PIX_TILE_PANELS = 2,
+    PIX_TILE_VALUES = PIX_TILE_ROWS * PIX_TILE_PANELS * PIX_PANEL,
+    /* float32 products are summed over this many inputs at a time, each sum from zero. */
+    PIX_F32_INPUTS = 384,
+    /* Floats from row to row of a tile's activations: an odd number of cache lines, so that no two
+     * rows fight for one set of the cache. */
+    PIX_F32_STRIDE = PIX_F32_INPUTS + 16,
+};
+
+/* One panel of int8 weights: [groups][16][4] codes and the sum of each channel's. */
+typedef struct pix_int8_panel {
+    const int8_t *codes;
+    const int32_t *sums;
+} pix_int8_panel;
+
+/* What becomes of a tile's sums: out = activation(sum * scales + bias [+ out]). */
+typedef struct pix_finish {
+    int rows, columns;           /* of the tile; columns <= panels * 16 */
+    int width;                   /* values from row to row of the sums */
+    const float *row_scales;     /* [rows], int8 only */
+    const float *channel_scales; /* [columns up to a multiple of 16], int8 only */
+    const float *bias;           /* [columns], or NULL for zeros */
+    bool add;
+    pix_activation activation;
+    float *out;
+    size_t stride;
+} pix_finish;
+
+struct pix_kernels {
+    const char *name;
+    bool (*supported)(void);
+
+    int f32_rows, f32_panels;
+    /* x: [rows] at PIX_F32_STRIDE, inputs <= PIX_F32_INPUTS; panels: [f32_panels] pointers to
+     * [inputs][16]. */
+    void (*f32_tile)(int rows, const float *x, size_t inputs, const float *const *panels,
+                     float *sums);
+    void (*f32_finish)(const pix_finish *finish, const float *sums);
+
+    int int8_rows, int8_panels;
+    /* What codes of activations are stored with: 0 as they are, 128 where the instruction wants
+     * unsigned bytes. */
+    uint8_t int8_offset;
+    /* x: [rows] at `stride` bytes, of groups * 4 codes; groups is a multiple of 4. */
+    void (*int8_tile)(int rows, const uint8_t *x, size_t stride, size_t groups,
+                      const pix_int8_panel *panels, int32_t *sums);
+    void (*int8_finish)(const pix_finish *finish, const int32_t *sums);
+
+    /* codes = round(x / scale) + offset, zero codes up to a multiple of 16; returns the scale. */
+    float (*quantise)(const float *x, size_t count, uint8_t offset, uint8_t *codes);
+};
+
+extern const pix_kernels pix_kernels_portable;
+#if defined(__x86_64__)
+extern const pix_kernels pix_kernels_avx2, pix_kernels_avxvnni, pix_kernels_avx512,
+    pix_kernels_avx512vnni;
+#elif defined(__aarch64__)
+extern const pix_kernels pix_kernels_neon, pix_kernels_dotprod, pix_kernels_i8mm;
+#endif
+
+#endif

@@ -1,0 +1,165 @@
+#include "core/tensor/kernels.h"
+
+#if defined(__x86_64__)
+
+#include <cpuid.h>
+#include <immintrin.h>
+
+#include "core/tensor/finish.h"
+#include "core/tensor/quantise.h"
+#include "core/tensor/rows.h"
+
+#define AVX2 __attribute__((target("avx2,fma")))
+#define AVXVNNI __attribute__((target("avx2,fma,avxvnni")))
+
+/* A panel of 16 channels is two registers, of 8 channels each. */
+enum { ROWS = 6, SIGNED_ROWS = 4, HALF = PIX_PANEL / 2 };
+
+AVX2 PIX_INLINE void f32_rows(const int rows, const float *x, size_t inputs,
+                              const float *const *panels, float *sums) {
+    __m256 low[ROWS], high[ROWS];
+    const float *weights = panels[0];
+    PIX_EACH_ROW
+    low[row] = high[row] = _mm256_setzero_ps();
+    for (size_t i = 0; i < inputs; i++, weights += PIX_PANEL) {
+        __m256 low_weights = _mm256_loadu_ps(weights);
+        __m256 high_weights = _mm256_loadu_ps(weights + HALF);
+        PIX_EACH_ROW {
+            __m256 value = _mm256_broadcast_ss(x + (size_t)row * PIX_F32_STRIDE + i);
+            low[row] = _mm256_fmadd_ps(value, low_weights, low[row]);
+            high[row] = _mm256_fmadd_ps(value, high_weights, high[row]);
+        }
+    }
+    PIX_EACH_ROW {
+        _mm256_storeu_ps(sums + row * PIX_PANEL, low[row]);
+        _mm256_storeu_ps(sums + row * PIX_PANEL + HALF, high[row]);
+    }
+}
+
+AVX2 static void f32_tile(int rows, const float *x, size_t inputs, const float *const *panels,
+                          float *sums) {
+    PIX_UP_TO_6_ROWS(f32_rows, rows, x, inputs, panels, sums)
+}
+
+#define LOAD(address) _mm256_loadu_si256((const __m256i *)(const void *)(address))
+#define STORE(address, value) _mm256_storeu_si256((__m256i *)(void *)(address), value)
+
+/* 4 consecutive codes in every lane. */
+#define BROADCAST(codes) _mm256_set1_epi32(pix_load_int32(codes))
+
+/* |x| is unsigned and w takes the sign of x, so that vpmaddubsw's sums of two products, at most
+ * 2 * 127 * 127 = 32258, fit its int16. */
+AVX2 PIX_INLINE __m256i add_products(__m256i sum, __m256i codes, __m256i magnitude,
+                                     __m256i weights) {
+    __m256i pairs = _mm256_maddubs_epi16(magnitude, _mm256_sign_epi8(weights, codes));
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+
+AVX2 PIX_INLINE void int8_rows(const int rows, const uint8_t *x, size_t stride, size_t groups,
+                               const pix_int8_panel *panels, int32_t *sums) {
+    __m256i low[SIGNED_ROWS], high[SIGNED_ROWS];
+    const int8_t *weights = panels[0].codes;
+    PIX_EACH_ROW
+    low[row] = high[row] = _mm256_setzero_si256();
+    for (size_t i = 0; i < groups; i++, x += 4, weights += PIX_PANEL * 4) {
+        __m256i low_weights = LOAD(weights), high_weights = LOAD(weights + HALF * 4);
+        PIX_EACH_ROW {
+            __m256i codes = BROADCAST(x + (size_t)row * stride);
+            __m256i magnitude = _mm256_abs_epi8(codes);
+            low[row] = add_products(low[row], codes, magnitude, low_weights);
+            high[row] = add_products(high[row], codes, magnitude, high_weights);
+        }
+    }
+    PIX_EACH_ROW {
+        STORE(sums + row * PIX_PANEL, low[row]);
+        STORE(sums + row * PIX_PANEL + HALF, high[row]);
+    }
+}
+
+AVX2 static void int8_tile(int rows, const uint8_t *x, size_t stride, size_t groups,
+                           const pix_int8_panel *panels, int32_t *sums){
+    PIX_UP_TO_4_ROWS(int8_rows, rows, x, stride, groups, panels, sums)}
+
+/* Unsigned codes are x + 128, so sum((x + 128) w) - 128 sum(w) = sum(x w): the sums start at what
+ * has to be taken away.  They wrap around on the way, as integers modulo 2^32 may. */
+AVXVNNI PIX_INLINE void vnni_rows(const int rows, const uint8_t *x, size_t stride, size_t groups,
+                                  const pix_int8_panel *panels, int32_t *sums) {
+    __m256i low[ROWS], high[ROWS];
+    const int8_t *weights = panels[0].codes;
+    __m256i low_start = _mm256_slli_epi32(LOAD(panels[0].sums), 7);
+    __m256i high_start = _mm256_slli_epi32(LOAD(panels[0].sums + HALF), 7);
+    PIX_EACH_ROW {
+        low[row] = _mm256_sub_epi32(_mm256_setzero_si256(), low_start);
+        high[row] = _mm256_sub_epi32(_mm256_setzero_si256(), high_start);
+    }
+    for (size_t i = 0; i < groups; i++, x += 4, weights += PIX_PANEL * 4) {
+        __m256i low_weights = LOAD(weights), high_weights = LOAD(weights + HALF * 4);
+        PIX_EACH_ROW {
+            __m256i four = BROADCAST(x + (size_t)row * stride);
+            low[row] = _mm256_dpbusd_avx_epi32(low[row], four, low_weights);
+            high[row] = _mm256_dpbusd_avx_epi32(high[row], four, high_weights);
+        }
+    }
+    PIX_EACH_ROW {
+        STORE(sums + row * PIX_PANEL, low[row]);
+        STORE(sums + row * PIX_PANEL + HALF, high[row]);
+    }
+}
+
+AVXVNNI static void vnni_tile(int rows, const uint8_t *x, size_t stride, size_t groups,
+                              const pix_int8_panel *panels, int32_t *sums){
+    PIX_UP_TO_6_ROWS(vnni_rows, rows, x, stride, groups, panels, sums)}
+
+AVX2 static void f32_finish(const pix_finish *finish, const float *sums) {
+    pix_tile_finish(finish, sums, NULL);
+}
+
+AVX2 static void int8_finish(const pix_finish *finish, const int32_t *sums) {
+    pix_tile_finish(finish, NULL, sums);
+}
+
+AVX2 static float quantise(const float *x, size_t count, uint8_t offset, uint8_t *codes) {
+    return pix_row_quantise(x, count, offset, codes);
+}
+
+static bool avx2_supported(void) {
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+
+/* Asked of the CPU itself: not every compiler knows the name. */
+static bool vnni_supported(void) {
+    unsigned a, b, c, d;
+    return avx2_supported() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1);
+}
+
+const pix_kernels pix_kernels_avx2 = {
+    .name = "avx2",
+    .supported = avx2_supported,
+    .f32_rows = ROWS,
+    .f32_panels = 1,
+    .f32_tile = f32_tile,
+    .f32_finish = f32_finish,
+    .int8_rows = SIGNED_ROWS,
+    .int8_panels = 1,
+    .int8_tile = int8_tile,
+    .int8_finish = int8_finish,
+    .quantise = quantise,
+};
+
+const pix_kernels pix_kernels_avxvnni = {
+    .name = "avxvnni",
+    .supported = vnni_supported,
+    .f32_rows = ROWS,
+    .f32_panels = 1,
+    .f32_tile = f32_tile,
+    .f32_finish = f32_finish,
+    .int8_rows = ROWS,
+    .int8_panels = 1,
+    .int8_offset = 128,
+    .int8_tile = vnni_tile,
+    .int8_finish = int8_finish,
+    .quantise = quantise,
+};
+
+#endif

@@ -1,0 +1,99 @@
+#include <string.h>
+
+#include "core/tensor/finish.h"
+#include "core/tensor/kernels.h"
+#include "core/tensor/quantise.h"
+#include "core/tensor/rows.h"
+
+/* Two rows of four short registers of sums each: what any CPU with 16 registers holds. */
+enum { ROWS = 2 };
+
+typedef float quarter __attribute__((vector_size(16)));
+
+PIX_INLINE quarter load(const float *values) {
+    quarter four;
+    memcpy(&four, values, sizeof four);
+    return four;
+}
+
+PIX_INLINE void store(float *values, quarter four) {
+    memcpy(values, &four, sizeof four);
+}
+
+PIX_INLINE void f32_rows(const int rows, const float *x, size_t inputs, const float *const *panels,
+                         float *sums) {
+    quarter sum[ROWS][4];
+    const float *weights = panels[0];
+    PIX_EACH_ROW
+    sum[row][0] = sum[row][1] = sum[row][2] = sum[row][3] = (quarter){0};
+    for (size_t i = 0; i < inputs; i++, weights += PIX_PANEL) {
+        quarter w0 = load(weights), w1 = load(weights + 4);
+        quarter w2 = load(weights + 8), w3 = load(weights + 12);
+        PIX_EACH_ROW {
+            float value = x[(size_t)row * PIX_F32_STRIDE + i];
+            sum[row][0] += value * w0;
+            sum[row][1] += value * w1;
+            sum[row][2] += value * w2;
+            sum[row][3] += value * w3;
+        }
+    }
+    PIX_EACH_ROW
+    for (int q = 0; q < 4; q++)
+        store(sums + row * PIX_PANEL + q * 4, sum[row][q]);
+}
+
+static void f32_tile(int rows, const float *x, size_t inputs, const float *const *panels,
+                     float *sums){PIX_UP_TO_2_ROWS(f32_rows, rows, x, inputs, panels, sums)}
+
+PIX_INLINE void int8_rows(const int rows, const uint8_t *x, size_t stride, size_t groups,
+                          const pix_int8_panel *panels, int32_t *sums) {
+    int32_t sum[ROWS][PIX_PANEL] = {0};
+    const int8_t *weights = panels[0].codes;
+    for (size_t i = 0; i < groups; i++, x += 4, weights += PIX_PANEL * 4)
+        PIX_EACH_ROW {
+            int8_t codes[4];
+            memcpy(codes, x + (size_t)row * stride, sizeof codes);
+            for (size_t channel = 0; channel < PIX_PANEL; channel++) {
+                const int8_t *four = weights + channel * 4;
+                sum[row][channel] += codes[0] * four[0] + codes[1] * four[1] + codes[2] * four[2] +
+                                     codes[3] * four[3];
+            }
+        }
+    PIX_EACH_ROW
+    memcpy(sums + row * PIX_PANEL, sum[row], sizeof sum[row]);
+}
+
+static void int8_tile(int rows, const uint8_t *x, size_t stride, size_t groups,
+                      const pix_int8_panel *panels, int32_t *sums) {
+    PIX_UP_TO_2_ROWS(int8_rows, rows, x, stride, groups, panels, sums)
+}
+
+static void f32_finish(const pix_finish *finish, const float *sums) {
+    pix_tile_finish(finish, sums, NULL);
+}
+
+static void int8_finish(const pix_finish *finish, const int32_t *sums) {
+    pix_tile_finish(finish, NULL, sums);
+}
+
+static float quantise(const float *x, size_t count, uint8_t offset, uint8_t *codes) {
+    return pix_row_quantise(x, count, offset, codes);
+}
+
+static bool always(void) {
+    return true;
+}
+
+const pix_kernels pix_kernels_portable = {
+    .name = "portable",
+    .supported = always,
+    .f32_rows = ROWS,
+    .f32_panels = 1,
+    .f32_tile = f32_tile,
+    .f32_finish = f32_finish,
+    .int8_rows = ROWS,
+    .int8_panels = 1,
+    .int8_tile = int8_tile,
+    .int8_finish = int8_finish,
+    .quantise = quantise,
+};

@@ -1,0 +1,610 @@
+#include "core/tensor/matmul.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/tensor/kernels.h"
+#include "core/tensor/layers.h"
+#include "tests/support.h"
+
+/* A sequence that looks random and is the same everywhere (Knuth's multiplier). */
+static uint32_t next_random(uint64_t *seed) {
+    *seed = *seed * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(*seed >> 33);
+}
+
+static float random_float(uint64_t *seed) {
+    return (float)(next_random(seed) & 0xFFFF) / 32768.0f - 1.0f;
+}
+
+static void *allocate(size_t size) {
+    void *memory = aligned_alloc(64, (size + 63) / 64 * 64);
+    assert_non_null(memory);
+    return memory;
+}
+
+static float *random_floats(size_t count, uint64_t seed) {
+    float *x = allocate(count * sizeof *x);
+    for (size_t i = 0; i < count; i++)
+        x[i] = random_float(&seed);
+    return x;
+}
+
+/* How codes are drawn: at random, or the extremes in patterns whose sums are the largest there are
+ * or alternate. */
+typedef enum draws { RANDOM, HIGHEST, LOWEST, ALTERNATING, PATTERNS } draws;
+
+static int8_t draw(draws pattern, size_t i, uint64_t *seed) {
+    switch (pattern) {
+    case HIGHEST:
+        return 127;
+    case LOWEST:
+        return -127;
+    case ALTERNATING:
+        return i % 2 ? 127 : -127;
+    default:
+        return (int8_t)((int)(next_random(seed) % 255) - 127);
+    }
+}
+
+/* Whole numbers of which each row has one of magnitude 127: their scale is 1 and they are their own
+ * codes. */
+static float *whole_numbers(size_t rows, size_t width, draws pattern, uint64_t seed) {
+    float *x = allocate(rows * width * sizeof *x);
+    for (size_t i = 0; i < rows * width; i++)
+        x[i] = (float)draw(i % width == 0 && pattern == RANDOM ? LOWEST : pattern, i, &seed);
+    return x;
+}
+
+/* Kernels with the packed weights and quantised rows of one product. */
+typedef struct int8_product {
+    pix_compute compute;
+    pix_panels_int8 weights;
+    pix_codes codes;
+    void *packed;
+} int8_product;
+
+static int8_product int8_prepare(const pix_compute *compute, int rows, int out, int in,
+                                 const float *x, const float *weight) {
+    int8_product p = {.compute = *compute};
+    p.packed = allocate(pix_panels_int8_size(out, in));
+    pix_panels_int8_pack(out, in, weight, p.packed);
+    p.weights = pix_panels_int8_view(out, in, p.packed);
+    p.codes.codes = allocate((size_t)rows * pix_codes_stride(in));
+    p.codes.scales = allocate((size_t)rows * sizeof *p.codes.scales);
+    pix_quantise(compute, rows, in, x, (size_t)in, &p.codes);
+    return p;
+}
+
+static void int8_release(int8_product *p) {
+    free(p->packed);
+    free(p->codes.codes);
+    free(p->codes.scales);
+}
+
+/* Checks out = (float)sum, which is exact up to the rounding of that conversion. */
+static void check_whole_product(const pix_kernels *kernels, int rows, int out, int in,
+                                draws pattern) {
+    float *x = whole_numbers((size_t)rows, (size_t)in, pattern, 1);
+    float *weight = whole_numbers((size_t)out, (size_t)in, pattern, 2);
+    size_t stride = (size_t)out + 3;
+    float *result = allocate((size_t)rows * stride * sizeof *result);
+    memset(result, 0x55, (size_t)rows * stride * sizeof *result);
+    float untouched = result[0];
+    const pix_compute compute = {.kernels = kernels};
+    const pix_epilogue plain = {0};
+    int8_product p = int8_prepare(&compute, rows, out, in, x, weight);
+    pix_matmul_int8(&compute, rows, &p.codes, &p.weights, &plain, result, stride);
+    for (int row = 0; row < rows; row++)
+        for (int channel = 0; channel < (int)stride; channel++) {
+            int64_t sum = 0;
+            for (int i = 0; channel < out && i < in; i++)
+                sum += (int64_t)x[row * in + i] * (int64_t)weight[channel * in + i];
+            float got = result[(size_t)row * stride + (size_t)channel];
+            float expected = channel < out ? (float)sum : untouched;
+            if (got != expected)
+                fail_msg("%s, %d x %d x %d, pattern %d: [%d, %d] is %.9g, not %.9g", kernels->name,
+                         rows, out, in, (int)pattern, row, channel, (double)got, (double)expected);
+        }
+    int8_release(&p);
+    free(x);
+    free(weight);
+    free(result);
+}
+
+static void int8_products_of_odd_sizes_are_exact(void **state) {
+    (void)state;
+    const pix_kernels *kernels;
+    for (size_t k = 0; (kernels = pix_kernels_at(k)); k++) {
+        /* Every number of rows to 33, of channels to 70 and of inputs to 300. */
+        for (int i = 0; i < 300; i++)
+            check_whole_product(kernels, 1 + i % 33, 1 + i * 11 % 70, 1 + i * 7 % 300,
+                                (draws)(i % PATTERNS));
+        for (int i = 0; i < PATTERNS; i++)
+            check_whole_product(kernels, 15 + i, 33, 3072, (draws)i);
+    }
+}
+
+/* Bare sums of one tile, beyond what a float32 holds. */
+static void check_tile(const pix_kernels *kernels, int rows, size_t groups, draws x_pattern,
+                       draws w_pattern) {
+    size_t stride = groups * 4 + 64, panel = groups * 64;
+    uint8_t *x = allocate((size_t)rows * stride);
+    int8_t *codes = allocate(PIX_TILE_PANELS * panel);
+    int32_t channel_sums[PIX_TILE_PANELS * PIX_PANEL] = {0}, sums[PIX_TILE_VALUES];
+    uint64_t seed = groups;
+    for (size_t i = 0; i < (size_t)rows * stride; i++)
+        x[i] = (uint8_t)(draw(x_pattern, i, &seed) + kernels->int8_offset);
+    for (size_t i = 0; i < PIX_TILE_PANELS * panel; i++) {
+        codes[i] = draw(w_pattern, i, &seed);
+        channel_sums[i / panel * PIX_PANEL + i % 64 / 4] += codes[i];
+    }
+    pix_int8_panel panels[PIX_TILE_PANELS];
+    for (size_t i = 0; i < PIX_TILE_PANELS; i++)
+        panels[i] = (pix_int8_panel){codes + i * panel, channel_sums + i * PIX_PANEL};
+    kernels->int8_tile(rows, x, stride, groups, panels, sums);
+    size_t width = (size_t)kernels->int8_panels * PIX_PANEL;
+    for (size_t i = 0; i < (size_t)rows * width; i++) {
+        const uint8_t *row = x + i / width * stride;
+        const int8_t *channel = codes + i % width / PIX_PANEL * panel + i % PIX_PANEL * 4;
+        int64_t expected = 0;
+        for (size_t input = 0; input < groups * 4; input++)
+            expected += (int64_t)(int8_t)(row[input] - kernels->int8_offset) *
+                        channel[input / 4 * 64 + input % 4];
+        if (sums[i] != expected)
+            fail_msg("%s, %d rows, %zu groups: sum %zu is %d, not %lld", kernels->name, rows,
+                     groups, i, sums[i], (long long)expected);
+    }
+    free(x);
+    free(codes);
+}
+
+static void tiles_of_every_height_sum_extreme_codes_exactly(void **state) {
+    (void)state;
+    static const size_t groups[] = {4, 8, 20, 768};
+    const pix_kernels *kernels;
+    for (size_t k = 0; (kernels = pix_kernels_at(k)); k++)
+        for (int rows = 1; rows <= kernels->int8_rows; rows++)
+            for (size_t g = 0; g < sizeof groups / sizeof *groups; g++)
+                for (int i = 0; i < PATTERNS * PATTERNS; i++)
+                    check_tile(kernels, rows, groups[g], (draws)(i / PATTERNS),
+                               (draws)(i % PATTERNS));
+}
+
+/* The largest sum there is: every code extreme, as many inputs as are allowed. */
+static void the_longest_int8_sum_fits(void **state) {
+    (void)state;
+    const pix_kernels *kernels;
+    for (size_t k = 0; (kernels = pix_kernels_at(k)); k++) {
+        check_tile(kernels, 1, PIX_INT8_INPUTS / 4, HIGHEST, HIGHEST);
+        check_tile(kernels, 1, PIX_INT8_INPUTS / 4, LOWEST, HIGHEST);
+    }
+}
+
+/* What quantise.h says, in float32 by nearbyintf. */
+static float expected_codes(const float *x, size_t count, int8_t *codes) {
+    float largest = 0;
+    bool finite = true;
+    for (size_t i = 0; i < count; i++) {
+        finite = finite && isfinite(x[i]);
+        largest = fmaxf(largest, fabsf(x[i]));
+    }
+    bool zeros = !finite || largest < 0x1p-100f;
+    float inverse = zeros ? 0 : 127.0f / largest;
+    for (size_t i = 0; i < count; i++)
+        codes[i] = zeros ? 0 : (int8_t)nearbyintf(x[i] * inverse);
+    return !finite ? NAN : zeros ? 0 : largest / 127.0f;
+}
+
+static void check_codes(const float *x, int count) {
+    enum { MOST = 320 };
+    int8_t expected[MOST];
+    uint8_t codes[2 * MOST];
+    float scale, want = expected_codes(x, (size_t)count, expected);
+    const pix_codes out = {codes, &scale};
+    const pix_kernels *kernels;
+    for (size_t k = 0; (kernels = pix_kernels_at(k)); k++) {
+        pix_quantise(&(pix_compute){.kernels = kernels}, 1, count, x, (size_t)count, &out);
+        if (scale != want && !(isnan(scale) && isnan(want)))
+            fail_msg("%s: scale %g, not %g", kernels->name, (double)scale, (double)want);
+        for (int i = 0; i < (count + 15) / 16 * 16; i++) {
+            int code = (int8_t)(codes[i] - kernels->int8_offset);
+            if (code != (i < count ? expected[i] : 0))
+                fail_msg("%s, %d values: code %d of %.9g is %d", kernels->name, count, i,
+                         i < count ? (double)x[i] : 0, code);
+        }
+    }
+}
+
+static void every_kernel_makes_the_same_codes(void **state) {
+    (void)state;
+    uint64_t seed = 3;
+    float x[301];
+    for (int count = 1; count <= 300; count++) {
+        for (int i = 0; i < count; i++)
+            x[i + 1] = ldexpf(random_float(&seed), (int)(next_random(&seed) % 8) - 4);
+        check_codes(x + count % 2, count); /* also from odd addresses */
+    }
+}
+
+static void halves_are_rounded_to_even(void **state) {
+    (void)state;
+    float x[255];
+    x[0] = 127;
+    for (int i = 1; i < 255; i++)
+        x[i] = (float)(i - 127) + 0.5f;
+    check_codes(x, 254);
+}
+
+static void rows_at_the_ends_of_float32_are_defined(void **state) {
+    (void)state;
+    static const float ends[] = {0.0f,    -0.0f,   0x1p-149f, 0x1p-101f, 0x1p-100f, 0x1p-90f,
+                                 0x1p90f, 3.4e38f, INFINITY,  -INFINITY, NAN};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        for (size_t j = 0; j < sizeof ends / sizeof *ends; j++) {
+            float x[40] = {0};
+            x[3] = ends[i];
+            x[37] = ends[j];
+            check_codes(x, 40);
+        }
+}
+
+static void a_channel_is_quantised_as_a_row(void **state) {
+    (void)state;
+    enum { OUT = 21, IN = 37 };
+    float *weight = random_floats((size_t)OUT * IN, 4);
+    memset(weight + (size_t)5 * IN, 0, IN * sizeof *weight);
+    weight[7 * IN + 3] = INFINITY;
+    size_t size = pix_panels_int8_size(OUT, IN);
+    char *bytes = allocate(size);
+    memset(bytes, 0x55, size);
+    pix_panels_int8_pack(OUT, IN, weight, bytes);
+    pix_panels_int8 panels = pix_panels_int8_view(OUT, IN, bytes);
+    assert_ptr_equal((const char *)(panels.sums + 32), bytes + size);
+    size_t groups = pix_panels_int8_groups(IN);
+    for (size_t channel = 0; channel < 32; channel++) {
+        int8_t expected[48] = {0};
+        float scale = channel < OUT ? expected_codes(weight + channel * IN, IN, expected) : 0;
+        int32_t sum = 0;
+        for (size_t i = 0; i < groups * 4; i++) {
+            int8_t code =
+                panels.codes[channel / 16 * groups * 64 + i / 4 * 64 + channel % 16 * 4 + i % 4];
+            assert_int_equal(code, expected[i]);
+            sum += code;
+        }
+        assert_int_equal(panels.sums[channel], sum);
+        assert_true(panels.scales[channel] == scale ||
+                    (isnan(scale) && isnan(panels.scales[channel])));
+    }
+    free(weight);
+    free(bytes);
+}
+
+static void sizes_that_make_no_sense_are_zero(void **state) {
+    (void)state;
+    assert_int_equal(pix_panels_f32_size(17, 3), 2 * 3 * 16 * 4);
+    assert_int_equal(pix_panels_int8_size(17, 3), 2 * 16 * (16 + 4 + 4));
+    assert_int_equal(pix_panels_int8_size(16, 17), 16 * (32 + 4 + 4));
+    static const int wrong[][2] = {{0, 5}, {5, 0}, {-1, 5}, {5, -1}, {INT32_MIN, INT32_MIN}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_int_equal(pix_panels_f32_size(wrong[i][0], wrong[i][1]), 0);
+        assert_int_equal(pix_panels_int8_size(wrong[i][0], wrong[i][1]), 0);
+    }
+    assert_int_equal(pix_panels_int8_size(1, PIX_INT8_INPUTS + 1), 0);
+    assert_int_not_equal(pix_panels_int8_size(INT32_MAX, PIX_INT8_INPUTS), 0);
+    assert_int_not_equal(pix_panels_f32_size(INT32_MAX, INT32_MAX), 0);
+}
+
+/* One float32 product in all its variants. */
+typedef struct f32_case {
+    int rows, out, in;
+    bool bias, add;
+    pix_activation activation;
+} f32_case;
+
+static double activated(pix_activation activation, double v) {
+    switch (activation) {
+    case PIX_RELU:
+        return v > 0 ? v : 0;
+    case PIX_QUICK_GELU:
+        return v / (1 + exp(-1.702 * v));
+    case PIX_EXACT_GELU:
+        return v * 0.5 * erfc(-v / sqrt(2));
+    default:
+        return v;
+    }
+}
+
+static void check_f32(const pix_kernels *kernels, const f32_case *c) {
+    size_t in = (size_t)c->in, out = (size_t)c->out, x_stride = in + 5, stride = out + 3;
+    float *x = random_floats((size_t)c->rows * x_stride, 5);
+    float *weight = random_floats(out * in, 6), *bias = random_floats(out, 7);
+    float *result = random_floats((size_t)c->rows * stride, 8);
+    float *before = random_floats((size_t)c->rows * stride, 8);
+    float *packed = allocate(pix_panels_f32_size(c->out, c->in));
+    pix_panels_f32_pack(c->out, c->in, weight, packed);
+    pix_panels_f32 panels = pix_panels_f32_view(c->out, c->in, packed);
+    const pix_epilogue epilogue = {c->bias ? bias : NULL, c->add, c->activation};
+    pix_matmul_f32(&(pix_compute){.kernels = kernels}, c->rows, x, x_stride, &panels, &epilogue,
+                   result, stride);
+    for (size_t row = 0; row < (size_t)c->rows; row++)
+        for (size_t channel = 0; channel < stride; channel++) {
+            size_t at = row * stride + channel;
+            double expected = (double)before[at], allowed = 0;
+            if (channel < out) {
+                double sum = 0, magnitudes = 0;
+                for (size_t i = 0; i < in; i++) {
+                    double term = (double)x[row * x_stride + i] * (double)weight[channel * in + i];
+                    sum += term;
+                    magnitudes += fabs(term);
+                }
+                expected = activated(c->activation, sum + (c->bias ? (double)bias[channel] : 0) +
+                                                        (c->add ? expected : 0));
+                /* Roundings add up like steps in random directions: far below `in` of them. */
+                allowed = 1e-6 + 8 * 0x1p-24 * magnitudes;
+            }
+            if (!(fabs((double)result[at] - expected) <= allowed))
+                fail_msg("%s, %d x %d x %d: [%zu, %zu] is %.9g, not %.9g", kernels->name, c->rows,
+                         c->out, c->in, row, channel, (double)result[at], expected);
+        }
+    free(x);
+    free(weight);
+    free(bias);
+    free(result);
+    free(before);
+    free(packed);
+}
+
+static void float32_products_equal_float64(void **state) {
+    (void)state;
+    const pix_kernels *kernels;
+    for (size_t k = 0; (kernels = pix_kernels_at(k)); k++) {
+        for (int i = 0; i < 300; i++) {
+            const f32_case c = {.rows = 1 + i % 33,
+                                .out = 1 + i * 11 % 70,
+                                .in = 1 + i * 7 % 300,
+                                .bias = i % 2,
+                                .add = i / 2 % 2,
+                                .activation = (pix_activation)(i / 4 % 4)};
+            check_f32(kernels, &c);
+        }
+        static const int inputs[] = {383, 384, 385, 768, 3072};
+        for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)
+            for (int add = 0; add < 2; add++)
+                check_f32(kernels, &(f32_case){19, 40, inputs[i], true, add, PIX_QUICK_GELU});
+    }
+}
+
+/* Rows times 150 channels times `in` inputs, float32 or int8, into out. */
+enum { CHANNELS = 150 };
+
+static void multiply(const pix_compute *compute, bool int8, int rows, int in, const float *x,
+                     const float *weight, const pix_epilogue *epilogue, float *out) {
+    if (int8) {
+        int8_product p = int8_prepare(compute, rows, CHANNELS, in, x, weight);
+        pix_matmul_int8(compute, rows, &p.codes, &p.weights, epilogue, out, CHANNELS);
+        int8_release(&p);
+        return;
+    }
+    float *packed = allocate(pix_panels_f32_size(CHANNELS, in));
+    pix_panels_f32_pack(CHANNELS, in, weight, packed);
+    pix_panels_f32 panels = pix_panels_f32_view(CHANNELS, in, packed);
+    pix_matmul_f32(compute, rows, x, (size_t)in, &panels, epilogue, out, CHANNELS);
+    free(packed);
+}
+
+static void threads_and_neighbours_change_no_bit(void **state) {
+    (void)state;
+    enum { ROWS = 247, IN = 900 };
+    float *x = random_floats((size_t)ROWS * IN, 9),
+          *weight = random_floats((size_t)CHANNELS * IN, 10);
+    float *bias = random_floats(CHANNELS, 11);
+    size_t size = (size_t)ROWS * CHANNELS * sizeof(float);
+    float *expected = allocate(size), *got = allocate(size);
+    const pix_epilogue epilogue = {bias, false, PIX_QUICK_GELU};
+    const pix_kernels *kernels;
+    for (size_t k = 0; (kernels = pix_kernels_at(k)); k++)
+        for (int int8 = 0; int8 < 2; int8++) {
+            pix_compute alone = {.kernels = kernels};
+            multiply(&alone, int8, ROWS, IN, x, weight, &epilogue, expected);
+            for (int threads = 2; threads <= 5; threads++) {
+                pix_compute shared = {.kernels = kernels};
+                assert_int_equal(pix_pool_new(threads, &shared.pool, NULL), PIX_OK);
+                memset(got, 0, size);
+                multiply(&shared, int8, ROWS, IN, x, weight, &epilogue, got);
+                assert_memory_equal(got, expected, size);
+                pix_pool_free(shared.pool);
+            }
+            for (int rows = 1; rows < ROWS; rows = rows * 3 + 1) {
+                const size_t first = 100;
+                multiply(&alone, int8, rows < 147 ? rows : 147, IN, x + first * IN, weight,
+                         &epilogue, got);
+                assert_memory_equal(got, expected + first * CHANNELS,
+                                    (size_t)(rows < 147 ? rows : 147) * CHANNELS * sizeof *got);
+            }
+        }
+    free(x);
+    free(weight);
+    free(bias);
+    free(expected);
+    free(got);
+}
+
+static void int8_results_are_the_same_bits_on_every_kernel(void **state) {
+    (void)state;
+    enum { ROWS = 29, IN = 333 };
+    float *x = random_floats((size_t)ROWS * IN, 12);
+    float *weight = random_floats((size_t)CHANNELS * IN, 13), *bias = random_floats(CHANNELS, 14);
+    size_t size = (size_t)ROWS * CHANNELS * sizeof(float);
+    float *expected = allocate(size), *got = allocate(size);
+    for (int variant = 0; variant < 8; variant++) {
+        const pix_epilogue epilogue = {bias, variant % 2, (pix_activation)(variant / 2)};
+        const pix_kernels *kernels;
+        for (size_t k = 0; (kernels = pix_kernels_at(k)); k++) {
+            float *out = k == 0 ? expected : got;
+            for (size_t i = 0; i < (size_t)ROWS * CHANNELS; i++)
+                out[i] = (float)(i % 17) - 8;
+            multiply(&(pix_compute){.kernels = kernels}, true, ROWS, IN, x, weight, &epilogue, out);
+            assert_memory_equal(out, expected, size);
+        }
+    }
+    free(x);
+    free(weight);
+    free(bias);
+    free(expected);
+    free(got);
+}
+
+static void int8_is_near_float32(void **state) {
+    (void)state;
+    enum { ROWS = 10, IN = 768 };
+    float *x = random_floats((size_t)ROWS * IN, 15);
+    float *weight = random_floats((size_t)CHANNELS * IN, 16);
+    float f32[ROWS * CHANNELS], int8[ROWS * CHANNELS];
+    /* A row whose values are a thousand times its neighbours' has a scale of its own. */
+    for (size_t i = 0; i < IN; i++)
+        x[3 * IN + i] *= 1000;
+    const pix_compute compute = {.kernels = pix_kernels_at(0)};
+    const pix_epilogue plain = {0};
+    multiply(&compute, false, ROWS, IN, x, weight, &plain, f32);
+    multiply(&compute, true, ROWS, IN, x, weight, &plain, int8);
+    for (size_t row = 0; row < ROWS; row++) {
+        double difference = 0, square = 0;
+        for (size_t i = row * CHANNELS; i < (row + 1) * CHANNELS; i++) {
+            difference += pow((double)f32[i] - (double)int8[i], 2);
+            square += pow((double)f32[i], 2);
+        }
+        /* Rounding to steps of 1/127 of uniform values in both: sqrt(2 / 12) / 127 / sqrt(1 / 3).
+         */
+        if (!(sqrt(difference / square) < 0.0065 && difference > 0))
+            fail_msg("row %zu: relative error %g", row, sqrt(difference / square));
+    }
+    free(x);
+    free(weight);
+}
+
+static void activations_equal_those_of_layers(void **state) {
+    (void)state;
+    enum { ROWS = 5, IN = 64 };
+    static void (*const functions[])(float *, size_t, size_t, const float *) = {
+        [PIX_QUICK_GELU] = pix_bias_quick_gelu, [PIX_EXACT_GELU] = pix_bias_exact_gelu};
+    float *x = random_floats((size_t)ROWS * IN, 17);
+    float *weight = random_floats((size_t)CHANNELS * IN, 18), *bias = random_floats(CHANNELS, 19);
+    float expected[ROWS * CHANNELS], got[ROWS * CHANNELS];
+    const pix_kernels *kernels;
+    for (size_t k = 0; (kernels = pix_kernels_at(k)); k++)
+        for (int activation = PIX_QUICK_GELU; activation <= PIX_EXACT_GELU; activation++) {
+            const pix_compute compute = {.kernels = kernels};
+            const pix_epilogue plain = {0}, whole = {bias, false, (pix_activation)activation};
+            multiply(&compute, false, ROWS, IN, x, weight, &plain, expected);
+            functions[activation](expected, ROWS, CHANNELS, bias);
+            multiply(&compute, false, ROWS, IN, x, weight, &whole, got);
+            assert_memory_equal(got, expected, sizeof got);
+        }
+    free(x);
+    free(weight);
+    free(bias);
+}
+
+static void a_bad_row_spoils_itself_only(void **state) {
+    (void)state;
+    enum { ROWS = 9, IN = 50 };
+    static const float bad[] = {NAN, INFINITY, -INFINITY};
+    float *weight = random_floats((size_t)CHANNELS * IN, 20);
+    float *x = random_floats((size_t)ROWS * IN, 21);
+    float expected[ROWS * CHANNELS], got[ROWS * CHANNELS];
+    const pix_epilogue plain = {0};
+    const pix_kernels *kernels;
+    for (size_t k = 0; (kernels = pix_kernels_at(k)); k++)
+        for (int int8 = 0; int8 < 2; int8++) {
+            const pix_compute compute = {.kernels = kernels};
+            multiply(&compute, int8, ROWS, IN, x, weight, &plain, expected);
+            for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+                float before = x[4 * IN + 7];
+                x[4 * IN + 7] = bad[i];
+                multiply(&compute, int8, ROWS, IN, x, weight, &plain, got);
+                x[4 * IN + 7] = before;
+                assert_memory_equal(got, expected, 4 * CHANNELS * sizeof *got);
+                assert_memory_equal(got + 5 * CHANNELS, expected + 5 * CHANNELS,
+                                    4 * CHANNELS * sizeof *got);
+                for (size_t j = 4 * CHANNELS; j < 5 * CHANNELS; j++)
+                    assert_true(isnan(got[j]) || (!int8 && isinf(got[j])));
+            }
+        }
+    free(weight);
+    free(x);
+}
+
+static void zeros_give_the_bias(void **state) {
+    (void)state;
+    enum { ROWS = 3, IN = 70 };
+    float *weight = random_floats((size_t)CHANNELS * IN, 22), *bias = random_floats(CHANNELS, 23);
+    static const float x[ROWS * IN];
+    float got[ROWS * CHANNELS];
+    const pix_epilogue epilogue = {.bias = bias};
+    const pix_kernels *kernels;
+    for (size_t k = 0; (kernels = pix_kernels_at(k)); k++)
+        for (int int8 = 0; int8 < 2; int8++) {
+            multiply(&(pix_compute){.kernels = kernels}, int8, ROWS, IN, x, weight, &epilogue, got);
+            for (size_t i = 0; i < ROWS * CHANNELS; i++)
+                assert_true(got[i] == bias[i % CHANNELS]);
+        }
+    free(weight);
+    free(bias);
+}
+
+/* Weights anywhere in memory, as far as a float may lie. */
+static void alignment_changes_nothing(void **state) {
+    (void)state;
+    enum { ROWS = 7, IN = 100 };
+    float *x = random_floats((size_t)ROWS * IN + 1, 24);
+    float *weight = random_floats((size_t)CHANNELS * IN, 25);
+    size_t f32_size = pix_panels_f32_size(CHANNELS, IN),
+           int8_size = pix_panels_int8_size(CHANNELS, IN);
+    char *packed = allocate(f32_size + int8_size + 64);
+    float expected[ROWS * CHANNELS], got[ROWS * CHANNELS + 1];
+    const pix_epilogue plain = {0};
+    const pix_kernels *kernels;
+    for (size_t k = 0; (kernels = pix_kernels_at(k)); k++) {
+        const pix_compute compute = {.kernels = kernels};
+        multiply(&compute, false, ROWS, IN, x + 1, weight, &plain, expected);
+        pix_panels_f32_pack(CHANNELS, IN, weight, packed + 4);
+        pix_panels_f32 f32 = pix_panels_f32_view(CHANNELS, IN, packed + 4);
+        pix_matmul_f32(&compute, ROWS, x + 1, IN, &f32, &plain, got + 1, CHANNELS);
+        assert_memory_equal(got + 1, expected, sizeof expected);
+
+        multiply(&compute, true, ROWS, IN, x + 1, weight, &plain, expected);
+        pix_panels_int8_pack(CHANNELS, IN, weight, packed + 4);
+        int8_product p = int8_prepare(&compute, ROWS, CHANNELS, IN, x + 1, weight);
+        pix_panels_int8 int8 = pix_panels_int8_view(CHANNELS, IN, packed + 4);
+        pix_matmul_int8(&compute, ROWS, &p.codes, &int8, &plain, got + 1, CHANNELS);
+        assert_memory_equal(got + 1, expected, sizeof expected);
+        int8_release(&p);
+    }
+    free(x);
+    free(weight);
+    free(packed);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(int8_products_of_odd_sizes_are_exact),
+        cmocka_unit_test(tiles_of_every_height_sum_extreme_codes_exactly),
+        cmocka_unit_test(the_longest_int8_sum_fits),
+        cmocka_unit_test(every_kernel_makes_the_same_codes),
+        cmocka_unit_test(halves_are_rounded_to_even),
+        cmocka_unit_test(rows_at_the_ends_of_float32_are_defined),
+        cmocka_unit_test(a_channel_is_quantised_as_a_row),
+        cmocka_unit_test(sizes_that_make_no_sense_are_zero),
+        cmocka_unit_test(float32_products_equal_float64),
+        cmocka_unit_test(threads_and_neighbours_change_no_bit),
+        cmocka_unit_test(int8_results_are_the_same_bits_on_every_kernel),
+        cmocka_unit_test(int8_is_near_float32),
+        cmocka_unit_test(activations_equal_those_of_layers),
+        cmocka_unit_test(a_bad_row_spoils_itself_only),
+        cmocka_unit_test(zeros_give_the_bias),
+        cmocka_unit_test(alignment_changes_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -34,11 +34,19 @@ typedef struct classifying {
     choice *choices;       /* [labels]: of the picture at hand */
     pix_bytes path, label; /* escaped */
     FILE *out, *notes;
+    int64_t due_ns; /* when progress is shown next */
+    bool shown;
     size_t failed;
 } classifying;
 
 /* For a person only: thousands of labels take minutes. */
-static void show_progress(const classifying *job, size_t done) {
+static void show_progress(void *context, size_t done) {
+    classifying *job = context;
+    int64_t now_ns = pix_now_ns();
+    if (now_ns < job->due_ns)
+        return;
+    job->due_ns = now_ns + REDRAW_NS;
+    job->shown = true;
     char part[32], whole[32];
     (void)fprintf(job->notes, "\r%s of %s labels encoded\033[K",
                   pix_format_count((int64_t)done, part),
@@ -47,22 +55,12 @@ static void show_progress(const classifying *job, size_t done) {
 }
 
 static pix_status encode_labels(classifying *job, pix_error *error) {
-    bool person = isatty(fileno(job->notes)), shown = false;
-    int64_t due_ns = pix_now_ns() + PATIENCE_NS;
-    pix_status status = PIX_OK;
-    for (size_t i = 0; i < job->labels.count && !status; i++) {
-        const char *label = job->labels.entries[i].text;
-        status = pix_ensemble_encode(job->encoder, &job->templates, label, job->options->truncate,
-                                     job->vectors + i * job->dimension, error);
-        if (status == PIX_ELIMIT)
-            status = pix_error_prefix(error, "label '%s'", label);
-        if (person && pix_now_ns() >= due_ns) {
-            show_progress(job, i + 1);
-            due_ns = pix_now_ns() + REDRAW_NS;
-            shown = true;
-        }
-    }
-    if (shown)
+    bool person = isatty(fileno(job->notes));
+    job->due_ns = pix_now_ns() + PATIENCE_NS;
+    pix_status status =
+        pix_ensemble_encode(job->encoder, &job->templates, &job->labels, job->options->truncate,
+                            job->vectors, person ? show_progress : NULL, job, error);
+    if (job->shown)
         (void)fputs("\r\033[K", job->notes);
     return status;
 }

@@ -94,24 +94,32 @@ static pix_status cut_to_context(const pix_tokenizer *tokenizer, size_t context,
     return status;
 }
 
-pix_status pix_encoder_text(pix_encoder *encoder, const char *text, size_t size, float *vector,
-                            pix_text_cut *cut, pix_error *error) {
+pix_status pix_encoder_tokens(pix_encoder *encoder, const char *text, size_t size, pix_ids *ids,
+                              pix_text_cut *cut, pix_error *error) {
     const pix_tokenizer *tokenizer;
     pix_status status = need_tokenizer(encoder, &tokenizer, error);
     if (status)
         return status;
-    if (pix_tokenizer_encode(tokenizer, text, size, &encoder->ids))
+    if (pix_tokenizer_encode(tokenizer, text, size, ids))
         return pix_fail_memory(error);
-    status = cut_to_context(tokenizer, (size_t)encoder->config->context_length, &encoder->ids, cut,
-                            error);
+    return cut_to_context(tokenizer, (size_t)encoder->config->context_length, ids, cut, error);
+}
+
+pix_status pix_encoder_texts(pix_encoder *encoder, const pix_ids *texts, size_t count,
+                             float *vectors, pix_error *error) {
+    size_t dimension = pix_encoder_dimension(encoder);
+    pix_status status = need_session(encoder, error);
     if (!status)
-        status = need_session(encoder, error);
-    if (!status)
-        status = pix_session_encode_text(encoder->session, encoder->ids.data, encoder->ids.count,
-                                         vector, error);
-    if (!status)
-        status = pix_normalise(vector, pix_encoder_dimension(encoder), error);
+        status = pix_session_encode_texts(encoder->session, texts, count, vectors, error);
+    for (size_t i = 0; i < count && !status; i++)
+        status = pix_normalise(vectors + i * dimension, dimension, error);
     return status;
+}
+
+pix_status pix_encoder_text(pix_encoder *encoder, const char *text, size_t size, float *vector,
+                            pix_text_cut *cut, pix_error *error) {
+    pix_status status = pix_encoder_tokens(encoder, text, size, &encoder->ids, cut, error);
+    return status ? status : pix_encoder_texts(encoder, &encoder->ids, 1, vector, error);
 }
 
 static size_t crop_bytes(const pix_encoder *encoder) {

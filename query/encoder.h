@@ -13,6 +13,7 @@
 #include "core/base/bytes.h"
 #include "core/base/error.h"
 #include "core/clip/model.h"
+#include "core/text/tokenizer.h"
 #include "query/options.h"
 
 typedef struct pix_encoder pix_encoder;
@@ -30,8 +31,16 @@ typedef struct pix_text_cut {
     pix_bytes words; /* what they spell, cleaned as the tokenizer does */
 } pix_text_cut;
 
-/* The unit vector [embed_dim] of a text, cut to the context.  A model that cannot encode text is an
+/* Replaces *ids by a text's tokens, cut to the context.  A model that cannot encode text is an
  * error that says why. */
+pix_status pix_encoder_tokens(pix_encoder *encoder, const char *text, size_t size, pix_ids *ids,
+                              pix_text_cut *cut, pix_error *error);
+
+/* The unit vectors [count, embed_dim] of such texts. */
+pix_status pix_encoder_texts(pix_encoder *encoder, const pix_ids *texts, size_t count,
+                             float *vectors, pix_error *error);
+
+/* Both, of one text: vector [embed_dim]. */
 pix_status pix_encoder_text(pix_encoder *encoder, const char *text, size_t size, float *vector,
                             pix_text_cut *cut, pix_error *error);
 

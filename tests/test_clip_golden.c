@@ -165,7 +165,8 @@ static void activation_matches(const golden *g, const char *name, const float *x
 
 /* Every block over every token; of block 0 each half as well. */
 static void blocks_match(const golden *g, const char *tower, const pix_transformer *t,
-                         pix_scratch *scratch, int tokens, bool halves) {
+                         pix_scratch *scratch, const pix_pass *pass, bool halves) {
+    int tokens = pass->rows;
     size_t count = (size_t)tokens * (size_t)t->width;
     float *before = test_zeroed(count, sizeof *before);
     char name[64];
@@ -177,7 +178,7 @@ static void blocks_match(const golden *g, const char *tower, const pix_transform
             activation_matches(g, "act_image0_block0_ln1", scratch->normal);
         }
         memcpy(before, scratch->x, count * sizeof *before);
-        pix_block_attend(t, layer, scratch, 1, tokens);
+        pix_block_attend(t, layer, scratch, pass);
         for (size_t i = 0; i < count; i++)
             before[i] = scratch->x[i] - before[i];
         if (halves)
@@ -230,7 +231,8 @@ static void vit_activations_match(const fixture *f) {
     conv1_matches(g, &vit, &scratch);
     pix_vit_embed(&vit, &scratch, 1);
     activation_matches(g, "act_image0_ln_pre", scratch.x);
-    blocks_match(g, "image", &vit.transformer, &scratch, vit.tokens, true);
+    pix_pass pass = {.rows = vit.tokens, .tokens = vit.tokens};
+    blocks_match(g, "image", &vit.transformer, &scratch, &pass, true);
     pix_layer_norm(scratch.x, scratch.x, 1, (size_t)vit.transformer.width, vit.ln_post_weight,
                    vit.ln_post_bias, vit.transformer.eps);
     activation_matches(g, "act_image0_ln_post", scratch.x);
@@ -304,17 +306,23 @@ static void text_activations_match(const fixture *f) {
     assert_ok(pix_text_tower_init(&tower, f->model, &error), &error);
     int tokens = tower.context_length;
     size_t width = (size_t)tower.transformer.width;
-    assert_true(pix_transformer_measure(&tower.transformer, 1, (size_t)tokens, &sizes));
+    assert_true(
+        pix_transformer_measure(&tower.transformer, (size_t)tokens, (size_t)tokens, &sizes));
     assert_ok(pix_scratch_init(&scratch, &sizes, &error), &error);
-    pix_text_tower_embed(&tower, &scratch, f->tokens.i, tokens);
+    pix_text_trie trie;
+    assert_ok(pix_text_trie_init(&trie, tokens, &error), &error);
+    assert_int_equal(pix_text_trie_add(&trie, f->tokens.i, tokens), tokens - 1);
+    pix_text_tower_embed(&tower, &scratch, &trie);
     /* The golden embedding has no positions; what is left after taking them away is rounded. */
     for (size_t i = 0; i < (size_t)tokens * width; i++)
         scratch.normal[i] = scratch.x[i] - tower.positional_embedding[i];
     activation_matches(g, "act_text0_token_embedding", scratch.normal);
-    blocks_match(g, "text", &tower.transformer, &scratch, tokens, false);
+    pix_pass pass = {.rows = tokens, .trie = &trie};
+    blocks_match(g, "text", &tower.transformer, &scratch, &pass, false);
     pix_layer_norm(scratch.x, scratch.x, (size_t)tokens, width, tower.ln_final_weight,
                    tower.ln_final_bias, tower.transformer.eps);
     activation_matches(g, "act_text0_ln_final", scratch.x);
+    pix_text_trie_free(&trie);
     pix_scratch_free(&scratch);
     pix_text_tower_free(&tower);
 }

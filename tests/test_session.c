@@ -365,7 +365,8 @@ static void encoding_allocates_nothing(void **state) {
     (void)state;
     uint8_t rgb[IMAGES * PIXELS];
     float pixels[IMAGES * PIXELS], features[IMAGES * EMBED];
-    const int32_t ids[] = {518, 3, 511, 77, 519};
+    int32_t ids[] = {518, 3, 511, 77, 519};
+    const pix_ids texts[] = {{.data = ids, .count = 5}, {.data = ids, .count = 5}};
     fill_bytes(rgb, sizeof rgb);
     to_pixels(rgb, IMAGES, pixels);
     pix_session *session;
@@ -378,6 +379,7 @@ static void encoding_allocates_nothing(void **state) {
         pix_session_encode_images(session, rgb, IMAGES, features, &error),
         pix_session_encode_pixels(session, pixels, 1, features, &error),
         pix_session_encode_text(session, ids, 5, features, &error),
+        pix_session_encode_texts(session, texts, 2, features, &error),
         pix_normalise(features, EMBED, &error),
     };
     int64_t after = __atomic_load_n(&allocations, __ATOMIC_RELAXED);
@@ -460,6 +462,58 @@ static void what_follows_the_first_end_token_changes_nothing(void **state) {
     assert_ok(pix_session_encode_text(session, plain, 3, a, &error), &error);
     assert_ok(pix_session_encode_text(session, padded, 16, b, &error), &error);
     assert_memory_equal(a, b, sizeof a);
+    pix_session_free(session);
+}
+
+enum { TEXTS = 300, LONGEST = 16 };
+
+/* Texts that begin alike, some the same, of more tokens than are computed at once. */
+static void write_texts(int32_t ids[TEXTS][LONGEST], pix_ids texts[TEXTS]) {
+    for (int i = 0; i < TEXTS; i++) {
+        int length = 3 + i * 7 % (LONGEST - 2);
+        ids[i][0] = 518;
+        for (int j = 1; j + 1 < length; j++)
+            ids[i][j] = j < 4 ? (j * i / 100) % 5 : (i * 31 + j * 17) % 500;
+        ids[i][length - 1] = 519;
+        texts[i] = (pix_ids){.data = ids[i], .count = (size_t)length};
+    }
+}
+
+static void many_texts_give_what_each_gives_alone(void **state) {
+    (void)state;
+    static int32_t ids[TEXTS][LONGEST];
+    pix_ids texts[TEXTS];
+    float *together = test_zeroed((size_t)TEXTS * EMBED, sizeof *together), alone[EMBED];
+    pix_session *session;
+    pix_error error;
+    write_texts(ids, texts);
+    assert_ok(pix_session_new(shared_model, 0, &session, &error), &error);
+    assert_ok(pix_session_encode_texts(session, texts, 0, together, &error), &error);
+    assert_ok(pix_session_encode_texts(session, texts, TEXTS, together, &error), &error);
+    for (size_t i = 0; i < TEXTS; i++) {
+        float *unit = together + i * EMBED;
+        assert_ok(pix_session_encode_text(session, ids[i], texts[i].count, alone, &error), &error);
+        assert_ok(pix_normalise(alone, EMBED, &error), &error);
+        assert_ok(pix_normalise(unit, EMBED, &error), &error);
+        assert_true(test_max_difference(unit, alone, EMBED) <= 1e-6);
+    }
+    assert_true(test_max_difference(together, together + EMBED, EMBED) > 1e-2);
+    free(together);
+    pix_session_free(session);
+}
+
+static void a_wrong_text_among_many_leaves_nothing_behind(void **state) {
+    (void)state;
+    int32_t good[] = {518, 42, 519}, bad[] = {518, 520};
+    const pix_ids texts[] = {{.data = good, .count = 3}, {.data = bad, .count = 2}};
+    float features[2 * EMBED] = {0}, first[EMBED], again[EMBED];
+    pix_session *session;
+    pix_error error;
+    assert_ok(pix_session_new(shared_model, 0, &session, &error), &error);
+    assert_ok(pix_session_encode_text(session, good, 3, first, &error), &error);
+    assert_int_equal(pix_session_encode_texts(session, texts, 2, features, &error), PIX_EINVALID);
+    assert_ok(pix_session_encode_texts(session, texts, 1, again, &error), &error);
+    assert_memory_equal(first, again, sizeof first);
     pix_session_free(session);
 }
 
@@ -553,6 +607,8 @@ int main(void) {
         cmocka_unit_test(a_session_for_text_leaves_the_resnet_alone),
         cmocka_unit_test(results_do_not_depend_on_what_a_session_did_before),
         cmocka_unit_test(what_follows_the_first_end_token_changes_nothing),
+        cmocka_unit_test(many_texts_give_what_each_gives_alone),
+        cmocka_unit_test(a_wrong_text_among_many_leaves_nothing_behind),
         cmocka_unit_test(sessions_of_two_threads_share_a_model),
         cmocka_unit_test(wrong_calls_are_refused_in_words),
         cmocka_unit_test(a_named_end_token_must_be_there),

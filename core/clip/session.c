@@ -12,6 +12,9 @@
 #include "core/tensor/dot.h"
 #include "core/tensor/gemm.h"
 
+/* Tokens of texts that are computed at once: enough that a product's cost is arithmetic. */
+enum { TEXT_ROWS = 512 };
+
 struct pix_session {
     int max_images;
     size_t picture; /* elements: image_size * image_size * 3 */
@@ -19,6 +22,9 @@ struct pix_session {
     pix_vit vit; /* one of the two, only when max_images > 0 */
     pix_resnet resnet;
     pix_text_tower text;
+    pix_text_trie trie;  /* the texts that wait to be computed, */
+    int32_t *ends;       /* [trie.capacity] their last rows */
+    int waiting;         /* and how many they are */
     pix_scratch scratch; /* of the transformers */
     pix_resnet_scratch resnet_scratch;
     float byte_values[3][256];
@@ -43,6 +49,23 @@ static pix_status open_vision(pix_session *session, const pix_model *model,
                   : pix_resnet_scratch_init(&session->resnet_scratch, &resnet_sizes, error);
 }
 
+/* The text tower and what texts wait in; *sizes are those of the transformers'. */
+static pix_status open_text(pix_session *session, const pix_model *model, pix_scratch_sizes *sizes,
+                            pix_error *error) {
+    int context = pix_model_config(model)->context_length;
+    int rows = context > TEXT_ROWS ? context : TEXT_ROWS;
+    pix_status status = pix_text_tower_init(&session->text, model, error);
+    if (!status)
+        status = pix_text_trie_init(&session->trie, rows, error);
+    if (status)
+        return status;
+    session->ends = calloc((size_t)rows, sizeof *session->ends);
+    if (!session->ends ||
+        !pix_transformer_measure(&session->text.transformer, (size_t)rows, (size_t)context, sizes))
+        return pix_fail_memory(error);
+    return PIX_OK;
+}
+
 pix_status pix_session_new(pix_model *model, int max_images, pix_session **out, pix_error *error) {
     *out = NULL;
     assert(pix_gemm_kernel() && "pix_gemm_open comes first");
@@ -57,10 +80,7 @@ pix_status pix_session_new(pix_model *model, int max_images, pix_session **out, 
     session->is_resnet = config->vision_kind == PIX_VISION_RESNET;
     pix_pixel_values(session->byte_values);
     pix_scratch_sizes sizes = {0};
-    pix_status status = pix_text_tower_init(&session->text, model, error);
-    if (!status && !pix_transformer_measure(&session->text.transformer, 1,
-                                            (size_t)config->context_length, &sizes))
-        status = pix_fail_memory(error);
+    pix_status status = open_text(session, model, &sizes, error);
     if (!status && max_images > 0)
         status = open_vision(session, model, &sizes, error);
     if (!status)
@@ -83,6 +103,8 @@ void pix_session_free(pix_session *session) {
     pix_vit_free(&session->vit);
     pix_resnet_free(&session->resnet);
     pix_text_tower_free(&session->text);
+    pix_text_trie_free(&session->trie);
+    free(session->ends);
     free(session);
 }
 
@@ -138,12 +160,55 @@ pix_status pix_session_encode_pixels(pix_session *session, const float *pixels, 
     return PIX_OK;
 }
 
+static void forget_texts(pix_session *session) {
+    pix_text_trie_clear(&session->trie);
+    session->waiting = 0;
+}
+
+/* Computes the texts that wait; returns where the next one's feature goes. */
+static float *flush_texts(pix_session *session, float *features) {
+    int count = session->waiting;
+    if (count > 0)
+        pix_text_tower_encode(&session->text, &session->scratch, &session->trie, session->ends,
+                              count, features);
+    forget_texts(session);
+    return features + (size_t)count * (size_t)session->text.embed_dim;
+}
+
+/* Lets a text wait, and computes those that do when there is no more room. */
+static pix_status add_text(pix_session *session, const int32_t *ids, size_t count, float **features,
+                           pix_error *error) {
+    int length, end = -1;
+    pix_status status = pix_text_tower_length(&session->text, ids, count, &length, error);
+    if (status)
+        return status;
+    if (session->waiting < session->trie.capacity)
+        end = pix_text_trie_add(&session->trie, ids, length);
+    if (end < 0) {
+        *features = flush_texts(session, *features);
+        end = pix_text_trie_add(&session->trie, ids, length);
+    }
+    session->ends[session->waiting++] = end;
+    return PIX_OK;
+}
+
+pix_status pix_session_encode_texts(pix_session *session, const pix_ids *texts, size_t count,
+                                    float *features, pix_error *error) {
+    pix_status status = PIX_OK;
+    for (size_t i = 0; i < count && !status; i++)
+        status = add_text(session, texts[i].data, texts[i].count, &features, error);
+    if (status)
+        forget_texts(session);
+    else
+        (void)flush_texts(session, features);
+    return status;
+}
+
 pix_status pix_session_encode_text(pix_session *session, const int32_t *ids, size_t count,
                                    float *feature, pix_error *error) {
-    int length;
-    pix_status status = pix_text_tower_length(&session->text, ids, count, &length, error);
+    pix_status status = add_text(session, ids, count, &feature, error);
     if (!status)
-        pix_text_tower_encode(&session->text, &session->scratch, ids, length, feature);
+        (void)flush_texts(session, feature);
     return status;
 }
 

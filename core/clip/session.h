@@ -8,6 +8,7 @@
 #define PIX_CLIP_SESSION_H
 
 #include "core/clip/model.h"
+#include "core/text/tokenizer.h"
 
 typedef struct pix_session pix_session;
 
@@ -27,8 +28,13 @@ pix_status pix_session_encode_images(pix_session *session, const uint8_t *rgb, i
 pix_status pix_session_encode_pixels(pix_session *session, const float *pixels, int count,
                                      float *features, pix_error *error);
 
-/* ids: start, tokens, end (what follows the first end token is ignored); feature: [embed_dim].
- * More than context_length ids is PIX_ELIMIT. */
+/* Each text: start, tokens, end (what follows the first end token is ignored); features: [count,
+ * embed_dim].  Any number of texts; those near each other that begin alike share the work.  More
+ * than context_length ids is PIX_ELIMIT; nothing is known of `features` after an error. */
+pix_status pix_session_encode_texts(pix_session *session, const pix_ids *texts, size_t count,
+                                    float *features, pix_error *error);
+
+/* The same of one text. */
 pix_status pix_session_encode_text(pix_session *session, const int32_t *ids, size_t count,
                                    float *feature, pix_error *error);
 

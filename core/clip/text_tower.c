@@ -17,7 +17,6 @@ pix_status pix_text_tower_init(pix_text_tower *tower, const pix_model *model, pi
         .transformer = {.width = c->text_width,
                         .heads = c->text_heads,
                         .mlp_width = c->text_mlp_width,
-                        .causal = true,
                         .exact_gelu = c->exact_gelu,
                         .eps = c->layer_norm_eps},
     };
@@ -60,22 +59,24 @@ pix_status pix_text_tower_length(const pix_text_tower *tower, const int32_t *ids
     return pix_fail(error, PIX_EINVALID, "the tokens do not hold the end token %" PRId32, end);
 }
 
-void pix_text_tower_embed(const pix_text_tower *tower, pix_scratch *scratch, const int32_t *ids,
-                          int length) {
+void pix_text_tower_embed(const pix_text_tower *tower, pix_scratch *scratch,
+                          const pix_text_trie *trie) {
     size_t width = (size_t)tower->transformer.width;
-    for (int i = 0; i < length; i++)
-        memcpy(scratch->x + (size_t)i * width, tower->token_embedding + (size_t)ids[i] * width,
-               width * sizeof(float));
-    pix_bias_add(scratch->x, 1, (size_t)length * width, tower->positional_embedding);
+    for (int row = 0; row < trie->rows; row++) {
+        float *x = scratch->x + (size_t)row * width;
+        memcpy(x, tower->token_embedding + (size_t)trie->token[row] * width, width * sizeof *x);
+        pix_bias_add(x, 1, width, tower->positional_embedding + (size_t)trie->depth[row] * width);
+    }
 }
 
-void pix_text_tower_encode(const pix_text_tower *tower, pix_scratch *scratch, const int32_t *ids,
-                           int length, float *feature) {
+void pix_text_tower_encode(const pix_text_tower *tower, pix_scratch *scratch, pix_text_trie *trie,
+                           const int32_t *ends, int count, float *features) {
     int width = tower->transformer.width;
-    pix_text_tower_embed(tower, scratch, ids, length);
-    pix_transformer_run(&tower->transformer, scratch, 1, length, length - 1);
-    pix_layer_norm(scratch->x, scratch->x, 1, (size_t)width, tower->ln_final_weight,
+    pix_pass pass = {.rows = trie->rows, .results = count, .trie = trie, .ends = ends};
+    pix_text_tower_embed(tower, scratch, trie);
+    pix_transformer_run(&tower->transformer, scratch, &pass);
+    pix_layer_norm(scratch->x, scratch->x, (size_t)count, (size_t)width, tower->ln_final_weight,
                    tower->ln_final_bias, tower->transformer.eps);
-    pix_gemm(1, tower->embed_dim, width, 1.0f, scratch->x, width, tower->text_projection,
-             tower->embed_dim, false, 0.0f, feature, tower->embed_dim);
+    pix_gemm(count, tower->embed_dim, width, 1.0f, scratch->x, width, tower->text_projection,
+             tower->embed_dim, false, 0.0f, features, tower->embed_dim);
 }

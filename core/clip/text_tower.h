@@ -4,8 +4,8 @@
  *     text_projection -> [embed_dim]
  *
  * No token sees what follows it and only the first end token's row counts, so the ids after it are
- * never computed: a 7-token query runs at length 7.  Immutable; the scratch belongs to one thread.
- */
+ * never computed: a 7-token query runs at length 7, and texts that begin alike share that beginning
+ * (text_trie.h).  Immutable; the scratch belongs to one thread. */
 #ifndef PIX_CLIP_TEXT_TOWER_H
 #define PIX_CLIP_TEXT_TOWER_H
 
@@ -29,12 +29,12 @@ void pix_text_tower_free(pix_text_tower *tower);
 pix_status pix_text_tower_length(const pix_text_tower *tower, const int32_t *ids, size_t count,
                                  int *length, pix_error *error);
 
-/* Token and positional embeddings into scratch->x [length, width]. */
-void pix_text_tower_embed(const pix_text_tower *tower, pix_scratch *scratch, const int32_t *ids,
-                          int length);
+/* Token and positional embeddings of every row into scratch->x [rows, width]. */
+void pix_text_tower_embed(const pix_text_tower *tower, pix_scratch *scratch,
+                          const pix_text_trie *trie);
 
-/* ids of that length, the last of them the end token, to feature [embed_dim]. */
-void pix_text_tower_encode(const pix_text_tower *tower, pix_scratch *scratch, const int32_t *ids,
-                           int length, float *feature);
+/* The texts of which ends[count] are the rows of the end tokens, to features [count, embed_dim]. */
+void pix_text_tower_encode(const pix_text_tower *tower, pix_scratch *scratch, pix_text_trie *trie,
+                           const int32_t *ends, int count, float *features);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base/bytes.h"
+#include "core/tensor/attention.h"
 #include "core/tensor/gemm.h"
 #include "core/tensor/layers.h"
 
@@ -58,12 +59,11 @@ static bool raise_to(size_t *size, size_t a, size_t b) {
     return true;
 }
 
-bool pix_transformer_measure(const pix_transformer *t, size_t sequences, size_t tokens,
+bool pix_transformer_measure(const pix_transformer *t, size_t rows, size_t tokens,
                              pix_scratch_sizes *sizes) {
-    size_t rows, width = (size_t)t->width;
-    return pix_size_multiply(sequences, tokens, &rows) && raise_to(&sizes->x, rows, width) &&
-           raise_to(&sizes->normal, rows, width) && raise_to(&sizes->qkv, rows, 3 * width) &&
-           raise_to(&sizes->mixed, rows, width) &&
+    size_t width = (size_t)t->width;
+    return raise_to(&sizes->x, rows, width) && raise_to(&sizes->normal, rows, width) &&
+           raise_to(&sizes->qkv, rows, 3 * width) && raise_to(&sizes->mixed, rows, width) &&
            raise_to(&sizes->hidden, rows, (size_t)t->mlp_width) &&
            raise_to(&sizes->scores, tokens, tokens);
 }
@@ -103,32 +103,40 @@ void pix_scratch_free(pix_scratch *scratch) {
     *scratch = (pix_scratch){0};
 }
 
-/* What one sequence's attention reads and writes; head h works on columns h * head_width on. */
+/* What rows attend with and to: heads lie side by side, each of width / heads columns. */
 typedef struct attention {
     const float *q; /* [queries, width] at stride q_stride */
-    int queries, q_stride;
-    const float *k, *v; /* [keys, width] at stride kv_stride */
-    int keys, kv_stride;
-    float *out; /* [queries, width] */
+    int q_stride;
+    const float *k, *v; /* [rows, width] at stride kv_stride */
+    int kv_stride;
 } attention;
 
-/* out = softmax(q k' / sqrt(head_width)) v for each head.  When causal, the queries are the last
- * of the keys' tokens, so query i sees all keys but the queries - 1 - i last. */
-static void attend(const pix_transformer *t, const attention *a, float *scores) {
+/* out[queries, width] = softmax(q k' / sqrt(head_width)) v for each head, to all of `tokens` rows.
+ */
+static void attend_sequence(const pix_transformer *t, const attention *a, int queries, int tokens,
+                            float *scores, float *out) {
     int head_width = t->width / t->heads;
     float scale = 1.0f / sqrtf((float)head_width);
-    for (int head = 0; head < t->heads; head++) {
-        int column = head * head_width;
-        pix_gemm(a->queries, a->keys, head_width, scale, a->q + column, a->q_stride, a->k + column,
-                 a->kv_stride, true, 0.0f, scores, a->keys);
-        for (int i = 0; i < a->queries; i++) {
-            float *row = scores + (size_t)i * (size_t)a->keys;
-            int hidden = t->causal ? a->queries - 1 - i : 0;
-            pix_softmax(row, (size_t)(a->keys - hidden));
-            memset(row + a->keys - hidden, 0, (size_t)hidden * sizeof *row);
-        }
-        pix_gemm(a->queries, head_width, a->keys, 1.0f, scores, a->keys, a->v + column,
-                 a->kv_stride, false, 0.0f, a->out + column, t->width);
+    for (int column = 0; column < t->width; column += head_width) {
+        pix_gemm(queries, tokens, head_width, scale, a->q + column, a->q_stride, a->k + column,
+                 a->kv_stride, true, 0.0f, scores, tokens);
+        for (int i = 0; i < queries; i++)
+            pix_softmax(scores + (size_t)i * (size_t)tokens, (size_t)tokens);
+        pix_gemm(queries, head_width, tokens, 1.0f, scores, tokens, a->v + column, a->kv_stride,
+                 false, 0.0f, out + column, t->width);
+    }
+}
+
+/* As attend_sequence, of the query `q` that stands at `row` of the trie. */
+static void attend_path(const pix_transformer *t, const attention *a, const float *q,
+                        pix_text_trie *trie, int row, float *scores, float *out) {
+    size_t head_width = (size_t)(t->width / t->heads);
+    const int32_t *path = pix_text_trie_path(trie, row);
+    size_t length = (size_t)trie->depth[row] + 1;
+    for (size_t column = 0; column < (size_t)t->width; column += head_width) {
+        pix_memory memory = {
+            .k = a->k + column, .v = a->v + column, .stride = (size_t)a->kv_stride};
+        pix_attend_rows(q + column, &memory, path, length, head_width, scores, out + column);
     }
 }
 
@@ -141,26 +149,32 @@ static void project_attention(const pix_transformer *t, const pix_block *block,
     pix_bias_add(scratch->x, (size_t)rows, (size_t)width, block->out_proj_bias);
 }
 
-void pix_block_attend(const pix_transformer *t, int layer, pix_scratch *scratch, int sequences,
-                      int tokens) {
+void pix_block_attend(const pix_transformer *t, int layer, pix_scratch *scratch,
+                      const pix_pass *pass) {
     const pix_block *block = &t->blocks[layer];
-    int rows = sequences * tokens, width = t->width;
-    pix_layer_norm(scratch->normal, scratch->x, (size_t)rows, (size_t)width, block->ln_1_weight,
+    int rows = pass->rows, width = t->width;
+    size_t w = (size_t)width;
+    pix_layer_norm(scratch->normal, scratch->x, (size_t)rows, w, block->ln_1_weight,
                    block->ln_1_bias, t->eps);
     pix_gemm(rows, 3 * width, width, 1.0f, scratch->normal, width, block->in_proj_weight, width,
              true, 0.0f, scratch->qkv, 3 * width);
-    pix_bias_add(scratch->qkv, (size_t)rows, 3 * (size_t)width, block->in_proj_bias);
-    for (int i = 0; i < sequences; i++) {
-        const float *qkv = scratch->qkv + (size_t)i * (size_t)tokens * 3 * (size_t)width;
-        attention one = {.q = qkv,
-                         .queries = tokens,
-                         .q_stride = 3 * width,
-                         .k = qkv + width,
-                         .v = qkv + 2 * (size_t)width,
-                         .keys = tokens,
-                         .kv_stride = 3 * width,
-                         .out = scratch->mixed + (size_t)i * (size_t)tokens * (size_t)width};
-        attend(t, &one, scratch->scores);
+    pix_bias_add(scratch->qkv, (size_t)rows, 3 * w, block->in_proj_bias);
+    attention all = {.q = scratch->qkv,
+                     .q_stride = 3 * width,
+                     .k = scratch->qkv + w,
+                     .v = scratch->qkv + 2 * w,
+                     .kv_stride = 3 * width};
+    for (int row = 0; pass->trie && row < rows; row++)
+        attend_path(t, &all, all.q + (size_t)row * 3 * w, pass->trie, row, scratch->scores,
+                    scratch->mixed + (size_t)row * w);
+    for (int row = 0; !pass->trie && row < rows; row += pass->tokens) {
+        size_t at = (size_t)row * 3 * w;
+        attention one = all;
+        one.q += at;
+        one.k += at;
+        one.v += at;
+        attend_sequence(t, &one, pass->tokens, pass->tokens, scratch->scores,
+                        scratch->mixed + (size_t)row * w);
     }
     project_attention(t, block, scratch, rows);
 }
@@ -181,54 +195,61 @@ void pix_block_feed_forward(const pix_transformer *t, int layer, pix_scratch *sc
     pix_bias_add(scratch->x, (size_t)rows, (size_t)width, block->c_proj_bias);
 }
 
-/* Keeps row `token` of each sequence: [sequences, tokens, width] becomes [sequences, width]. */
-static void gather(float *x, int sequences, int tokens, int token, size_t width) {
-    for (int i = 0; i < sequences; i++) {
-        size_t row = (size_t)i * (size_t)tokens + (size_t)token;
-        memmove(x + (size_t)i * width, x + row * width, width * sizeof *x);
-    }
+/* The row that result `i` is of. */
+static int row_asked(const pix_pass *pass, int i) {
+    return pass->trie ? pass->ends[i] : i * pass->tokens;
 }
 
-/* A block of which only one token a sequence is wanted: keys and values of all tokens, but queries,
- * projections and the feed-forward half of that one alone. */
-static void run_for_one_token(const pix_transformer *t, int layer, pix_scratch *scratch,
-                              int sequences, int tokens, int token) {
+/* x becomes the rows asked for, [results, width]; `room` holds as many. */
+static void gather(const pix_pass *pass, size_t width, float *x, float *room) {
+    size_t bytes = width * sizeof *x;
+    for (int i = 0; i < pass->results; i++)
+        memcpy(room + (size_t)i * width, x + (size_t)row_asked(pass, i) * width, bytes);
+    memcpy(x, room, (size_t)pass->results * bytes);
+}
+
+/* A block of which only some rows are asked for: keys and values of all rows, but queries,
+ * projections and the feed-forward half of those alone. */
+static void run_for_results(const pix_transformer *t, int layer, pix_scratch *scratch,
+                            const pix_pass *pass) {
     const pix_block *block = &t->blocks[layer];
-    int rows = sequences * tokens, width = t->width;
+    int rows = pass->rows, count = pass->results, width = t->width;
     size_t w = (size_t)width;
     float *kv = scratch->qkv;                       /* [rows, 2 * width] */
-    float *q = scratch->qkv + (size_t)rows * 2 * w; /* [sequences, width] */
+    float *q = scratch->qkv + (size_t)rows * 2 * w; /* [count, width] */
     pix_layer_norm(scratch->normal, scratch->x, (size_t)rows, w, block->ln_1_weight,
                    block->ln_1_bias, t->eps);
     pix_gemm(rows, 2 * width, width, 1.0f, scratch->normal, width, block->in_proj_weight + w * w,
              width, true, 0.0f, kv, 2 * width);
     pix_bias_add(kv, (size_t)rows, 2 * w, block->in_proj_bias + w);
-    gather(scratch->normal, sequences, tokens, token, w);
-    gather(scratch->x, sequences, tokens, token, w);
-    pix_gemm(sequences, width, width, 1.0f, scratch->normal, width, block->in_proj_weight, width,
-             true, 0.0f, q, width);
-    pix_bias_add(q, (size_t)sequences, w, block->in_proj_bias);
-    for (int i = 0; i < sequences; i++) {
-        const float *k = kv + (size_t)i * (size_t)tokens * 2 * w;
+    gather(pass, w, scratch->normal, scratch->mixed);
+    gather(pass, w, scratch->x, scratch->mixed);
+    pix_gemm(count, width, width, 1.0f, scratch->normal, width, block->in_proj_weight, width, true,
+             0.0f, q, width);
+    pix_bias_add(q, (size_t)count, w, block->in_proj_bias);
+    for (int i = 0; i < count; i++) {
         attention one = {.q = q + (size_t)i * w,
-                         .queries = 1,
                          .q_stride = width,
-                         .k = k,
-                         .v = k + w,
-                         .keys = t->causal ? token + 1 : tokens,
-                         .kv_stride = 2 * width,
-                         .out = scratch->mixed + (size_t)i * w};
-        attend(t, &one, scratch->scores);
+                         .k = kv,
+                         .v = kv + w,
+                         .kv_stride = 2 * width};
+        float *mixed = scratch->mixed + (size_t)i * w;
+        if (pass->trie) {
+            attend_path(t, &one, one.q, pass->trie, row_asked(pass, i), scratch->scores, mixed);
+            continue;
+        }
+        one.k += (size_t)row_asked(pass, i) * 2 * w;
+        one.v += (size_t)row_asked(pass, i) * 2 * w;
+        attend_sequence(t, &one, 1, pass->tokens, scratch->scores, mixed);
     }
-    project_attention(t, block, scratch, sequences);
-    pix_block_feed_forward(t, layer, scratch, sequences);
+    project_attention(t, block, scratch, count);
+    pix_block_feed_forward(t, layer, scratch, count);
 }
 
-void pix_transformer_run(const pix_transformer *t, pix_scratch *scratch, int sequences, int tokens,
-                         int token) {
+void pix_transformer_run(const pix_transformer *t, pix_scratch *scratch, const pix_pass *pass) {
     for (int layer = 0; layer + 1 < t->layers; layer++) {
-        pix_block_attend(t, layer, scratch, sequences, tokens);
-        pix_block_feed_forward(t, layer, scratch, sequences * tokens);
+        pix_block_attend(t, layer, scratch, pass);
+        pix_block_feed_forward(t, layer, scratch, pass->rows);
     }
-    run_for_one_token(t, t->layers - 1, scratch, sequences, tokens, token);
+    run_for_results(t, t->layers - 1, scratch, pass);
 }

@@ -8,6 +8,7 @@
 #define PIX_CLIP_TRANSFORMER_H
 
 #include "core/clip/model.h"
+#include "core/clip/text_trie.h"
 
 typedef struct pix_block {
     const float *ln_1_weight, *ln_1_bias;         /* [width] */
@@ -20,7 +21,6 @@ typedef struct pix_block {
 
 typedef struct pix_transformer {
     int width, layers, heads, mlp_width;
-    bool causal; /* a token attends to itself and those before it */
     bool exact_gelu;
     float eps;
     pix_block *blocks; /* [layers] */
@@ -31,7 +31,16 @@ pix_status pix_transformer_init(pix_transformer *transformer, const pix_model *m
                                 const char *prefix, int layers, pix_error *error);
 void pix_transformer_free(pix_transformer *transformer);
 
-/* Where a pass keeps its activations; rows = sequences * tokens. */
+/* What goes through the blocks at once: tokens, a row each. */
+typedef struct pix_pass {
+    int rows, results;   /* results <= rows: how many of them are asked for */
+    int tokens;          /* pictures: a row attends to all of its sequence, of so many rows, and the
+                            first of each sequence is asked for; or */
+    pix_text_trie *trie; /* texts, when not NULL: a row attends to itself and its ancestors, */
+    const int32_t *ends; /* and these are asked for, [results] in any order */
+} pix_pass;
+
+/* Where a pass keeps its activations. */
 typedef struct pix_scratch {
     float *x;      /* [rows, width]: the residual stream */
     float *normal; /* [rows, width]: after a LayerNorm */
@@ -46,21 +55,22 @@ typedef struct pix_scratch_sizes {
     size_t x, normal, qkv, mixed, hidden, scores;
 } pix_scratch_sizes;
 
-/* Raises *sizes to what a pass of that many sequences needs; false on overflow. */
-bool pix_transformer_measure(const pix_transformer *transformer, size_t sequences, size_t tokens,
+/* Raises *sizes to what a pass of so many rows needs, each of which attends to at most `tokens`;
+ * false on overflow. */
+bool pix_transformer_measure(const pix_transformer *transformer, size_t rows, size_t tokens,
                              pix_scratch_sizes *sizes);
 pix_status pix_scratch_init(pix_scratch *scratch, const pix_scratch_sizes *sizes, pix_error *error);
 void pix_scratch_free(pix_scratch *scratch);
 
-/* The two halves of a block, over every token of scratch->x [sequences, tokens, width]. */
+/* The two halves of a block, over every row of scratch->x. */
 void pix_block_attend(const pix_transformer *transformer, int layer, pix_scratch *scratch,
-                      int sequences, int tokens);
+                      const pix_pass *pass);
 void pix_block_feed_forward(const pix_transformer *transformer, int layer, pix_scratch *scratch,
                             int rows);
 
-/* All blocks; of the last one only token number `token` of each sequence is computed, and left in
- * scratch->x as [sequences, width]. */
-void pix_transformer_run(const pix_transformer *transformer, pix_scratch *scratch, int sequences,
-                         int tokens, int token);
+/* All blocks; of the last one only the rows asked for are computed, and left in scratch->x as
+ * [results, width]. */
+void pix_transformer_run(const pix_transformer *transformer, pix_scratch *scratch,
+                         const pix_pass *pass);
 
 #endif

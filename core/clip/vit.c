@@ -51,7 +51,8 @@ bool pix_vit_measure(const pix_vit *vit, size_t count, pix_scratch_sizes *sizes)
         return false;
     if (sizes->hidden < patches)
         sizes->hidden = patches;
-    return pix_transformer_measure(&vit->transformer, count, (size_t)vit->tokens, sizes);
+    return pix_transformer_measure(&vit->transformer, count * (size_t)vit->tokens,
+                                   (size_t)vit->tokens, sizes);
 }
 
 /* Where picture `index` goes, its class token's row cleared; returns its first patch. */
@@ -104,8 +105,9 @@ void pix_vit_embed(const pix_vit *vit, pix_scratch *scratch, int count) {
 
 void pix_vit_encode(const pix_vit *vit, pix_scratch *scratch, int count, float *features) {
     int width = vit->transformer.width;
+    pix_pass pass = {.rows = count * vit->tokens, .tokens = vit->tokens, .results = count};
     pix_vit_embed(vit, scratch, count);
-    pix_transformer_run(&vit->transformer, scratch, count, vit->tokens, 0);
+    pix_transformer_run(&vit->transformer, scratch, &pass);
     pix_layer_norm(scratch->x, scratch->x, (size_t)count, (size_t)width, vit->ln_post_weight,
                    vit->ln_post_bias, vit->transformer.eps);
     pix_gemm(count, vit->embed_dim, width, 1.0f, scratch->x, width, vit->proj, vit->embed_dim,

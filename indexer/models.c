@@ -2,70 +2,50 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "core/base/files.h"
 #include "core/base/json.h"
+#include "core/base/threads.h"
 #include "core/clip/library.h"
 #include "indexer/commands.h"
 #include "indexer/format.h"
+#include "indexer/imported.h"
+#include "indexer/progress.h"
 
-static void draw_import(void *context, double done) {
-    (void)context;
-    (void)fprintf(stderr, "\rimporting: %3.0f %%\033[K", done * 100);
-    (void)fflush(stderr);
+static void draw_import(void *progress, double done) {
+    pix_progress_draw_share(progress, "importing", done);
 }
 
-static void print_config(const pix_clip_config *config) {
-    if (config->vision_kind == PIX_VISION_VIT)
-        (void)printf("  vision      transformer, %d layers of %d, patches of %d pixels\n",
-                     config->vision_layers, config->vision_width, config->patch_size);
-    else
-        (void)printf("  vision      ResNet, %d-%d-%d-%d blocks of width %d\n",
-                     config->resnet_layers[0], config->resnet_layers[1], config->resnet_layers[2],
-                     config->resnet_layers[3], config->vision_width);
-    (void)printf("  pictures    %d x %d pixels -> %d numbers\n", config->image_size,
-                 config->image_size, config->embed_dim);
-    (void)printf("  text        %d layers of %d, %d tokens of %d\n", config->text_layers,
-                 config->text_width, config->context_length, config->vocab_size);
+/* Imports into imported->pixm, showing how far it is. */
+static pix_status run_import(const pix_options *options, pix_imported *imported, pix_error *error) {
+    pix_progress *progress = pix_progress_new();
+    const pix_import_options how = {.vocabulary = options->vocabulary,
+                                    .gelu = !options->gelu ? PIX_GELU_AS_FOUND
+                                            : strcmp(options->gelu, "exact") == 0 ? PIX_GELU_EXACT
+                                                                                  : PIX_GELU_QUICK,
+                                    .bundle = options->output != NULL,
+                                    .progress = draw_import,
+                                    .context = progress};
+    int64_t start = pix_now_ns();
+    pix_status status = pix_model_import_with(imported->source, imported->name, imported->pixm,
+                                              &how, &imported->report, error);
+    imported->seconds = (double)(pix_now_ns() - start) / 1e9;
+    pix_progress_free(progress);
+    return status;
 }
 
-static void print_report(const char *name, const char *source, const pix_import_report *report) {
-    (void)printf("%s: imported from ", name);
-    pix_print_path(stdout, source);
-    (void)printf(" (%s)\n", report->format);
-    (void)printf("  parameters  %s, %s\n", pix_text_count(report->parameters),
-                 pix_text_size(report->file_bytes));
-    print_config(&report->config);
-    (void)fputs("  vocabulary  ", stdout);
-    pix_print_path(stdout, report->vocabulary[0] ? report->vocabulary : "none");
-    (void)printf("\n  source      sha256 %s\n", report->source_sha256);
-    (void)printf("  fingerprint %s\n", report->fingerprint);
-}
-
-static void print_no_vocabulary(const pix_import_report *report) {
-    if (!report->vocabulary[0]) {
-        (void)fputs("pixgrepd: model import: ", stderr);
-        pix_print_path(stderr, report->no_vocabulary);
-        (void)fputc('\n', stderr);
-    }
+static void print_imported(const pix_options *options, const pix_imported *imported) {
+    (options->json ? pix_imported_print_json : pix_imported_print)(imported);
 }
 
 /* A file to be given to others touches nothing of the person's. */
 static pix_status bundle(const pix_options *options, const char *name, pix_error *error) {
-    pix_import_report report;
+    pix_imported imported = {.name = name, .source = options->operands[0], .pixm = options->output};
     pix_status status = pix_library_check_name(name, error);
     if (!status)
-        status = pix_model_bundle(options->operands[0], name, options->vocabulary, options->output,
-                                  &report, error);
-    if (status)
-        return status;
-    print_report(name, options->operands[0], &report);
-    print_no_vocabulary(&report);
-    (void)fputs("  written to  ", stdout);
-    pix_print_path(stdout, options->output);
-    (void)putchar('\n');
-    return PIX_OK;
+        status = run_import(options, &imported, error);
+    if (!status)
+        print_imported(options, &imported);
+    return status;
 }
 
 /* What is in use goes on being so.  An own model called like the bundled one that stood in takes
@@ -75,26 +55,22 @@ static pix_status keep(const char *in_use, const char *imported, pix_error *erro
 }
 
 static pix_status import(const pix_options *options, const char *name, pix_error *error) {
-    const char *source = options->operands[0];
     char *path = NULL, *in_use;
     (void)pix_library_in_use(&in_use, NULL); /* a spoilt choice keeps nobody from importing */
-    pix_import_report report;
-    bool draw = isatty(STDERR_FILENO) != 0;
+    pix_imported imported = {
+        .name = name, .source = options->operands[0], .current = !options->no_use};
     pix_status status = pix_library_path(name, &path, error);
+    imported.pixm = path;
     if (!status)
-        status = pix_model_import(source, name, options->vocabulary, path,
-                                  draw ? draw_import : NULL, NULL, &report, error);
-    if (draw)
-        (void)fputs("\r\033[K", stderr);
+        status = run_import(options, &imported, error);
     if (!status)
         status = options->no_use ? keep(in_use, name, error) : pix_library_use(name, error);
-    if (!status) {
-        print_report(name, source, &report);
-        print_no_vocabulary(&report);
+    if (!status)
+        print_imported(options, &imported);
+    if (!status && !options->json)
         (void)printf(options->no_use ? "  not current: pixgrepd model use %s\n"
                                      : "  now the current model\n",
                      name);
-    }
     free(in_use);
     free(path);
     return status;

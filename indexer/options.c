@@ -30,9 +30,11 @@ static const struct option {
     {"--model", TEXT, BIT(INDEX), FIELD(model)},
     {"--quiet", FLAG, BIT(INDEX), FIELD(quiet)},
     {"--verbose", FLAG, BIT(STATUS), FIELD(verbose)},
-    {"--json", FLAG, BIT(STATUS) | BIT(ROOTS) | BIT(FAILURES) | BIT(MODEL_LIST), FIELD(json)},
+    {"--json", FLAG, BIT(STATUS) | BIT(ROOTS) | BIT(FAILURES) | BIT(MODEL_IMPORT) | BIT(MODEL_LIST),
+     FIELD(json)},
     {"--vocab", TEXT, BIT(MODEL_IMPORT), FIELD(vocabulary)},
     {"--name", TEXT, BIT(MODEL_IMPORT), FIELD(name)},
+    {"--gelu", TEXT, BIT(MODEL_IMPORT), FIELD(gelu)},
     {"--no-use", FLAG, BIT(MODEL_IMPORT), FIELD(no_use)},
     {"--output", TEXT, BIT(MODEL_IMPORT), FIELD(output)},
     {"--no-source", FLAG, BIT(MODEL_VERIFY), FIELD(no_source)},
@@ -113,22 +115,24 @@ static const char *const help_texts[] = {
                              "\n"
                              "The files that could not be indexed, one a line: reason, path.\n"
                              "They are tried again when they change.\n",
-    [PIX_COMMAND_MODEL] = "usage: pixgrepd model import PATH [--vocab FILE] [--name NAME] "
-                          "[--no-use | --output FILE]\n"
+    [PIX_COMMAND_MODEL] = "usage: pixgrepd model import [OPTION...] PATH\n"
                           "       pixgrepd model list [--json]\n"
                           "       pixgrepd model use NAME\n"
                           "       pixgrepd model verify [--no-source] [NAME]\n"
                           "       pixgrepd model remove NAME\n",
     [PIX_COMMAND_MODEL_IMPORT] =
-        "usage: pixgrepd model import PATH [--vocab FILE] [--name NAME] [--no-use | --output "
-        "FILE]\n"
+        "usage: pixgrepd model import [OPTION...] PATH\n"
         "\n"
-        "Makes CLIP weights (OpenAI's .pt, a Hugging Face folder, safetensors) ready to use.\n"
+        "Makes CLIP weights ready to use. PATH is a file (OpenAI's .pt, what torch.save writes,\n"
+        "safetensors), the index of weights in several files, or a folder of Hugging Face's or\n"
+        "open_clip's.\n"
         "\n"
         "  --vocab FILE          the byte pair merges, when they are not beside the weights\n"
+        "  --gelu exact|quick    the activation, when no config beside the weights says it\n"
         "  --name NAME           what to call the model (default: the file's or folder's name)\n"
         "  --no-use              leave the model in use as it is\n"
-        "  --output FILE         only write the .pixm there, for others: PATH is kept as written\n",
+        "  --output FILE         only write the .pixm there, for others: PATH is kept as written\n"
+        "  --json                one JSON object on what was imported\n",
     [PIX_COMMAND_MODEL_LIST] = "usage: pixgrepd model list [--json]\n"
                                "\n"
                                "The imported models and those bundled with pixgrep; the one in use "
@@ -278,6 +282,8 @@ static pix_status check(const pix_options *options, uint32_t used, pix_error *er
     if (options->output && options->no_use)
         return wrong(options, error, "--output leaves the current model as it is without",
                      "--no-use");
+    if (options->gelu && strcmp(options->gelu, "exact") != 0 && strcmp(options->gelu, "quick") != 0)
+        return wrong(options, error, "--gelu can be exact or quick, not", options->gelu);
     if (options->precision && strcmp(options->precision, "fp32") != 0)
         return wrong(options, error, "--precision can only be fp32, not", options->precision);
     return PIX_OK;

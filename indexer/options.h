@@ -28,10 +28,10 @@ typedef struct pix_options {
     pix_command command;
     bool help, version;
     bool follow, hidden, exact, no_autorotate, quiet; /* index */
-    bool verbose, json;                               /* status, roots, failures, model list */
-    bool no_use, no_source;                           /* model import, model verify */
-    int threads;                                      /* 0: one for each processor */
-    const char *db, *model, *precision, *vocabulary, *name, *output;
+    bool verbose, json;     /* status, roots, failures, model import, model list */
+    bool no_use, no_source; /* model import, model verify */
+    int threads;            /* 0: one for each processor */
+    const char *db, *model, *precision, *vocabulary, *name, *output, *gelu;
     const char **excludes; /* heap array */
     size_t exclude_count;
     const char **operands; /* heap array */

@@ -9,6 +9,7 @@
 #include "indexer/format.h"
 
 static const int64_t REDRAW_NS = 200000000;
+enum { LINE_SIZE = 160, MILLIONTHS = 1000000 };
 
 struct pix_progress {
     pix_pace pace;
@@ -50,6 +51,16 @@ void pix_progress_line(const pix_pace *pace, const pix_progress_state *state, ch
                    failed);
 }
 
+void pix_progress_share_line(const pix_pace *pace, const char *what, double done, char *out,
+                             size_t size) {
+    double rate = pix_pace_rate(pace);
+    char left[64] = "";
+    if (rate > 0 && done < 1)
+        (void)snprintf(left, sizeof left, ", %s left",
+                       pix_text_duration((1 - done) * MILLIONTHS / rate));
+    (void)snprintf(out, size, "%s: %.0f %%%s", what, done * 100, left);
+}
+
 pix_progress *pix_progress_new(void) {
     return isatty(STDERR_FILENO) ? calloc(1, sizeof(pix_progress)) : NULL;
 }
@@ -59,23 +70,42 @@ void pix_progress_free(pix_progress *progress) {
     free(progress);
 }
 
-void pix_progress_draw(pix_progress *progress, const pix_progress_state *state) {
+/* Whether it is time to draw; if so, `done` is a sample of the pace. */
+static bool is_due(pix_progress *progress, int64_t done) {
     if (!progress)
-        return;
+        return false;
     int64_t now = pix_now_ns();
     if (progress->drawn_ns && now - progress->drawn_ns < REDRAW_NS)
-        return;
+        return false;
     progress->drawn_ns = now;
-    pix_pace_add(&progress->pace, now, state->done);
-    char line[160];
-    pix_progress_line(&progress->pace, state, line, sizeof line);
+    pix_pace_add(&progress->pace, now, done);
+    return true;
+}
+
+static void show(pix_progress *progress, const char *line) {
     struct winsize window;
-    int width = (int)sizeof line;
+    int width = LINE_SIZE;
     if (ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 1)
         width = window.ws_col - 1;
     (void)fprintf(stderr, "\r%.*s\033[K", width, line);
     (void)fflush(stderr);
     progress->shown = true;
+}
+
+void pix_progress_draw(pix_progress *progress, const pix_progress_state *state) {
+    char line[LINE_SIZE];
+    if (!is_due(progress, state->done))
+        return;
+    pix_progress_line(&progress->pace, state, line, sizeof line);
+    show(progress, line);
+}
+
+void pix_progress_draw_share(pix_progress *progress, const char *what, double done) {
+    char line[LINE_SIZE];
+    if (!is_due(progress, (int64_t)(done * MILLIONTHS)))
+        return;
+    pix_progress_share_line(&progress->pace, what, done, line, sizeof line);
+    show(progress, line);
 }
 
 void pix_progress_clear(pix_progress *progress) {

@@ -92,12 +92,30 @@ static part last_component(const char *path, size_t length) {
     return (part){path + start, length - start};
 }
 
+/* Without "-00001-of-00002", of weights in several files. */
+static part without_number(part name) {
+    static const char form[] = "-00000-of-00000";
+    size_t size = sizeof form - 1, length = name.length - size;
+    if (name.length <= size)
+        return name;
+    for (size_t i = 0; i < size; i++) {
+        char c = name.start[length + i];
+        if (form[i] == '0' ? c < '0' || c > '9' : c != form[i])
+            return name;
+    }
+    return (part){name.start, length};
+}
+
 static part without_ending(part name) {
-    static const char *const endings[] = {".pt", ".pth", ".bin", ".safetensors", ".pixm"};
+    static const char *const endings[] = {".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".pixm"};
+    static const char index[] = ".index.json";
+    size_t last = sizeof index - 1;
+    if (name.length > last && memcmp(name.start + name.length - last, index, last) == 0)
+        name.length -= last;
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
         size_t size = strlen(endings[i]);
         if (name.length > size && memcmp(name.start + name.length - size, endings[i], size) == 0)
-            return (part){name.start, name.length - size};
+            return without_number((part){name.start, name.length - size});
     }
     return name;
 }

@@ -16,7 +16,7 @@ pix_status pix_library_check_name(const char *name, pix_error *error);
 pix_status pix_library_path(const char *name, char **path, pix_error *error);
 
 /* The name a model gets from the file or folder it is imported from ("ViT-B-32.pt" -> "ViT-B-32",
- * "model.safetensors" and "." -> the folder's); heap memory. */
+ * "model.safetensors", "model.safetensors.index.json" and "." -> the folder's); heap memory. */
 char *pix_library_name_for(const char *source);
 
 /* Opens the model that `name` means: a model's name, or a path to a .pixm when it contains '/';

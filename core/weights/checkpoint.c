@@ -128,7 +128,7 @@ static pix_status open_parts(pix_checkpoint *checkpoint, const pix_shards *shard
         pix_status status =
             p->path ? pix_mapping_open(&p->mapping, p->path, error) : pix_fail_memory(error);
         if (status)
-            return status;
+            return at_path(status, checkpoint->path, error);
         if ((status = read_part(checkpoint, &p->mapping, &tables[i], error)))
             return at_path(status, p->path, error);
     }

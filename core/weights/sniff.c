@@ -50,11 +50,30 @@ static const struct {
 #undef SIGNATURE
 };
 
+/* A protobuf that begins with ir_version, a small number, and then the name of its producer. */
+static bool is_onnx(const uint8_t *data, size_t size) {
+    return size >= 4 && data[0] == 0x08 && data[1] < 0x20 && data[2] == 0x12 && data[3] < 0x40;
+}
+
+/* Where the text of a web page or the like begins: after a byte order mark and white space. */
+static size_t start_of_text(const uint8_t *data, size_t size) {
+    size_t at = size >= 3 && memcmp(data, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
+    while (at < size && at < 64 && strchr(" \t\r\n", data[at]) && data[at])
+        at++;
+    return at;
+}
+
 pix_status pix_sniff_refuse(const uint8_t *data, size_t size, pix_error *error) {
     if (size == 0)
         return pix_fail(error, PIX_EFORMAT, "an empty file");
+    if (is_onnx(data, size))
+        return pix_fail(error, PIX_EUNSUPPORTED,
+                        "not a checkpoint; looks like an ONNX model, which is not supported");
+    size_t text_at = start_of_text(data, size);
     for (size_t i = 0; i < sizeof signatures / sizeof *signatures; i++) {
         size_t at = signatures[i].at, length = signatures[i].size;
+        if (signatures[i].start[0] == '<' || signatures[i].start[0] == '{')
+            at = text_at;
         /* Without regard to case, for HTML; the binary signatures have too few letters to care. */
         if (size >= at + length &&
             (memcmp(data + at, signatures[i].start, length) == 0 ||
@@ -69,8 +88,8 @@ pix_status pix_sniff_refuse(const uint8_t *data, size_t size, pix_error *error) 
         zeros = zeros && data[i] == 0;
     }
     return pix_fail(error, PIX_EFORMAT,
-                    "not a checkpoint; looks like %s (%zu bytes); a TorchScript .pt archive or a "
-                    "safetensors file is wanted",
+                    "not a checkpoint; looks like %s (%zu bytes); a file of PyTorch or of "
+                    "safetensors is wanted",
                     text    ? "text"
                     : zeros ? "zeros, a download that was never filled in"
                             : "unknown binary data",

@@ -82,7 +82,8 @@ static pix_status start(pix_crop *c, pix_error *error) {
         return pix_resampler16_new(&x, &y, c->square, &c->resampler16, error);
     if (p->nearest && c->exact)
         return pix_nearest_new(&x, &y, c->channels, c->square, &c->nearest, error);
-    return pix_resampler_new(&x, &y, (int)c->channels, c->square, &c->resampler, error);
+    const pix_loops *loops = pix_loops_choose(getenv("PIXGREP_ISA"));
+    return pix_resampler_new(loops, &x, &y, (int)c->channels, c->square, &c->resampler, error);
 }
 
 /* libvips may replace an image's profile while it reads rows. */

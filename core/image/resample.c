@@ -1,31 +1,12 @@
 /* Two passes as in Pillow: every row is squeezed horizontally to bytes, kept in a ring as long as
- * some row of the result still needs it, and the ring is summed vertically.  Weights are integers
- * with 22 fractional bits.  The horizontal pass runs over planes of 16-bit samples and splits each
- * weight into two halves of 11 bits, w = high * 2^11 + low: 16 x 16 -> 32 bit dot products are what
- * every CPU since SSE2 is good at, and the sum is the same integer. */
+ * some row of the result still needs it, and the ring is blended vertically. */
 #include "core/image/resample.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/bytes.h"
 #include "core/image/kernel.h"
-
-enum {
-    PRECISION = 22, /* Pillow's PRECISION_BITS: 32 - 8 bits of a sample - 2 of headroom */
-    HALF = 11,
-    LANES = 16,  /* inner loops have this fixed length so that compilers vectorise them */
-    CHUNK = 1024 /* taps summed in 32 bits before a half-weight sum could overflow */
-};
-
-typedef struct columns {
-    int *starts; /* first input sample of each window */
-    int *blocks; /* length of the window in units of LANES */
-    int16_t *low, *high;
-    size_t stride;
-    int first, last; /* input samples that any window reads */
-} columns;
 
 typedef struct lines {
     int *starts, *taps;
@@ -34,61 +15,65 @@ typedef struct lines {
 } lines;
 
 struct pix_resampler {
-    int channels, rows_in, rows_out;
-    size_t pixels_out;  /* of a row */
-    size_t samples_out; /* pixels_out * channels, and of the ring's rows rounded up to LANES */
-    size_t ring_stride;
-    columns x;
+    const pix_loops *loops;
+    size_t channels, input; /* of a row */
+    int rows_out;
+    size_t samples_out; /* of a row */
+    pix_windows x;
+    int whole; /* so many windows, the first, read nothing behind the row */
     lines y;
-    int16_t *planes; /* [channels, plane_stride] of the current row */
-    size_t plane_stride;
+    uint8_t *tail; /* a row's end, where it is in the row, and padding behind it */
     uint8_t *ring; /* [y.stride, ring_stride] */
-    int row;       /* the next input row */
-    int done;      /* rows of the result that are written */
+    size_t ring_stride;
+    const uint8_t **rows; /* [y.stride] of the ring that a line is made of */
+    uint8_t *line;        /* a row of the result and padding */
+    int row;              /* the next input row */
+    int done;             /* rows of the result that are written */
     uint8_t *out;
 };
 
 /* Half away from zero, as Pillow. */
 static int32_t fixed(double weight) {
-    double scaled = weight * (1 << PRECISION);
+    double scaled = weight * (1 << PIX_PRECISION);
     return (int32_t)(scaled < 0.0 ? scaled - 0.5 : scaled + 0.5);
 }
 
-static uint8_t clip(int32_t sum) {
-    int32_t value = sum >> PRECISION;
-    return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
+static size_t round_up(size_t value, size_t step) {
+    return (value + step - 1) / step * step;
 }
 
-static pix_status make_columns(const pix_axis *axis, columns *out, pix_error *error) {
+static void pack_window(const pix_loops *loops, const double *weights, int taps, uint8_t *packed) {
+    int32_t group[PIX_GROUP_LIMIT];
+    for (int from = 0; from < taps; from += loops->taps, packed += loops->group_size) {
+        for (int i = 0; i < loops->taps; i++)
+            group[i] = from + i < taps ? fixed(weights[from + i]) : 0;
+        loops->pack(group, packed);
+    }
+}
+
+static pix_status make_windows(const pix_loops *loops, const pix_axis *axis, int channels,
+                               pix_windows *out, pix_error *error) {
     pix_kernel kernel;
     pix_status status = pix_kernel_make(axis, &kernel, error);
     if (status)
         return status;
-    size_t count = (size_t)axis->count;
-    size_t total;
-    out->stride = ((size_t)kernel.stride + LANES - 1) / LANES * LANES;
-    out->starts = kernel.starts;
-    out->blocks = kernel.taps;
-    bool fits = pix_size_multiply(count, out->stride, &total);
-    out->low = fits ? calloc(total, sizeof *out->low) : NULL;
-    out->high = fits ? calloc(total, sizeof *out->high) : NULL;
-    out->first = axis->input;
-    for (size_t i = 0; i < count && out->low && out->high; i++) {
-        int taps = kernel.taps[i];
-        for (size_t j = 0; j < (size_t)taps; j++) {
-            int32_t weight = fixed(kernel.weights[i * (size_t)kernel.stride + j]);
-            out->high[i * out->stride + j] = (int16_t)(weight >> HALF);
-            out->low[i * out->stride + j] = (int16_t)(weight & ((1 << HALF) - 1));
-        }
-        if (kernel.starts[i] < out->first)
-            out->first = kernel.starts[i];
-        if (kernel.starts[i] + taps > out->last)
-            out->last = kernel.starts[i] + taps;
-        out->blocks[i] = (taps + LANES - 1) / LANES;
+    size_t count = (size_t)axis->count, total;
+    size_t stride = round_up((size_t)kernel.stride, (size_t)loops->taps) / (size_t)loops->taps *
+                    loops->group_size;
+    *out = (pix_windows){.channels = channels,
+                         .count = axis->count,
+                         .starts = kernel.starts,
+                         .groups = kernel.taps,
+                         .stride = stride};
+    out->packed = pix_size_multiply(count, stride, &total) ? malloc(total) : NULL;
+    for (size_t i = 0; i < count && out->packed; i++) {
+        pack_window(loops, kernel.weights + i * (size_t)kernel.stride, kernel.taps[i],
+                    out->packed + i * stride);
+        out->groups[i] = (kernel.taps[i] + loops->taps - 1) / loops->taps;
     }
     kernel.starts = kernel.taps = NULL;
     pix_kernel_free(&kernel);
-    return out->low && out->high ? PIX_OK : pix_fail_memory(error);
+    return out->packed ? PIX_OK : pix_fail_memory(error);
 }
 
 static pix_status make_lines(const pix_axis *axis, lines *out, pix_error *error) {
@@ -108,27 +93,42 @@ static pix_status make_lines(const pix_axis *axis, lines *out, pix_error *error)
     return out->weights ? PIX_OK : pix_fail_memory(error);
 }
 
-pix_status pix_resampler_new(const pix_axis *x, const pix_axis *y, int channels, uint8_t *out,
-                             pix_resampler **resampler, pix_error *error) {
+/* How many windows, from the first, are read without going behind the row. */
+static int count_whole(const pix_loops *loops, const pix_windows *x, size_t row_size) {
+    size_t channels = (size_t)x->channels, taps = (size_t)loops->taps;
+    size_t reach = loops->reach > taps * channels ? loops->reach : taps * channels;
+    for (int i = 0; i < x->count; i++) {
+        size_t last = (size_t)x->starts[i] + ((size_t)x->groups[i] - 1) * taps;
+        if (last * channels + reach > row_size)
+            return i;
+    }
+    return x->count;
+}
+
+pix_status pix_resampler_new(const pix_loops *loops, const pix_axis *x, const pix_axis *y,
+                             int channels, uint8_t *out, pix_resampler **resampler,
+                             pix_error *error) {
     *resampler = NULL;
     pix_resampler *r = calloc(1, sizeof *r);
     if (!r)
         return pix_fail_memory(error);
-    r->channels = channels;
-    r->rows_in = y->input;
+    r->loops = loops;
+    r->channels = (size_t)channels;
+    r->input = (size_t)x->input;
     r->rows_out = y->count;
-    r->pixels_out = (size_t)x->count;
     r->samples_out = (size_t)x->count * (size_t)channels;
-    r->ring_stride = (r->samples_out + LANES - 1) / LANES * LANES;
-    r->plane_stride = (size_t)x->input + LANES;
+    r->ring_stride = round_up(r->samples_out, PIX_LOOP_PADDING) + PIX_LOOP_PADDING;
     r->out = out;
-    pix_status status = make_columns(x, &r->x, error);
+    pix_status status = make_windows(loops, x, channels, &r->x, error);
     if (!status)
         status = make_lines(y, &r->y, error);
     if (!status) {
-        r->planes = calloc((size_t)channels * r->plane_stride, sizeof *r->planes);
+        r->whole = count_whole(loops, &r->x, r->input * r->channels);
+        r->tail = calloc(1, r->input * r->channels + PIX_LOOP_PADDING);
         r->ring = calloc((size_t)r->y.stride, r->ring_stride);
-        if (!r->planes || !r->ring)
+        r->rows = calloc((size_t)r->y.stride, sizeof *r->rows);
+        r->line = calloc(1, r->ring_stride);
+        if (!r->tail || !r->ring || !r->rows || !r->line)
             status = pix_fail_memory(error);
     }
     if (status)
@@ -142,85 +142,39 @@ void pix_resampler_free(pix_resampler *r) {
     if (!r)
         return;
     free(r->x.starts);
-    free(r->x.blocks);
-    free(r->x.low);
-    free(r->x.high);
+    free(r->x.groups);
+    free(r->x.packed);
     free(r->y.starts);
     free(r->y.taps);
     free(r->y.weights);
-    free(r->planes);
+    free(r->tail);
     free(r->ring);
+    free(r->rows);
+    free(r->line);
     free(r);
 }
 
-static void split(const pix_resampler *r, const uint8_t *row) {
-    size_t channels = (size_t)r->channels;
-    for (size_t c = 0; c < channels; c++) {
-        int16_t *plane = r->planes + c * r->plane_stride;
-        for (size_t i = (size_t)r->x.first; i < (size_t)r->x.last; i++)
-            plane[i] = row[i * channels + c];
-    }
+static uint8_t *ring_row(const pix_resampler *r, int row) {
+    return r->ring + (size_t)(row % r->y.stride) * r->ring_stride;
 }
 
-static int32_t dot(const int16_t *a, const int16_t *b, int blocks) {
-    int32_t sum = 0;
-    for (int block = 0; block < blocks; block++, a += LANES, b += LANES)
-        for (int i = 0; i < LANES; i++)
-            sum += a[i] * b[i];
-    return sum;
-}
-
-/* Unsigned sums wrap, so the parts may pass through any value on the way to one that fits. */
-static int32_t weighted(const int16_t *samples, const int16_t *low, const int16_t *high,
-                        int blocks) {
-    uint32_t sum = 1U << (PRECISION - 1);
-    while (blocks > 0) {
-        int some = blocks < CHUNK / LANES ? blocks : CHUNK / LANES;
-        sum += (uint32_t)dot(samples, low, some) + ((uint32_t)dot(samples, high, some) << HALF);
-        samples += CHUNK;
-        low += CHUNK;
-        high += CHUNK;
-        blocks -= some;
-    }
-    return (int32_t)sum;
-}
-
-static void squeeze(const pix_resampler *r, uint8_t *to) {
-    size_t channels = (size_t)r->channels;
-    for (size_t i = 0; i < r->pixels_out; i++) {
-        const int16_t *low = r->x.low + i * r->x.stride;
-        const int16_t *high = r->x.high + i * r->x.stride;
-        for (size_t c = 0; c < channels; c++) {
-            const int16_t *samples = r->planes + c * r->plane_stride + r->x.starts[i];
-            to[i * channels + c] = clip(weighted(samples, low, high, r->x.blocks[i]));
-        }
-    }
-}
-
-/* LANES samples of result row `line`, starting at sample `from`. */
-static void add_lines(const pix_resampler *r, int line, size_t from, uint8_t to[LANES]) {
-    const int32_t *weights = r->y.weights + (size_t)line * (size_t)r->y.stride;
-    int32_t sums[LANES];
-    for (int i = 0; i < LANES; i++)
-        sums[i] = 1 << (PRECISION - 1);
-    for (int tap = 0; tap < r->y.taps[line]; tap++) {
-        size_t slot = (size_t)((r->y.starts[line] + tap) % r->y.stride);
-        const uint8_t *samples = r->ring + slot * r->ring_stride + from;
-        for (int i = 0; i < LANES; i++)
-            sums[i] += weights[tap] * samples[i];
-    }
-    for (int i = 0; i < LANES; i++)
-        to[i] = clip(sums[i]);
+static void squeeze(const pix_resampler *r, const uint8_t *row, uint8_t *to) {
+    const pix_windows *x = &r->x;
+    r->loops->squeeze(x, 0, r->whole, row, to);
+    if (r->whole == x->count)
+        return;
+    size_t start = (size_t)x->starts[r->whole] * r->channels;
+    memcpy(r->tail + start, row + start, r->input * r->channels - start);
+    r->loops->squeeze(x, r->whole, x->count, r->tail, to);
 }
 
 static void write_line(const pix_resampler *r, int line) {
-    uint8_t *to = r->out + (size_t)line * r->samples_out;
-    uint8_t some[LANES];
-    for (size_t from = 0; from < r->samples_out; from += LANES) {
-        size_t left = r->samples_out - from;
-        add_lines(r, line, from, some);
-        memcpy(to + from, some, left < LANES ? left : LANES);
-    }
+    int taps = r->y.taps[line];
+    for (int tap = 0; tap < taps; tap++)
+        r->rows[tap] = ring_row(r, r->y.starts[line] + tap);
+    r->loops->blend(r->rows, r->y.weights + (size_t)line * (size_t)r->y.stride, taps,
+                    r->samples_out, r->line);
+    memcpy(r->out + (size_t)line * r->samples_out, r->line, r->samples_out);
 }
 
 void pix_resampler_row(pix_resampler *r, const uint8_t *row) {
@@ -229,8 +183,7 @@ void pix_resampler_row(pix_resampler *r, const uint8_t *row) {
     int now = r->row++;
     if (now < r->y.starts[r->done])
         return;
-    split(r, row);
-    squeeze(r, r->ring + (size_t)(now % r->y.stride) * r->ring_stride);
+    squeeze(r, row, ring_row(r, now));
     while (r->done < r->rows_out && r->y.starts[r->done] + r->y.taps[r->done] <= now + 1)
         write_line(r, r->done++);
 }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "core/base/error.h"
+#include "core/image/loops.h"
 
 /* One direction of the resize. */
 typedef struct pix_axis {
@@ -21,9 +22,11 @@ typedef struct pix_axis {
 
 typedef struct pix_resampler pix_resampler;
 
-/* Writes out [y->count, x->count, channels], which the caller keeps alive; channels is 1 to 4. */
-pix_status pix_resampler_new(const pix_axis *x, const pix_axis *y, int channels, uint8_t *out,
-                             pix_resampler **resampler, pix_error *error);
+/* Writes out [y->count, x->count, channels], which the caller keeps alive; channels is 1 to 4.
+ * Whatever the loops, the same bytes. */
+pix_status pix_resampler_new(const pix_loops *loops, const pix_axis *x, const pix_axis *y,
+                             int channels, uint8_t *out, pix_resampler **resampler,
+                             pix_error *error);
 void pix_resampler_free(pix_resampler *resampler);
 
 /* The next row [x->input, channels] from the top.  Once all y->input rows came, `out` is whole. */

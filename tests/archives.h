@@ -1,16 +1,20 @@
-/* archives.h - writes zip archives and pickles by hand, well-formed or not.
+/* archives.h - writes zip archives, pickles and what PyTorch makes of them by hand, well-formed or
+ * not.
  *
- * Include after support.h.  A zip_writer starts zeroed; zip_finish appends the directory. */
+ * A zip_writer starts zeroed; zip_finish appends the directory. */
 #ifndef PIX_TESTS_ARCHIVES_H
 #define PIX_TESTS_ARCHIVES_H
 
+#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 
 #include "core/base/bytes.h"
 
 static inline void put_bytes(pix_bytes *out, const void *data, size_t size) {
-    assert_int_equal(pix_bytes_append(out, data, size), PIX_OK);
+    if (pix_bytes_append(out, data, size))
+        abort();
 }
 
 /* `value`, little-endian, in `width` bytes. */
@@ -87,11 +91,12 @@ static inline void zip_add_deflated(zip_writer *zip, const char *name, const voi
                        .avail_in = (uInt)size,
                        .next_out = out,
                        .avail_out = sizeof out};
-    assert_int_equal(deflateInit2(&stream, 9, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY), Z_OK);
-    assert_int_equal(deflate(&stream, Z_FINISH), Z_STREAM_END);
+    if (deflateInit2(&stream, 9, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY) != Z_OK ||
+        deflate(&stream, Z_FINISH) != Z_STREAM_END)
+        abort();
     uint32_t crc = (uint32_t)crc32(0, data, (uInt)size);
     zip_entry(zip, name, strlen(name), out, stream.total_out, size, crc, 8);
-    assert_int_equal(deflateEnd(&stream), Z_OK);
+    (void)deflateEnd(&stream);
 }
 
 static inline void zip_finish(zip_writer *zip) {
@@ -142,6 +147,62 @@ static inline void put_text(pix_bytes *out, const char *text) {
 static inline void put_integer(pix_bytes *out, int64_t value) {
     put_opcodes(out, "\x8a\x08");
     put_number(out, (uint64_t)value, 8);
+}
+
+/* What torch.save writes for a contiguous tensor that has a storage to itself. */
+static inline void put_whole_tensor(pix_bytes *out, const char *storage_type, const char *key,
+                                    int rank, const int64_t *shape, bool legacy) {
+    int64_t elements = 1, stride = 1;
+    for (int i = 0; i < rank; i++)
+        elements *= shape[i];
+    put_opcodes(out, "ctorch._utils\n_rebuild_tensor_v2\n((");
+    put_text(out, "storage");
+    put_opcodes(out, "ctorch\n");
+    put_opcodes(out, storage_type);
+    put_opcodes(out, "\n");
+    put_text(out, key);
+    put_text(out, "cpu");
+    put_integer(out, elements);
+    put_opcodes(out, legacy ? "NtQ" : "tQ"); /* None: not a view of another storage */
+    put_integer(out, 0);
+    put_opcodes(out, "(");
+    for (int i = 0; i < rank; i++)
+        put_integer(out, shape[i]);
+    put_opcodes(out, "t(");
+    for (int i = 0; i < rank; i++, stride = 1) {
+        for (int k = i + 1; k < rank; k++)
+            stride *= shape[k];
+        put_integer(out, stride);
+    }
+    put_opcodes(out, "t\x89"
+                     "ccollections\nOrderedDict\n)RtR");
+}
+
+/* What torch.save wrote before PyTorch 1.6: five pickles (magic number, protocol, machine, object,
+ * keys of the storages), then each storage after the number of its elements.  `object` is a pickle;
+ * its one storage is of floats. */
+static inline void put_legacy_file(pix_bytes *out, const pix_bytes *object, const char *key,
+                                   const float *values, size_t count) {
+    put_bytes(out, "\x80\2\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.", 15);
+    put_opcodes(out, "\x80\2M\xe9\3.\x80\2}(");
+    put_text(out, "protocol_version");
+    put_opcodes(out, "M\xe9\3");
+    put_text(out, "little_endian");
+    put_opcodes(out, "\x88");
+    put_text(out, "type_sizes");
+    put_opcodes(out, "}(");
+    static const char *const types[] = {"short", "int", "long"};
+    for (size_t i = 0; i < 3; i++) {
+        put_text(out, types[i]);
+        put_opcodes(out, i == 0 ? "K\2" : "K\4");
+    }
+    put_opcodes(out, "uu.");
+    put_bytes(out, object->data, object->size);
+    put_opcodes(out, "\x80\2]");
+    put_text(out, key);
+    put_opcodes(out, "a.");
+    put_number(out, count, 8);
+    put_bytes(out, values, count * sizeof *values);
 }
 
 #endif

@@ -38,6 +38,17 @@ bool pix_zip_looks_like(const uint8_t *data, size_t size) {
     return size >= 4 && (pix_load32(data) == local_signature || pix_load32(data) == end_signature);
 }
 
+static pix_status several_volumes(pix_error *error) {
+    return pix_fail(error, PIX_EUNSUPPORTED, "zip archive in several volumes");
+}
+
+/* What the old record says is all ones where only the new one has room for the truth. */
+static bool agree(const directory *old, const directory *new) {
+    return (old->count == UINT16_MAX || old->count == new->count) &&
+           (old->size == UINT32_MAX || old->size == new->size) &&
+           (old->offset == UINT32_MAX || old->offset == new->offset);
+}
+
 /* The zip64 end record that a locator just before the end record at `end` points to, if any. */
 static pix_status find_end64(const pix_zip *zip, size_t end, directory *found, pix_error *error) {
     if (end < LOCATOR_SIZE || pix_load32(zip->data + end - LOCATOR_SIZE) != locator_signature)
@@ -49,13 +60,18 @@ static pix_status find_end64(const pix_zip *zip, size_t end, directory *found, p
         return pix_fail(error, PIX_EFORMAT, "corrupt zip archive: no zip64 end record at byte %llu",
                         (unsigned long long)offset);
     const uint8_t *record = zip->data + offset;
-    if (pix_load32(record + 16) != 0 || pix_load32(record + 20) != 0)
-        return pix_fail(error, PIX_EUNSUPPORTED, "zip archive in several volumes");
+    if (pix_load32(zip->data + locator + 4) != 0 || pix_load32(zip->data + locator + 16) > 1 ||
+        pix_load32(record + 16) != 0 || pix_load32(record + 20) != 0 ||
+        pix_load64(record + 24) != pix_load64(record + 32))
+        return several_volumes(error);
+    const directory old = *found;
     *found = (directory){.count = pix_load64(record + 32),
                          .size = pix_load64(record + 40),
                          .offset = pix_load64(record + 48),
                          .end = offset};
-    return PIX_OK;
+    return agree(&old, found)
+               ? PIX_OK
+               : pix_fail(error, PIX_EFORMAT, "corrupt zip archive: its two end records disagree");
 }
 
 static pix_status find_directory(const pix_zip *zip, directory *found, pix_error *error) {
@@ -74,8 +90,9 @@ static pix_status find_directory(const pix_zip *zip, directory *found, pix_error
     if (!record)
         return pix_fail(error, PIX_EFORMAT,
                         "truncated zip archive: no central directory in its %zu bytes", zip->size);
-    if (pix_load16(record + 4) != 0 || pix_load16(record + 6) != 0)
-        return pix_fail(error, PIX_EUNSUPPORTED, "zip archive in several volumes");
+    if (pix_load16(record + 4) != 0 || pix_load16(record + 6) != 0 ||
+        pix_load16(record + 8) != pix_load16(record + 10))
+        return several_volumes(error);
     *found = (directory){.count = pix_load16(record + 10),
                          .size = pix_load32(record + 12),
                          .offset = pix_load32(record + 16),
@@ -88,6 +105,11 @@ static pix_status find_directory(const pix_zip *zip, directory *found, pix_error
                         "corrupt zip archive: its directory (%zu bytes at %zu) is not inside the "
                         "file's %zu bytes",
                         found->size, found->offset, zip->size);
+    if (found->size < found->end - found->offset)
+        return pix_fail(error, PIX_EFORMAT,
+                        "corrupt zip archive: its directory (%zu bytes at %zu) does not reach its "
+                        "end record",
+                        found->size, found->offset);
     if (found->count > MAX_MEMBERS || found->count > found->size / CENTRAL_SIZE)
         return pix_fail(error, PIX_EFORMAT,
                         "corrupt zip archive: %zu members in a directory of %zu bytes",
@@ -249,6 +271,13 @@ pix_status pix_zip_open(const uint8_t *data, size_t size, pix_zip **out, pix_err
         status = read_entry(zip, &found, &at, &name, &zip->members[zip->count], error);
         if (status)
             goto fail;
+    }
+    if (at != found.end) {
+        status = pix_fail(error, PIX_EFORMAT,
+                          "corrupt zip archive: %zu bytes of its directory follow the last of %zu "
+                          "members",
+                          found.end - at, found.count);
+        goto fail;
     }
     status = check_members(zip, error);
     if (status)

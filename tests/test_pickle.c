@@ -426,10 +426,124 @@ static void nesting_and_sharing_cost_no_recursion_and_no_copies(void **state) {
     check_refused(marks.data, marks.size, PIX_EFORMAT, "STOP at byte 300000 finds too little");
     pix_bytes_free(&marks);
 
+    /* A hundred thousand marks, and a tuple made of what is above each. */
+    static const literal tuple = LITERAL("t");
+    pix_bytes tuples = repeated(nothing, mark, 100000, none);
+    for (size_t i = 0; i < 100000; i++)
+        put_bytes(&tuples, tuple.data, tuple.size);
+    put_opcodes(&tuples, ".");
+    pickle = loaded(tuples.data, tuples.size);
+    value = pix_pickle_top(pickle);
+    for (depth = 0; value->kind == PIX_VALUE_TUPLE; value = at(value, 0))
+        depth++;
+    assert_int_equal(depth, 100000);
+    pix_pickle_free(pickle);
+    pix_bytes_free(&tuples);
+
+    /* Each list, and each dict, holds the one before it twice. */
+    static const literal empty = LITERAL("]q\0"), list = LITERAL("0](h\0h\0eq\0"),
+                         dict = LITERAL("0}(K\1h\0K\2h\0uq\0");
+    laughs = repeated(empty, list, 10000, stop);
+    pix_pickle_free(loaded(laughs.data, laughs.size));
+    pix_bytes_free(&laughs);
+    laughs = repeated(empty, dict, 10000, stop);
+    pix_pickle_free(loaded(laughs.data, laughs.size));
+    pix_bytes_free(&laughs);
+
     static const literal itself = LITERAL("]q\0h\0a.");
     value = one(itself, PIX_VALUE_LIST, &pickle);
     assert_ptr_equal(at(value, 0), value);
     pix_pickle_free(pickle);
+}
+
+static void containers_may_hold_themselves(void **state) {
+    (void)state;
+    pix_pickle *pickle;
+    static const literal dict = LITERAL("}q\0X\1\0\0\0ah\0s.");
+    const pix_value *value = one(dict, PIX_VALUE_DICT, &pickle);
+    assert_ptr_equal(at(value, 1), value);
+    pix_pickle_free(pickle);
+
+    static const literal tuple = LITERAL("]q\0h\0\x85q\1ah\1.");
+    /* What is left of a list that holds a tuple that holds it is refused; the tuple alone is not.
+     */
+    check_refused(tuple.data, tuple.size, PIX_EFORMAT, "leaves values on the stack");
+    static const literal only_tuple = LITERAL("]q\0h\0\x85q\1a0h\1.");
+    value = one(only_tuple, PIX_VALUE_TUPLE, &pickle);
+    assert_ptr_equal(at(at(value, 0), 0), value);
+    pix_pickle_free(pickle);
+
+    static const literal object = LITERAL("c__torch__\nC\n)\x81q\0}X\1\0\0\0ah\0sb.");
+    value = one(object, PIX_VALUE_OBJECT, &pickle);
+    assert_ptr_equal(at(value->call.state, 1), value);
+    pix_pickle_free(pickle);
+
+    static const literal arguments = LITERAL("]q\0ctorch\ndevice\nh\0\x85Ra.");
+    value = one(arguments, PIX_VALUE_LIST, &pickle);
+    assert_ptr_equal(at(at(value, 0)->call.arguments, 0), value);
+    pix_pickle_free(pickle);
+}
+
+/* Python would run it; here it is one more value. */
+static void a_state_runs_nothing(void **state) {
+    (void)state;
+    pix_pickle *pickle;
+    static const literal setter =
+        LITERAL("c__torch__\nC\n)\x81}X\14\0\0\0__setstate__ctorch\nSize\nsbNb.");
+    const pix_value *value = one(setter, PIX_VALUE_OBJECT, &pickle);
+    assert_int_equal(value->call.state->kind, PIX_VALUE_NONE);
+    pix_pickle_free(pickle);
+    static const literal reducer = LITERAL("ctorch\ndevice\n)R}X\12\0\0\0__reduce__Nsb.");
+    value = one(reducer, PIX_VALUE_CALL, &pickle);
+    assert_true(pix_value_is_text(at(value->call.state, 0), "__reduce__"));
+    pix_pickle_free(pickle);
+    assert_refused(PIX_EFORMAT, "opcode BUILD at byte 15 gives a state to something that has none",
+                   "ctorch\nSize\n}0}b.");
+    assert_refused(PIX_EFORMAT, "opcode BUILD at byte 2 gives a state to something", "]}b.");
+}
+
+static void old_ways_of_calling_reach_no_further(void **state) {
+    (void)state;
+    assert_refused(PIX_EFORMAT, "opcode OBJ at byte 2 calls something that is not a global",
+                   "(No.");
+    assert_refused(PIX_EFORMAT, "opcode OBJ at byte 1 finds too little", "(o.");
+    assert_refused(PIX_EFORMAT, "opcode OBJ at byte 0 finds no mark", "o.");
+    assert_refused(PIX_EUNSUPPORTED, "global os system at byte 1", "(cos\nsystem\nS'ls'\no.");
+    assert_refused(PIX_EUNSUPPORTED, "global __builtin__ eval at byte 1", "(i__builtin__\neval\n.");
+    assert_refused(PIX_EUNSUPPORTED, "torch FloatStorage at byte 1", "(itorch\nFloatStorage\n.");
+    assert_refused(PIX_EFORMAT, "opcode INST at byte 0 finds no mark", "ios\nsystem\n.");
+    assert_refused(PIX_EUNSUPPORTED, "global os system", "\x8c\2os\x8c\6system\x93)\x81.");
+    assert_refused(PIX_EUNSUPPORTED, "global builtins getattr", "cbuiltins\ngetattr\n(NNtR.");
+    assert_refused(PIX_EUNSUPPORTED, "global torch.jit load", "ctorch.jit\nload\n.");
+    assert_refused(PIX_EFORMAT, "truncated pickle: opcode GLOBAL", "cos");
+    assert_refused(PIX_EFORMAT, "truncated pickle: opcode PERSID", "Pid");
+    pix_pickle *pickle;
+    static const literal text_id = LITERAL("Pstorage 0\n.");
+    const pix_value *value = one(text_id, PIX_VALUE_PERSISTENT, &pickle);
+    assert_true(pix_value_is_text(value->persistent_id, "storage 0"));
+    pix_pickle_free(pickle);
+}
+
+/* Whatever bit of a pickle is wrong, it is refused in words or gives values of known kinds. */
+static void a_wrong_byte_never_leads_outside(void **state) {
+    (void)state;
+    size_t read = 0, refused = 0;
+    for (size_t i = 0; i < sizeof written / sizeof *written; i++)
+        for (size_t bit = 0; bit < 8 * written[i].size; bit++) {
+            char copy[256];
+            memcpy(copy, written[i].data, written[i].size);
+            copy[bit / 8] = (char)(copy[bit / 8] ^ 1 << bit % 8);
+            pix_pickle *pickle;
+            pix_error error = {0};
+            pix_status status = load(copy, written[i].size, &pickle, &error);
+            assert_true(status ? !pickle && error.text[0] : pickle != NULL);
+            if (pickle)
+                assert_in_range(pix_pickle_top(pickle)->kind, 0, PIX_VALUE_PERSISTENT);
+            read += pickle != NULL;
+            refused += pickle == NULL;
+            pix_pickle_free(pickle);
+        }
+    assert_true(read > 500 && refused > 500);
 }
 
 static void a_small_pickle_cannot_ask_for_much_memory(void **state) {
@@ -477,6 +591,10 @@ int main(void) {
         cmocka_unit_test(what_is_not_on_the_stack_is_refused),
         cmocka_unit_test(a_count_larger_than_the_pickle_is_refused),
         cmocka_unit_test(nesting_and_sharing_cost_no_recursion_and_no_copies),
+        cmocka_unit_test(containers_may_hold_themselves),
+        cmocka_unit_test(a_state_runs_nothing),
+        cmocka_unit_test(old_ways_of_calling_reach_no_further),
+        cmocka_unit_test(a_wrong_byte_never_leads_outside),
         cmocka_unit_test(a_small_pickle_cannot_ask_for_much_memory),
         cmocka_unit_test(a_pickle_of_pytorch_cut_anywhere_is_truncated),
     };

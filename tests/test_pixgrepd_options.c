@@ -60,6 +60,9 @@ static void two_dashes_end_the_options(void **state) {
 
 static void model_commands_have_two_words(void **state) {
     (void)state;
+    assert_ok(parse("model import file --gelu exact --json"), &error);
+    assert_string_equal(options.gelu, "exact");
+    assert_true(options.json);
     assert_ok(parse("model import file --vocab v --name n --no-use"), &error);
     assert_int_equal(options.command, PIX_COMMAND_MODEL_IMPORT);
     assert_string_equal(options.vocabulary, "v");
@@ -100,6 +103,8 @@ static void a_wrong_command_line_names_the_bad_word(void **state) {
         {"model frob", "unknown model command 'frob'"},
         {"model use", "missing 'NAME'"},
         {"model import", "missing 'PATH'"},
+        {"model import a --gelu tanh", "--gelu can be exact or quick, not 'tanh'"},
+        {"model use a --gelu exact", "not an option of this command: '--gelu'"},
         {"model import a --no-use --output b", "as it is without '--no-use'"},
         {"model --db x", "no model command given"},
         {"model list --db x", "not an option of this command: '--db'"},
@@ -153,6 +158,20 @@ static void the_time_left_follows_the_last_ten_seconds(void **state) {
     assert_string_equal(line, "960 of 1,000, 5.0 photos/s, 8.0 s left, 2 failed");
 }
 
+static void a_share_tells_the_time_left_once_the_pace_is_known(void **state) {
+    (void)state;
+    pix_pace pace = {0};
+    char line[160];
+    pix_pace_add(&pace, 0, 0);
+    pix_progress_share_line(&pace, "importing", 0, line, sizeof line);
+    assert_string_equal(line, "importing: 0 %");
+    pix_pace_add(&pace, 2000000000, 250000);
+    pix_progress_share_line(&pace, "importing", 0.25, line, sizeof line);
+    assert_string_equal(line, "importing: 25 %, 6.0 s left");
+    pix_progress_share_line(&pace, "importing", 1, line, sizeof line);
+    assert_string_equal(line, "importing: 100 %");
+}
+
 static int release(void **state) {
     (void)state;
     pix_options_free(&options);
@@ -169,6 +188,7 @@ int main(void) {
         cmocka_unit_test(every_command_has_help),
         cmocka_unit_test(numbers_read_well),
         cmocka_unit_test(the_time_left_follows_the_last_ten_seconds),
+        cmocka_unit_test(a_share_tells_the_time_left_once_the_pace_is_known),
     };
     return cmocka_run_group_tests(tests, NULL, release);
 }

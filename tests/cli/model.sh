@@ -53,6 +53,112 @@ run pixgrepd model verify half
 expect 0 "verify one"
 prints "verify one" "^half: as imported, and so is the file it came from$"
 
+# What import says it found.
+run pixgrepd model import "$golden/vit-p32/vit-p32.pt" --name told --no-use
+prints "what was found" "model *not one of OpenAI's sizes$"
+prints "what was found" "activation *QuickGELU$"
+prints "what was found" "parameters *775,873 (tensors: .*I64 3.*)$"
+prints "what was found" "ignored *3 tensors of no part in the model$"
+prints "what was found" "source *sha256 $sha256$"
+prints "what was found" "size *3.0 MiB, made in [0-9.]* s$"
+prints "what was found" "written to *$models/told.pixm$"
+run pixgrepd model import "$golden/vit-p32/hf-f16" --name told --no-use --json
+expect 0 "import --json"
+check "import --json: one line" test "$(wc -l <"$WORK/out")" -eq 1
+check "import --json: nothing else" test ! -s "$WORK/err"
+prints "import --json" "^{\"name\":\"told\",\"current\":false,\"source\":\"$golden/vit-p32/hf-f16\",\"format\":\"safetensors\",\"architecture\":null,"
+prints "import --json" "\"gelu\":\"quick\",\"gelu_known\":true,\"parameters\":775873,\"tensors\":\"F16 62\",\"ignored\":0,\"files\":1,\"weights\":\"model.safetensors\",\"not_used\":null,"
+run pixgrepd model import "$golden/vit-p32/vit-p32.pt" --name exact --no-use --gelu exact
+expect 0 "import --gelu exact"
+prints "import --gelu exact" "activation *exact GELU (as chosen)$"
+run pixgrepd model import "$golden/vit-p32/vit-p32.pt" --name told --no-use --gelu exact
+expect 2 "another activation is another model"
+says "another activation is another model" "a different model is named told"
+catalogued=$WORK/catalogued
+mkdir -p "$catalogued/share/pixgrep"
+cp -r "$BUILD/bin" "$catalogued/"
+echo "Test/32 96 2 $sha256 https://example.org/$sha256/Test-32.pt" >"$catalogued/share/pixgrep/catalogue"
+run "$catalogued/bin/pixgrepd" model import "$golden/vit-p32/vit-p32.pt" --name told --no-use
+prints "a file of the catalogue" "source *sha256 $sha256, OpenAI's own Test-32.pt$"
+for name in told exact; do run pixgrepd model remove $name; done
+
+# Of several files in a folder one is used, and the others are told.
+folder=$WORK/published
+mkdir "$folder"
+cp "$golden"/vit-p32/hf-f16/* "$folder/"
+cp "$golden/vit-p32/vit-p32.pt" "$folder/pytorch_model.bin"
+run pixgrepd model import "$folder" --no-use
+expect 0 "a folder with two"
+prints "a folder with two" "weights *model.safetensors; not used: pytorch_model.bin$"
+run pixgrepd model verify published
+expect 0 "verify of a folder"
+printf x | dd of="$folder/model.safetensors" bs=1 seek=100000 conv=notrunc status=none
+run pixgrepd model verify published
+expect 2 "verify of a folder that changed"
+says "verify of a folder that changed" "$folder/model.safetensors: the file published was imported from has changed"
+run pixgrepd model remove published
+rm "$folder/model.safetensors"
+
+# What only says PyTorch and has OpenAI's names may be open_clip's.
+if [ -r "$REFERENCE/models/vit-p14/vit-p14.open_clip.pt" ]; then
+    run pixgrepd model import "$REFERENCE/models/vit-p14/vit-p14.open_clip.pt" --name assumed --no-use
+    expect 0 "an open_clip checkpoint"
+    prints "an open_clip checkpoint" "activation *QuickGELU, assumed; if it was trained with the other: --gelu exact$"
+    prints "an open_clip checkpoint" "ignored *[0-9]* tensors\? of no part"
+    run pixgrepd model remove assumed
+    run pixgrepd model import "$REFERENCE/models/vit-p32/vit-p32.legacy.pth" --name legacy --no-use
+    expect 0 "torch.save as before 1.6"
+    head -c 1000000 "$REFERENCE/models/vit-p32/vit-p32.legacy.pth" >"$WORK/cut.pth"
+    run pixgrepd model import "$WORK/cut.pth"
+    expect 2 "torch.save as before 1.6, cut"
+    says "torch.save as before 1.6, cut" "cut.pth: truncated torch.save file: 1000000 of 1719510 bytes"
+    run pixgrepd model remove legacy
+else
+    echo "SKIP open_clip and old PyTorch: the reference data is not here"
+fi
+
+# What is no CLIP model is refused in one line that says what it is or lacks.
+refuses() { # refuses FILE TEXT
+    run pixgrepd model import "$1"
+    expect 2 "import of $1"
+    says "import of $1" "$2"
+    check "import of $1: one line, not '$(cat "$WORK/err")'" test "$(wc -l <"$WORK/err")" -eq 1
+}
+safetensors() { # safetensors FILE NAME...: with tensors of one byte each
+    local file=$1 header='' count=0
+    shift
+    for name; do
+        header=$header,$(printf '"%s":{"dtype":"U8","shape":[1],"data_offsets":[%d,%d]}' "$name" $count $((count + 1)))
+        count=$((count + 1))
+    done
+    header="{${header#,}}"
+    local size=${#header}
+    { printf "\\x$(printf %02x $((size % 256)))\\x$(printf %02x $((size / 256)))\\0\\0\\0\\0\\0\\0%s" "$header" &&
+        head -c $count /dev/zero; } >"$file"
+}
+safetensors "$WORK/classifier.safetensors" conv1.weight bn1.weight layer1.0.conv1.weight fc.weight
+refuses "$WORK/classifier.safetensors" "not a CLIP model: it has no text tower"
+safetensors "$WORK/llama.safetensors" model.embed_tokens.weight model.layers.0.self_attn.q_proj.weight lm_head.weight
+refuses "$WORK/llama.safetensors" "not a CLIP model: it has no text tower"
+mkdir "$WORK/encoder"
+safetensors "$WORK/encoder/model.safetensors" text_model.embeddings.token_embedding.weight
+echo '{"model_type":"clip_text_model"}' >"$WORK/encoder/config.json"
+refuses "$WORK/encoder" "$WORK/encoder/"
+printf 'GGUF\3\0\0\0' >"$WORK/x.gguf"
+refuses "$WORK/x.gguf" "a GGUF model"
+printf '\010\007\022\007pytorch\032\0052.0.1' >"$WORK/x.onnx"
+refuses "$WORK/x.onnx" "an ONNX model"
+tar -cf "$WORK/x.pt" -C "$SOURCE" LICENSE
+refuses "$WORK/x.pt" "a tar archive"
+printf '\n  <!DOCTYPE html>\n<title>404</title>' >"$WORK/ViT-B-32.pt"
+refuses "$WORK/ViT-B-32.pt" "a web page (a download that failed?)"
+printf 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 605\n' >"$WORK/encoder/model.safetensors"
+refuses "$WORK/encoder" "run git lfs pull"
+head -c 100000 "$golden/vit-p32/hf-f16/model.safetensors" >"$WORK/cut.safetensors"
+refuses "$WORK/cut.safetensors" "truncated safetensors file: 100000 of 1560445 bytes"
+refuses "$golden/vit-p32/hf-f16/config.json" "a JSON text; give the weights, or the folder they are in"
+refuses "$SOURCE/tests/cli" "a folder without model.safetensors, pytorch_model.bin or another file of weights"
+
 # The store keeps each model's vectors.
 photos=$WORK/photos
 mkdir "$photos"

@@ -356,7 +356,10 @@ static void a_full_disk_leaves_nothing_and_spoils_nothing(void **state) {
 /* Opens the file after `change`, put at `offset`, and expects a refusal that contains `text`. */
 static void refuses_change(const pix_bytes *good, size_t offset, const void *change, size_t size,
                            const char *text) {
-    const char *path = in(test_folder(), "changed.pixm");
+    static const char *folder;
+    if (!folder)
+        folder = test_folder();
+    const char *path = in(folder, "changed.pixm");
     test_write_file(path, good->data, good->size);
     FILE *file = fopen(path, "r+b");
     assert_non_null(file);
@@ -411,6 +414,74 @@ static void other_files_and_versions_are_refused(void **state) {
     char long_name[sizeof h->name];
     memset(long_name, 'x', sizeof long_name);
     refuses_change(&good, FIELD(name), long_name, sizeof long_name, "not terminated");
+#undef FIELD
+    pix_bytes_free(&good);
+}
+
+/* Every number in bounds by itself, but not together. */
+static void parts_that_overlap_are_refused(void **state) {
+    (void)state;
+    pix_bytes good = {0};
+    pix_error error;
+    assert_ok(pix_file_read(make_pixm(test_folder()), SIZE_MAX, &good, &error), &error);
+    const pix_pixm_header *h = (const pix_pixm_header *)good.data;
+    const pix_pixm_tensor *directory =
+        (const pix_pixm_tensor *)(const void *)(good.data + h->directory_offset);
+#define FIELD(name) offsetof(pix_pixm_header, name)
+#define ENTRY(i, name)                                                                             \
+    ((size_t)h->directory_offset + (i) * sizeof *directory + offsetof(pix_pixm_tensor, name))
+    refuses_change(&good, FIELD(vocabulary_offset), &h->directory_offset, 8,
+                   "its vocabulary overlaps its directory");
+    refuses_change(&good, FIELD(vocabulary_bytes), &(uint64_t){65536}, 8,
+                   "its tensor ln_final.bias overlaps what stands before it");
+    refuses_change(&good, ENTRY(0, offset), &h->directory_offset, 8,
+                   "its tensor ln_final.bias overlaps what stands before it");
+    for (size_t i = 1; i < h->directory_count; i += 7) {
+        char text[128];
+        (void)snprintf(text, sizeof text, "its tensor %s overlaps what stands before it",
+                       directory[i].name);
+        refuses_change(&good, ENTRY(i, offset), &directory[i - 1].offset, 8, text);
+        refuses_change(&good, ENTRY(i, offset), &directory[0].offset, 8, text);
+    }
+#undef ENTRY
+#undef FIELD
+    pix_bytes_free(&good);
+}
+
+static void numbers_that_cannot_be_are_refused(void **state) {
+    (void)state;
+    pix_bytes good = {0};
+    pix_error error;
+    assert_ok(pix_file_read(make_pixm(test_folder()), SIZE_MAX, &good, &error), &error);
+    const pix_pixm_header *h = (const pix_pixm_header *)good.data;
+#define FIELD(name) offsetof(pix_pixm_header, name)
+#define ENTRY(i, name)                                                                             \
+    ((size_t)h->directory_offset + (i) * sizeof(pix_pixm_tensor) + offsetof(pix_pixm_tensor, name))
+    refuses_change(&good, FIELD(directory_count), &(uint64_t){UINT64_C(1) << 40}, 8,
+                   "its directory lies outside");
+    refuses_change(&good, FIELD(directory_offset), &(uint64_t){0}, 8, "its directory lies outside");
+    refuses_change(&good, FIELD(vocabulary_offset), &(uint64_t){UINT64_MAX - 63}, 8,
+                   "its vocabulary lies outside");
+    refuses_change(&good, FIELD(header_bytes), &(uint32_t){64}, 4, "its header is cut short");
+    const float scales[] = {NAN, INFINITY, -INFINITY, 0, -1};
+    for (size_t i = 0; i < sizeof scales / sizeof *scales; i++)
+        refuses_change(&good, FIELD(config.logit_scale), &scales[i], 4, "logit_scale is ");
+    refuses_change(&good, FIELD(config.layer_norm_eps), &(float){NAN}, 4, "layer_norm_eps is ");
+    refuses_change(&good, FIELD(config.image_size), &(int32_t){INT32_MAX}, 4, "image_size is ");
+    refuses_change(&good, FIELD(config.patch_size), &(int32_t){0}, 4, "patch_size is 0");
+    refuses_change(&good, FIELD(config.vision_heads), &(int32_t){0}, 4, "vision_heads is 0");
+    refuses_change(&good, FIELD(config.text_layers), &(int32_t){256}, 4,
+                   "its directory does not fit its configuration");
+    refuses_change(&good, FIELD(config.vocab_size), &(int32_t){1 << 22}, 4,
+                   "its tensor token_embedding.weight");
+    refuses_change(&good, ENTRY(3, rank), &(int32_t){-1}, 4, "its tensor ");
+    refuses_change(&good, ENTRY(3, rank), &(int32_t){5}, 4, "its tensor ");
+    refuses_change(&good, ENTRY(3, shape), &(int64_t){INT64_MIN}, 8, "its tensor ");
+    refuses_change(&good, ENTRY(3, bytes), &(uint64_t){UINT64_MAX}, 8, "its tensor ");
+    char name[PIX_CLIP_NAME_MAX];
+    memset(name, 'x', sizeof name); /* and no NUL behind it */
+    refuses_change(&good, ENTRY(3, name), name, sizeof name, "its tensor ");
+#undef ENTRY
 #undef FIELD
     pix_bytes_free(&good);
 }
@@ -813,6 +884,51 @@ static void threads_share_one_tokenizer(void **state) {
     pix_model_close(model);
 }
 
+/* Ids are rows of the token embedding: a file whose vocabulary has more of them would lead outside.
+ */
+static void a_vocabulary_of_another_size_is_refused(void **state) {
+    (void)state;
+    no_places();
+    const char *folder = test_folder(), *path = in(folder, "out/m.pixm");
+    pix_clip_config config = test_small_config();
+    test_write_checkpoint(in(folder, "model.safetensors"), &config, NULL);
+    write_vocabulary(in(folder, "merges.txt"), "a b");
+    pix_import_report report;
+    pix_error error;
+    assert_ok(pix_model_import(in(folder, "model.safetensors"), "m", NULL, path, NULL, NULL,
+                               &report, &error),
+              &error);
+    pix_bytes file = {0};
+    assert_ok(pix_file_read(path, SIZE_MAX, &file, &error), &error);
+    pix_pixm_header header;
+    memcpy(&header, file.data, sizeof header);
+    char *vocabulary = file.data + header.vocabulary_offset;
+    static const struct {
+        const char *tail, *text;
+    } cases[] = {{"", "519 tokens in its vocabulary, 520 in its configuration"},
+                 {"t o</w>\na a\n", "521 tokens in its vocabulary, 520 in its configuration"},
+                 {"t o</w>", "merge 6: \"t o</w>\" is not two parts and the end of a line"},
+                 {"q q q\n", "merge 6: \"q q q\" is not two parts and the end of a line"}};
+    const uint64_t kept = header.vocabulary_bytes - strlen("t o</w>\n");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const pix_tokenizer *tokenizer;
+        pix_model *model;
+        memcpy(vocabulary + kept, cases[i].tail, strlen(cases[i].tail));
+        header.vocabulary_bytes = kept + strlen(cases[i].tail);
+        memcpy(file.data, &header, sizeof header);
+        test_write_file(path, file.data, file.size);
+        assert_ok(pix_model_open(path, &model, &error), &error);
+        for (int again = 0; again < 2; again++) {
+            assert_int_equal(pix_model_tokenizer(model, &tokenizer, &error), PIX_EFORMAT);
+            assert_null(tokenizer);
+            if (!strstr(error.text, cases[i].text) || !strstr(error.text, path))
+                fail_msg("\"%s\" does not say \"%s\"", error.text, cases[i].text);
+        }
+        pix_model_close(model);
+    }
+    pix_bytes_free(&file);
+}
+
 static void a_relative_source_is_kept_absolute(void **state) {
     (void)state;
     const char *folder = test_folder();
@@ -848,6 +964,8 @@ int main(void) {
         cmocka_unit_test(a_weight_that_overflows_names_its_batch_norm),
         cmocka_unit_test(a_full_disk_leaves_nothing_and_spoils_nothing),
         cmocka_unit_test(other_files_and_versions_are_refused),
+        cmocka_unit_test(parts_that_overlap_are_refused),
+        cmocka_unit_test(numbers_that_cannot_be_are_refused),
         cmocka_unit_test(a_file_cut_anywhere_is_refused),
         cmocka_unit_test(a_wrong_byte_never_leads_outside),
         cmocka_unit_test(verify_finds_every_changed_byte),
@@ -858,6 +976,7 @@ int main(void) {
         cmocka_unit_test(a_chosen_vocabulary_that_is_not_there_is_told),
         cmocka_unit_test(a_different_model_under_the_same_name_is_kept),
         cmocka_unit_test(threads_share_one_tokenizer),
+        cmocka_unit_test(a_vocabulary_of_another_size_is_refused),
         cmocka_unit_test(a_relative_source_is_kept_absolute),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -87,10 +87,12 @@ static pix_status check_header(const pix_model *model, pix_error *error) {
     if (h->directory_count > h->file_bytes / sizeof(pix_pixm_tensor) ||
         !in_file(h, h->directory_offset, h->directory_count * sizeof(pix_pixm_tensor)))
         return damaged(model, "its directory lies outside", error);
+    if (h->vocabulary_offset < h->directory_offset + h->directory_count * sizeof(pix_pixm_tensor))
+        return damaged(model, "its vocabulary overlaps its directory", error);
     return PIX_OK;
 }
 
-/* The directory must hold exactly the tensors of the configuration. */
+/* The directory must hold exactly the tensors of the configuration, each after the one before. */
 static pix_status check_directory(const pix_model *model, pix_error *error) {
     const pix_pixm_header *h = model->header;
     pix_clip_tensor *tensors;
@@ -100,6 +102,7 @@ static pix_status check_directory(const pix_model *model, pix_error *error) {
         return status;
     if (count != h->directory_count)
         status = damaged(model, "its directory does not fit its configuration", error);
+    uint64_t end = h->vocabulary_offset + h->vocabulary_bytes;
     for (size_t i = 0; !status && i < count; i++) {
         const pix_pixm_tensor *have = &model->directory[i];
         if (strncmp(have->name, tensors[i].name, sizeof have->name) != 0 ||
@@ -109,6 +112,12 @@ static pix_status check_directory(const pix_model *model, pix_error *error) {
             !in_file(h, have->offset, have->bytes))
             status = pix_fail(error, PIX_EFORMAT, "%s: damaged model file: its tensor %s",
                               model->path, tensors[i].name);
+        else if (have->offset < end)
+            status =
+                pix_fail(error, PIX_EFORMAT,
+                         "%s: damaged model file: its tensor %s overlaps what stands before it",
+                         model->path, tensors[i].name);
+        end = have->offset + have->bytes;
     }
     free(tensors);
     return status;
@@ -181,6 +190,24 @@ bool pix_model_has_text(const pix_model *model, const char **why) {
     return model->header->vocabulary_bytes > 0;
 }
 
+/* Its ids are rows of the model's token embedding, of which there must be as many. */
+static pix_status make_tokenizer(pix_model *model, pix_error *error) {
+    const pix_pixm_header *h = model->header;
+    pix_tokenizer *tokenizer;
+    pix_status status = pix_tokenizer_new((const char *)model->file.data + h->vocabulary_offset,
+                                          (size_t)h->vocabulary_bytes, &tokenizer, error);
+    if (!status && pix_tokenizer_end(tokenizer) != h->config.vocab_size - 1) {
+        status = pix_fail(error, PIX_EFORMAT,
+                          "damaged model file: %" PRId32 " tokens in its vocabulary, %" PRId32
+                          " in its configuration",
+                          pix_tokenizer_end(tokenizer) + 1, h->config.vocab_size);
+        pix_tokenizer_free(tokenizer);
+        tokenizer = NULL;
+    }
+    model->tokenizer = tokenizer;
+    return status;
+}
+
 pix_status pix_model_tokenizer(pix_model *model, const pix_tokenizer **out, pix_error *error) {
     *out = NULL;
     const char *why;
@@ -189,9 +216,7 @@ pix_status pix_model_tokenizer(pix_model *model, const pix_tokenizer **out, pix_
     pix_status status = PIX_OK;
     (void)pthread_mutex_lock(&model->lock);
     if (!model->tokenizer)
-        status =
-            pix_tokenizer_new((const char *)model->file.data + model->header->vocabulary_offset,
-                              (size_t)model->header->vocabulary_bytes, &model->tokenizer, error);
+        status = make_tokenizer(model, error);
     *out = model->tokenizer;
     (void)pthread_mutex_unlock(&model->lock);
     return status ? pix_error_prefix(error, "%s", model->path) : PIX_OK;

@@ -11,7 +11,8 @@
 #include "core/text/bpe.h"
 
 enum {
-    LARGEST_FILE = 256 << 20,
+    LARGEST_FILE = 32 << 20, /* expanded; OpenAI's has 3.2 MB */
+    MOST_VALUES = 2 << 20,   /* of a JSON file; CLIP's has 200 thousand */
     LARGEST_TOKEN_COUNT = 1 << 24,
     SPECIAL_TOKENS = 2,
     LONGEST_SHOWN = 60 /* bytes of a token in an error message */
@@ -124,9 +125,21 @@ static pix_status load_json_merge(const char *path, const json_t *vocab, const j
     return status;
 }
 
+/* An empty object takes three bytes of a file and some 230 of memory: how many values there can be
+ * is known before they are parsed. */
+static bool has_too_many_values(const pix_bytes *file) {
+    size_t count = 0;
+    for (size_t i = 0; i < file->size; i++)
+        count += file->data[i] == ',' || file->data[i] == '[' || file->data[i] == '{';
+    return count > MOST_VALUES;
+}
+
 static pix_status load_json(const char *path, const pix_bytes *file, size_t need, pix_bytes *out,
                             pix_error *error) {
     json_error_t reason;
+    if (has_too_many_values(file))
+        return pix_fail(error, PIX_ELIMIT, "%s: more than %d values: not CLIP's vocabulary", path,
+                        MOST_VALUES);
     json_t *root = json_loadb(file->data, file->size, 0, &reason);
     if (!root)
         return pix_fail(error, PIX_EFORMAT, "%s: line %d: %s", path, reason.line, reason.text);

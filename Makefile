@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 BUILD = build/$(PRESET)
 
-.PHONY: all programs demo check check-full sanitize install clean
+.PHONY: all programs demo check check-full sanitize fuzz install clean
 
 all:
 	tools/install-dependencies build
@@ -34,6 +34,13 @@ sanitize:
 	tools/run-tests dev --parallel $(JOBS) --exclude-regex '^house_|faults'
 	$(MAKE) --no-print-directory all PRESET=tsan
 	tools/run-tests tsan --parallel $(JOBS) --exclude-regex '^house_|faults'
+
+# Hostile bytes for everything that reads files; make fuzz SECONDS=600 TARGET=zip takes longer over one.
+TARGET ?= all
+SECONDS ?= 60
+fuzz:
+	tools/install-dependencies check
+	tools/fuzz $(TARGET) $(SECONDS)
 
 # Full-size models against PyTorch: installs python3-torch, takes five minutes on two cores and 6 GB.
 check-full: all

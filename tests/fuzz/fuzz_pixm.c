@@ -1,55 +1,34 @@
 /* A small valid .pixm, its bytes changed as the input says: opening refuses it in words, or every
- * tensor can be read to its ends. */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
+ * tensor can be read to its ends, the vocabulary is the model's, and its source files are looked
+ * for (its hash is made right again for that). */
+#include <stddef.h>
 
 #include "core/clip/model.h"
 #include "core/clip/pixm.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/small_models.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-enum { FILE_BYTES = 64 * 1024 };
-
-static const pix_clip_config config = {.embed_dim = 2,
-                                       .image_size = 4,
-                                       .vision_width = 2,
-                                       .vision_layers = 1,
-                                       .vision_heads = 1,
-                                       .patch_size = 2,
-                                       .context_length = 3,
-                                       .vocab_size = 520,
-                                       .text_width = 2,
-                                       .text_layers = 1,
-                                       .text_heads = 1,
-                                       .vision_mlp_width = 8,
-                                       .text_mlp_width = 8,
-                                       .end_token = -1,
-                                       .layer_norm_eps = 1e-5f,
-                                       .logit_scale = 1};
+enum { FILE_BYTES = 512 * 1024, FILE_LINE = PIX_SHA256_HEX - 1 + 2 + 5 /* "null" and NUL */ };
 
 /* Returns the size of the file made in `file`. */
-static size_t make_file(uint8_t *file) {
-    static const char merges[] = "a b\nt h\ni n\ne r</w>\no n</w>\nt o</w>\n";
+static size_t make_file(const pix_clip_config *config, uint8_t *file) {
     pix_clip_tensor *tensors;
     size_t count;
-    if (pix_clip_tensors(&config, &tensors, &count, NULL))
-        abort();
+    demand(!pix_clip_tensors(config, &tensors, &count, NULL));
     pix_pixm_header header = {.version = PIX_PIXM_VERSION,
                               .header_bytes = sizeof header,
                               .name = "fuzz",
-                              .source = "/fuzz",
+                              .source = "/dev/null",
                               .directory_offset = pix_pixm_align(sizeof header),
                               .directory_count = count,
-                              .vocabulary_bytes = sizeof merges - 1,
-                              .config = config};
+                              .vocabulary_bytes = sizeof small_merges - 1,
+                              .files_bytes = FILE_LINE,
+                              .config = *config};
     memcpy(header.magic, pix_pixm_magic, sizeof header.magic);
     header.vocabulary_offset =
         pix_pixm_align(header.directory_offset + count * sizeof(pix_pixm_tensor));
     uint64_t at = pix_pixm_align(header.vocabulary_offset + header.vocabulary_bytes);
-    memcpy(file + header.vocabulary_offset, merges, sizeof merges - 1);
+    memcpy(file + header.vocabulary_offset, small_merges, sizeof small_merges - 1);
     for (size_t i = 0; i < count; i++) {
         pix_pixm_tensor entry = {.rank = tensors[i].rank,
                                  .offset = at,
@@ -60,54 +39,79 @@ static size_t make_file(uint8_t *file) {
         at = pix_pixm_align(at + entry.bytes);
     }
     free(tensors);
+    header.files_offset = at;
+    (void)snprintf((char *)file + at, FILE_LINE, "%0*d  null", PIX_SHA256_HEX - 1, 0);
+    at = pix_pixm_align(at + FILE_LINE);
     header.file_bytes = at;
-    if (at > FILE_BYTES)
-        abort();
+    demand(at <= FILE_BYTES);
     memcpy(file, &header, sizeof header);
     return (size_t)at;
 }
 
-static void read_all(pix_model *model) {
+/* As pix_model_verify_contents wants it. */
+static void make_hash_right(uint8_t *file, size_t length) {
+    uint8_t *hash = file + offsetof(pix_pixm_header, contents_sha256);
+    pix_sha256 sha256;
+    pix_sha256_init(&sha256);
+    memset(hash, 0, PIX_SHA256_BYTES);
+    pix_sha256_add(&sha256, file + sizeof(pix_pixm_header), length - sizeof(pix_pixm_header));
+    pix_sha256_add(&sha256, file, sizeof(pix_pixm_header));
+    pix_sha256_finish(&sha256, hash);
+}
+
+static void read_all(pix_model *model, size_t size) {
     pix_clip_tensor *tensors;
-    size_t count;
+    size_t count, bytes = 0;
     volatile float sum = 0;
-    if (pix_clip_tensors(pix_model_config(model), &tensors, &count, NULL))
-        abort();
+    const pix_clip_config *config = pix_model_config(model);
+    demand(!pix_clip_tensors(config, &tensors, &count, NULL));
     for (size_t i = 0; i < count; i++) {
         size_t elements = pix_clip_tensor_elements(&tensors[i]);
         const float *values = pix_model_tensor(model, tensors[i].name, elements);
         sum = sum + values[0] + values[elements - 1];
+        bytes += elements * sizeof *values;
     }
+    demand(bytes < size);
     free(tensors);
     const pix_tokenizer *tokenizer;
     pix_error error = {0};
-    if (pix_model_tokenizer(model, &tokenizer, &error) && !error.text[0])
-        abort();
+    pix_status status = pix_model_tokenizer(model, &tokenizer, &error);
+    if (status)
+        demand_reason(status, &error);
+    else
+        demand(pix_tokenizer_end(tokenizer) == config->vocab_size - 1);
+    bool checked;
+    demand(!pix_model_verify_contents(model, &error));
+    status = pix_model_verify(model, &checked, &error);
+    if (status)
+        demand_reason(status, &error);
 }
 
-/* The input: how many 64-byte steps to cut off, then triples of a position and what to put there.
- */
+/* The input: which model and how many 64-byte steps to cut off, then triples of a position and what
+ * to put there. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static uint8_t file[FILE_BYTES];
-    memset(file, 0, sizeof file);
-    size_t length = make_file(file);
+    static uint8_t whole[2][FILE_BYTES], file[FILE_BYTES];
+    static size_t lengths[2];
+    if (lengths[0] == 0) {
+        lengths[0] = make_file(&small_vit, whole[0]);
+        lengths[1] = make_file(&small_resnet, whole[1]);
+    }
+    size_t kind = size > 0 ? data[0] & 1 : 0, cut = size > 0 ? (size_t)(data[0] >> 1) * 64 : 0;
+    size_t length = lengths[kind];
+    memcpy(file, whole[kind], length);
     for (size_t i = 1; i + 3 <= size; i += 3)
         file[((size_t)data[i] << 8 | data[i + 1]) % length] = data[i + 2];
-    if (size > 0)
-        length -= (size_t)data[0] * 64 < length ? (size_t)data[0] * 64 : length;
-    int fd = memfd_create("fuzz", MFD_CLOEXEC);
-    if (fd < 0 || write(fd, file, length) != (ssize_t)length)
-        abort();
-    char path[32];
-    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    length -= cut < length ? cut : length;
+    if (length > sizeof(pix_pixm_header))
+        make_hash_right(file, length);
     pix_model *model;
     pix_error error = {0};
-    pix_status status = pix_model_open(path, &model, &error);
-    if (status ? model || !error.text[0] : !model)
-        abort();
-    if (model)
-        read_all(model);
+    pix_status status = pix_model_open(fuzz_file(file, length), &model, &error);
+    demand((status == PIX_OK) == (model != NULL));
+    if (status)
+        demand_reason(status, &error);
+    else
+        read_all(model, length);
     pix_model_close(model);
-    close(fd);
     return 0;
 }

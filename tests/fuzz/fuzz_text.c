@@ -1,18 +1,7 @@
 /* Cleaning and encoding take any bytes; both results are checked, not only survived. */
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "core/text/clean.h"
 #include "core/text/tokenizer.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void demand(bool condition) {
-    if (!condition)
-        abort();
-}
+#include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const char merges[] = "t h\nth e</w>\na a\na n\naa aa\ni n\nin g</w>\n";

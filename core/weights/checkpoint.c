@@ -82,19 +82,21 @@ static pix_status read_part(pix_checkpoint *checkpoint, const pix_mapping *mappi
                             pix_tensors *tensors, pix_error *error) {
     const uint8_t *data = mapping->data;
     size_t size = mapping->size;
-    pix_torch_facts *facts = &checkpoint->facts;
+    pix_torch_facts facts = {0};
     pix_status status;
     if (pix_zip_looks_like(data, size)) {
-        status = pix_torch_archive_read(data, size, tensors, facts, error);
-        checkpoint->format = facts->module ? "TorchScript archive" : "PyTorch state dict";
+        status = pix_torch_archive_read(data, size, tensors, &facts, error);
+        checkpoint->format = facts.module ? "TorchScript archive" : "PyTorch state dict";
     } else if (pix_torch_legacy_looks_like(data, size)) {
-        status = pix_torch_legacy_read(data, size, tensors, facts, error);
+        status = pix_torch_legacy_read(data, size, tensors, &facts, error);
         checkpoint->format = "PyTorch state dict as before 1.6";
     } else if (pix_safetensors_looks_like(data, size)) {
         status = pix_safetensors_read(data, size, tensors, error);
         checkpoint->format = "safetensors";
     } else
         status = pix_sniff_refuse(data, size, error);
+    facts.others += checkpoint->facts.others;
+    checkpoint->facts = facts;
     if (!status && tensors->count == 0)
         status = pix_fail(error, PIX_EFORMAT, "holds no tensors");
     return status ? status : pix_tensors_sort(tensors, error);

@@ -143,7 +143,8 @@ static void check_tile(const pix_kernels *kernels, int rows, size_t groups, draw
     pix_int8_panel panels[PIX_TILE_PANELS];
     for (size_t i = 0; i < PIX_TILE_PANELS; i++)
         panels[i] = (pix_int8_panel){codes + i * panel, channel_sums + i * PIX_PANEL};
-    kernels->int8_tile(rows, x, stride, groups, panels, sums);
+    const pix_ahead ahead = {{(const char *)codes, (const char *)codes}, 0};
+    kernels->int8_tile(rows, x, stride, groups, panels, &ahead, sums);
     size_t width = (size_t)kernels->int8_panels * PIX_PANEL;
     for (size_t i = 0; i < (size_t)rows * width; i++) {
         const uint8_t *row = x + i / width * stride;

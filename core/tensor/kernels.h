@@ -32,6 +32,13 @@ typedef struct pix_int8_panel {
     const int32_t *sums;
 } pix_int8_panel;
 
+/* Weights that come next, of which a tile kernel asks the memory for its part: at every step, the
+ * line at each panel's place, which then moves on by `step` bytes. */
+typedef struct pix_ahead {
+    const char *panels[PIX_TILE_PANELS];
+    size_t step;
+} pix_ahead;
+
 /* What becomes of a tile's sums: out = activation(sum * scales + bias [+ out]). */
 typedef struct pix_finish {
     int rows, columns;           /* of the tile; columns <= panels * 16 */
@@ -53,7 +60,7 @@ struct pix_kernels {
     /* x: [rows] at PIX_F32_STRIDE, inputs <= PIX_F32_INPUTS; panels: [f32_panels] pointers to
      * [inputs][16]. */
     void (*f32_tile)(int rows, const float *x, size_t inputs, const float *const *panels,
-                     float *sums);
+                     const pix_ahead *ahead, float *sums);
     void (*f32_finish)(const pix_finish *finish, const float *sums);
 
     int int8_rows, int8_panels;
@@ -62,7 +69,7 @@ struct pix_kernels {
     uint8_t int8_offset;
     /* x: [rows] at `stride` bytes, of groups * 4 codes; groups is a multiple of 4. */
     void (*int8_tile)(int rows, const uint8_t *x, size_t stride, size_t groups,
-                      const pix_int8_panel *panels, int32_t *sums);
+                      const pix_int8_panel *panels, const pix_ahead *ahead, int32_t *sums);
     void (*int8_finish)(const pix_finish *finish, const int32_t *sums);
 
     /* codes = round(x / scale) + offset, zero codes up to a multiple of 16; returns the scale. */

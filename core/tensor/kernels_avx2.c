@@ -15,13 +15,20 @@
 /* A panel of 16 channels is two registers, of 8 channels each. */
 enum { ROWS = 6, SIGNED_ROWS = 4, HALF = PIX_PANEL / 2 };
 
+#define PREFETCH                                                                                   \
+    _mm_prefetch(next, _MM_HINT_T1);                                                               \
+    next += ahead->step;
+
 AVX2 PIX_INLINE void f32_rows(const int rows, const float *x, size_t inputs,
-                              const float *const *panels, float *sums) {
+                              const float *const *panels, const pix_ahead *ahead, float *sums) {
     __m256 low[ROWS], high[ROWS];
     const float *weights = panels[0];
-    PIX_EACH_ROW
-    low[row] = high[row] = _mm256_setzero_ps();
+    const char *next = ahead->panels[0];
+    PIX_EACH_ROW {
+        low[row] = high[row] = _mm256_setzero_ps();
+    }
     for (size_t i = 0; i < inputs; i++, weights += PIX_PANEL) {
+        PREFETCH
         __m256 low_weights = _mm256_loadu_ps(weights);
         __m256 high_weights = _mm256_loadu_ps(weights + HALF);
         PIX_EACH_ROW {
@@ -37,8 +44,8 @@ AVX2 PIX_INLINE void f32_rows(const int rows, const float *x, size_t inputs,
 }
 
 AVX2 static void f32_tile(int rows, const float *x, size_t inputs, const float *const *panels,
-                          float *sums) {
-    PIX_UP_TO_6_ROWS(f32_rows, rows, x, inputs, panels, sums)
+                          const pix_ahead *ahead, float *sums) {
+    PIX_UP_TO_6_ROWS(f32_rows, rows, x, inputs, panels, ahead, sums);
 }
 
 #define LOAD(address) _mm256_loadu_si256((const __m256i *)(const void *)(address))
@@ -56,12 +63,16 @@ AVX2 PIX_INLINE __m256i add_products(__m256i sum, __m256i codes, __m256i magnitu
 }
 
 AVX2 PIX_INLINE void int8_rows(const int rows, const uint8_t *x, size_t stride, size_t groups,
-                               const pix_int8_panel *panels, int32_t *sums) {
+                               const pix_int8_panel *panels, const pix_ahead *ahead,
+                               int32_t *sums) {
     __m256i low[SIGNED_ROWS], high[SIGNED_ROWS];
     const int8_t *weights = panels[0].codes;
-    PIX_EACH_ROW
-    low[row] = high[row] = _mm256_setzero_si256();
+    const char *next = ahead->panels[0];
+    PIX_EACH_ROW {
+        low[row] = high[row] = _mm256_setzero_si256();
+    }
     for (size_t i = 0; i < groups; i++, x += 4, weights += PIX_PANEL * 4) {
+        PREFETCH
         __m256i low_weights = LOAD(weights), high_weights = LOAD(weights + HALF * 4);
         PIX_EACH_ROW {
             __m256i codes = BROADCAST(x + (size_t)row * stride);
@@ -77,15 +88,18 @@ AVX2 PIX_INLINE void int8_rows(const int rows, const uint8_t *x, size_t stride, 
 }
 
 AVX2 static void int8_tile(int rows, const uint8_t *x, size_t stride, size_t groups,
-                           const pix_int8_panel *panels, int32_t *sums){
-    PIX_UP_TO_4_ROWS(int8_rows, rows, x, stride, groups, panels, sums)}
+                           const pix_int8_panel *panels, const pix_ahead *ahead, int32_t *sums) {
+    PIX_UP_TO_4_ROWS(int8_rows, rows, x, stride, groups, panels, ahead, sums);
+}
 
 /* Unsigned codes are x + 128, so sum((x + 128) w) - 128 sum(w) = sum(x w): the sums start at what
  * has to be taken away.  They wrap around on the way, as integers modulo 2^32 may. */
 AVXVNNI PIX_INLINE void vnni_rows(const int rows, const uint8_t *x, size_t stride, size_t groups,
-                                  const pix_int8_panel *panels, int32_t *sums) {
+                                  const pix_int8_panel *panels, const pix_ahead *ahead,
+                                  int32_t *sums) {
     __m256i low[ROWS], high[ROWS];
     const int8_t *weights = panels[0].codes;
+    const char *next = ahead->panels[0];
     __m256i low_start = _mm256_slli_epi32(LOAD(panels[0].sums), 7);
     __m256i high_start = _mm256_slli_epi32(LOAD(panels[0].sums + HALF), 7);
     PIX_EACH_ROW {
@@ -93,6 +107,7 @@ AVXVNNI PIX_INLINE void vnni_rows(const int rows, const uint8_t *x, size_t strid
         high[row] = _mm256_sub_epi32(_mm256_setzero_si256(), high_start);
     }
     for (size_t i = 0; i < groups; i++, x += 4, weights += PIX_PANEL * 4) {
+        PREFETCH
         __m256i low_weights = LOAD(weights), high_weights = LOAD(weights + HALF * 4);
         PIX_EACH_ROW {
             __m256i four = BROADCAST(x + (size_t)row * stride);
@@ -107,8 +122,9 @@ AVXVNNI PIX_INLINE void vnni_rows(const int rows, const uint8_t *x, size_t strid
 }
 
 AVXVNNI static void vnni_tile(int rows, const uint8_t *x, size_t stride, size_t groups,
-                              const pix_int8_panel *panels, int32_t *sums){
-    PIX_UP_TO_6_ROWS(vnni_rows, rows, x, stride, groups, panels, sums)}
+                              const pix_int8_panel *panels, const pix_ahead *ahead, int32_t *sums) {
+    PIX_UP_TO_6_ROWS(vnni_rows, rows, x, stride, groups, panels, ahead, sums);
+}
 
 AVX2 static void f32_finish(const pix_finish *finish, const float *sums) {
     pix_tile_finish(finish, sums, NULL);

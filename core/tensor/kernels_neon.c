@@ -15,14 +15,22 @@
 /* A panel of 16 channels is four registers, of 4 channels each. */
 enum { ROWS = 6, NARROW_ROWS = 2, QUARTERS = 4 };
 
+/* Of what comes next, the lines of `count` steps. */
+#define PREFETCH(count)                                                                            \
+    for (int step = 0; step < (count); step++, next += ahead->step)                                \
+        __builtin_prefetch(next, 0, 2);
+
 PIX_INLINE void f32_rows(const int rows, const float *x, size_t inputs, const float *const *panels,
-                         float *sums) {
+                         const pix_ahead *ahead, float *sums) {
     float32x4_t sum[ROWS][QUARTERS];
     const float *weights = panels[0];
-    PIX_EACH_ROW
-    for (int q = 0; q < QUARTERS; q++)
-        sum[row][q] = vdupq_n_f32(0);
+    const char *next = ahead->panels[0];
+    PIX_EACH_ROW {
+        for (int q = 0; q < QUARTERS; q++)
+            sum[row][q] = vdupq_n_f32(0);
+    }
     for (size_t i = 0; i < inputs; i++, weights += PIX_PANEL) {
+        PREFETCH(1)
         float32x4_t w0 = vld1q_f32(weights), w1 = vld1q_f32(weights + 4);
         float32x4_t w2 = vld1q_f32(weights + 8), w3 = vld1q_f32(weights + 12);
         PIX_EACH_ROW {
@@ -33,24 +41,30 @@ PIX_INLINE void f32_rows(const int rows, const float *x, size_t inputs, const fl
             sum[row][3] = vfmaq_f32(sum[row][3], value, w3);
         }
     }
-    PIX_EACH_ROW
-    for (int q = 0; q < QUARTERS; q++)
-        vst1q_f32(sums + row * PIX_PANEL + q * 4, sum[row][q]);
+    PIX_EACH_ROW {
+        for (int q = 0; q < QUARTERS; q++)
+            vst1q_f32(sums + row * PIX_PANEL + q * 4, sum[row][q]);
+    }
 }
 
 static void f32_tile(int rows, const float *x, size_t inputs, const float *const *panels,
-                     float *sums){PIX_UP_TO_6_ROWS(f32_rows, rows, x, inputs, panels, sums)}
+                     const pix_ahead *ahead, float *sums) {
+    PIX_UP_TO_6_ROWS(f32_rows, rows, x, inputs, panels, ahead, sums);
+}
 
 /* Without dot products: a product of two groups of inputs, at most 2 * 127 * 127 = 32258, fits an
  * int16; pairs of those are added to int32 sums, two for each channel. */
 PIX_INLINE void narrow_rows(const int rows, const uint8_t *x, size_t stride, size_t groups,
-                            const pix_int8_panel *panels, int32_t *sums) {
+                            const pix_int8_panel *panels, const pix_ahead *ahead, int32_t *sums) {
     int32x4_t sum[NARROW_ROWS][8];
     const int8_t *weights = panels[0].codes;
-    PIX_EACH_ROW
-    for (int i = 0; i < 8; i++)
-        sum[row][i] = vdupq_n_s32(0);
-    for (size_t group = 0; group < groups; group += 2, x += 8, weights += 2 * PIX_PANEL * 4)
+    const char *next = ahead->panels[0];
+    PIX_EACH_ROW {
+        for (int i = 0; i < 8; i++)
+            sum[row][i] = vdupq_n_s32(0);
+    }
+    for (size_t group = 0; group < groups; group += 2, x += 8, weights += 2 * PIX_PANEL * 4) {
+        PREFETCH(2)
         PIX_EACH_ROW {
             int8x8_t codes = vreinterpret_s8_u8(vld1_u8(x + (size_t)row * stride));
             int8x8_t first = vreinterpret_s8_s32(vdup_lane_s32(vreinterpret_s32_s8(codes), 0));
@@ -61,14 +75,18 @@ PIX_INLINE void narrow_rows(const int rows, const uint8_t *x, size_t stride, siz
                 sum[row][i] = vpadalq_s16(sum[row][i], products);
             }
         }
-    PIX_EACH_ROW
-    for (int q = 0; q < QUARTERS; q++)
-        vst1q_s32(sums + row * PIX_PANEL + q * 4, vpaddq_s32(sum[row][2 * q], sum[row][2 * q + 1]));
+    }
+    PIX_EACH_ROW {
+        for (int q = 0; q < QUARTERS; q++)
+            vst1q_s32(sums + row * PIX_PANEL + q * 4,
+                      vpaddq_s32(sum[row][2 * q], sum[row][2 * q + 1]));
+    }
 }
 
 static void narrow_tile(int rows, const uint8_t *x, size_t stride, size_t groups,
-                        const pix_int8_panel *panels, int32_t *sums){
-    PIX_UP_TO_2_ROWS(narrow_rows, rows, x, stride, groups, panels, sums)}
+                        const pix_int8_panel *panels, const pix_ahead *ahead, int32_t *sums) {
+    PIX_UP_TO_2_ROWS(narrow_rows, rows, x, stride, groups, panels, ahead, sums);
+}
 
 /* One group of inputs, the LANE-th of the four in `codes`. */
 #define DOT_GROUP(lane)                                                                            \
@@ -79,41 +97,51 @@ static void narrow_tile(int rows, const uint8_t *x, size_t stride, size_t groups
     }
 
 DOTPROD PIX_INLINE void dot_rows(const int rows, const uint8_t *x, size_t stride, size_t groups,
-                                 const pix_int8_panel *panels, int32_t *sums) {
+                                 const pix_int8_panel *panels, const pix_ahead *ahead,
+                                 int32_t *sums) {
     int32x4_t sum[ROWS][QUARTERS];
     const int8_t *weights = panels[0].codes;
-    PIX_EACH_ROW
-    for (int q = 0; q < QUARTERS; q++)
-        sum[row][q] = vdupq_n_s32(0);
+    const char *next = ahead->panels[0];
+    PIX_EACH_ROW {
+        for (int q = 0; q < QUARTERS; q++)
+            sum[row][q] = vdupq_n_s32(0);
+    }
     for (size_t group = 0; group < groups; group += 4, x += 16, weights += 4 * PIX_PANEL * 4) {
+        PREFETCH(4)
         int8x16_t codes[ROWS];
-        PIX_EACH_ROW
-        codes[row] = vreinterpretq_s8_u8(vld1q_u8(x + (size_t)row * stride));
+        PIX_EACH_ROW {
+            codes[row] = vreinterpretq_s8_u8(vld1q_u8(x + (size_t)row * stride));
+        }
         DOT_GROUP(0)
         DOT_GROUP(1)
         DOT_GROUP(2)
         DOT_GROUP(3)
     }
-    PIX_EACH_ROW
-    for (int q = 0; q < QUARTERS; q++)
-        vst1q_s32(sums + row * PIX_PANEL + q * 4, sum[row][q]);
+    PIX_EACH_ROW {
+        for (int q = 0; q < QUARTERS; q++)
+            vst1q_s32(sums + row * PIX_PANEL + q * 4, sum[row][q]);
+    }
 }
 
 DOTPROD static void dot_tile(int rows, const uint8_t *x, size_t stride, size_t groups,
-                             const pix_int8_panel *panels, int32_t *sums){
-    PIX_UP_TO_6_ROWS(dot_rows, rows, x, stride, groups, panels, sums)}
+                             const pix_int8_panel *panels, const pix_ahead *ahead, int32_t *sums) {
+    PIX_UP_TO_6_ROWS(dot_rows, rows, x, stride, groups, panels, ahead, sums);
+}
 
 /* smmla multiplies two rows by two channels, 8 inputs of each; an odd last row is its own partner.
  * Zipping two groups puts the 8 inputs of a channel side by side. */
 I8MM PIX_INLINE void matrix_rows(const int rows, const uint8_t *x, size_t stride, size_t groups,
-                                 const pix_int8_panel *panels, int32_t *sums) {
+                                 const pix_int8_panel *panels, const pix_ahead *ahead,
+                                 int32_t *sums) {
     int32x4_t sum[ROWS / 2][PIX_PANEL / 2];
     const int pairs = (rows + 1) / 2;
     const int8_t *weights = panels[0].codes;
+    const char *next = ahead->panels[0];
     for (int pair = 0; pair < pairs; pair++)
         for (int i = 0; i < PIX_PANEL / 2; i++)
             sum[pair][i] = vdupq_n_s32(0);
     for (size_t group = 0; group < groups; group += 2, x += 8, weights += 2 * PIX_PANEL * 4) {
+        PREFETCH(2)
         int8x16_t codes[ROWS / 2];
         for (int pair = 0; pair < pairs; pair++) {
             const uint8_t *one = x + (size_t)(2 * pair) * stride;
@@ -131,17 +159,18 @@ I8MM PIX_INLINE void matrix_rows(const int rows, const uint8_t *x, size_t stride
             }
         }
     }
-    PIX_EACH_ROW
-    for (int i = 0; i < PIX_PANEL / 2; i++) {
-        int32x4_t four = sum[row / 2][i];
+    PIX_EACH_ROW {
+        for (int i = 0; i < PIX_PANEL / 2; i++) {
+            int32x4_t four = sum[row / 2][i];
+        }
         vst1_s32(sums + row * PIX_PANEL + i * 2,
                  row % 2 ? vget_high_s32(four) : vget_low_s32(four));
     }
 }
 
 I8MM static void matrix_tile(int rows, const uint8_t *x, size_t stride, size_t groups,
-                             const pix_int8_panel *panels, int32_t *sums) {
-    PIX_UP_TO_6_ROWS(matrix_rows, rows, x, stride, groups, panels, sums)
+                             const pix_int8_panel *panels, const pix_ahead *ahead, int32_t *sums) {
+    PIX_UP_TO_6_ROWS(matrix_rows, rows, x, stride, groups, panels, ahead, sums);
 }
 
 static void f32_finish(const pix_finish *finish, const float *sums) {

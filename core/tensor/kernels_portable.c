@@ -24,8 +24,9 @@ PIX_INLINE void f32_rows(const int rows, const float *x, size_t inputs, const fl
                          float *sums) {
     quarter sum[ROWS][4];
     const float *weights = panels[0];
-    PIX_EACH_ROW
-    sum[row][0] = sum[row][1] = sum[row][2] = sum[row][3] = (quarter){0};
+    PIX_EACH_ROW {
+        sum[row][0] = sum[row][1] = sum[row][2] = sum[row][3] = (quarter){0};
+    }
     for (size_t i = 0; i < inputs; i++, weights += PIX_PANEL) {
         quarter w0 = load(weights), w1 = load(weights + 4);
         quarter w2 = load(weights + 8), w3 = load(weights + 12);
@@ -37,13 +38,17 @@ PIX_INLINE void f32_rows(const int rows, const float *x, size_t inputs, const fl
             sum[row][3] += value * w3;
         }
     }
-    PIX_EACH_ROW
-    for (int q = 0; q < 4; q++)
-        store(sums + row * PIX_PANEL + q * 4, sum[row][q]);
+    PIX_EACH_ROW {
+        for (int q = 0; q < 4; q++)
+            store(sums + row * PIX_PANEL + q * 4, sum[row][q]);
+    }
 }
 
 static void f32_tile(int rows, const float *x, size_t inputs, const float *const *panels,
-                     float *sums){PIX_UP_TO_2_ROWS(f32_rows, rows, x, inputs, panels, sums)}
+                     const pix_ahead *ahead, float *sums) {
+    (void)ahead;
+    PIX_UP_TO_2_ROWS(f32_rows, rows, x, inputs, panels, sums);
+}
 
 PIX_INLINE void int8_rows(const int rows, const uint8_t *x, size_t stride, size_t groups,
                           const pix_int8_panel *panels, int32_t *sums) {
@@ -59,13 +64,15 @@ PIX_INLINE void int8_rows(const int rows, const uint8_t *x, size_t stride, size_
                                      codes[3] * four[3];
             }
         }
-    PIX_EACH_ROW
-    memcpy(sums + row * PIX_PANEL, sum[row], sizeof sum[row]);
+    PIX_EACH_ROW {
+        memcpy(sums + row * PIX_PANEL, sum[row], sizeof sum[row]);
+    }
 }
 
 static void int8_tile(int rows, const uint8_t *x, size_t stride, size_t groups,
-                      const pix_int8_panel *panels, int32_t *sums) {
-    PIX_UP_TO_2_ROWS(int8_rows, rows, x, stride, groups, panels, sums)
+                      const pix_int8_panel *panels, const pix_ahead *ahead, int32_t *sums) {
+    (void)ahead;
+    PIX_UP_TO_2_ROWS(int8_rows, rows, x, stride, groups, panels, sums);
 }
 
 static void f32_finish(const pix_finish *finish, const float *sums) {

@@ -6,10 +6,11 @@
 
 #include "core/tensor/kernels.h"
 
-/* A thread's share of weights, so that they stay in its second-level cache while rows pass. */
-enum { CACHE_BYTES = 400 * 1024 };
-/* Tiles of rows in one task; and tasks for each thread, so that none waits long for the last. */
-enum { BLOCK_TILES = 8, TASKS_PER_THREAD = 4 };
+/* A block of rows that are multiplied with one panel of weights after the other: few enough to stay
+ * in a second-level cache, enough that reading the weights costs nothing beside it. */
+enum { BLOCK_ROWS = 112, BLOCK_BYTES = 256 * 1024 };
+/* So that no thread waits long for the last. */
+enum { TASKS_PER_THREAD = 4 };
 /* Rows quantised in one task. */
 enum { QUANTISE_ROWS = 16 };
 
@@ -20,10 +21,10 @@ typedef struct product {
     float *out;
     size_t out_stride;
     int rows, channels;
-    size_t tiles, panels;             /* in all */
-    size_t tile_panels;               /* panels of a tile */
-    size_t blocks, ranges, per_range; /* per_range: panels, a multiple of tile_panels */
-    const float *x;                   /* float32 */
+    size_t tile_panels;          /* panels of a tile */
+    size_t panels, tiles, steps; /* tiles that the rows make; that the panels make */
+    size_t blocks, ranges;       /* of tiles; of steps */
+    const float *x;              /* float32 */
     size_t x_stride;
     pix_panels_f32 f32;
     pix_codes codes; /* int8 */
@@ -34,50 +35,48 @@ static size_t divided_up(size_t a, size_t b) {
     return (a + b - 1) / b;
 }
 
-/* Ranges as large as the cache likes, but halved while threads would have too little to choose
- * from. */
-static void cut(product *p, int tile_rows, int tile_panels, size_t panel_bytes, int threads) {
-    p->tile_panels = (size_t)tile_panels;
-    p->tiles = divided_up((size_t)p->rows, (size_t)tile_rows);
-    p->panels = divided_up((size_t)p->channels, PIX_PANEL);
-    p->blocks = divided_up(p->tiles, BLOCK_TILES);
-    size_t steps = divided_up(p->panels, p->tile_panels); /* a row of tiles */
-    size_t step_bytes = panel_bytes * p->tile_panels;
-    size_t per_range = step_bytes < CACHE_BYTES ? CACHE_BYTES / step_bytes : 1;
-    per_range = per_range < steps ? per_range : steps;
-    size_t tasks = threads > 1 ? (size_t)threads * TASKS_PER_THREAD : 1;
-    while (per_range > 1 && p->blocks * divided_up(steps, per_range) < tasks)
-        per_range = divided_up(per_range, 2);
-    p->ranges = divided_up(steps, per_range);
-    p->per_range = per_range * p->tile_panels;
+static size_t least(size_t a, size_t b) {
+    return a < b ? a : b;
 }
 
-/* What a task covers.  Tiles are of nearly equal heights, and so are blocks of them. */
+/* row_bytes: of the activations that a tile kernel reads. */
+static void cut(product *p, int tile_rows, int tile_panels, size_t row_bytes, int threads) {
+    p->tile_panels = (size_t)tile_panels;
+    p->panels = divided_up((size_t)p->channels, PIX_PANEL);
+    p->steps = divided_up(p->panels, p->tile_panels);
+    p->tiles = divided_up((size_t)p->rows, (size_t)tile_rows);
+    size_t block_rows = least(BLOCK_ROWS, BLOCK_BYTES / row_bytes);
+    size_t block_tiles = block_rows / (size_t)tile_rows;
+    p->blocks = divided_up(p->tiles, block_tiles > 0 ? block_tiles : 1);
+    size_t tasks = threads > 1 ? (size_t)threads * TASKS_PER_THREAD : 1;
+    p->ranges = least(divided_up(tasks, p->blocks), p->steps);
+}
+
+/* What a task covers.  Blocks, ranges and the heights of tiles are as equal as they can be. */
 typedef struct pix_share {
-    size_t first_tile, last_tile, first_panel, last_panel;
+    size_t first_tile, last_tile, first_step, last_step;
 } pix_share;
 
 static pix_share share_of(const product *p, size_t task) {
-    size_t block = task % p->blocks, range = task / p->blocks;
-    size_t end = (range + 1) * p->per_range;
+    size_t block = task / p->ranges, range = task % p->ranges;
     return (pix_share){.first_tile = block * p->tiles / p->blocks,
                        .last_tile = (block + 1) * p->tiles / p->blocks,
-                       .first_panel = range * p->per_range,
-                       .last_panel = end < p->panels ? end : p->panels};
+                       .first_step = range * p->steps / p->ranges,
+                       .last_step = (range + 1) * p->steps / p->ranges};
 }
 
 static int tile_row(const product *p, size_t tile) {
     return (int)(tile * (size_t)p->rows / p->tiles);
 }
 
-/* The panel beyond the last one of a tile's, if the last tile lacks one, is the last again; its
- * columns are not written. */
-static size_t panel_or_last(const product *p, size_t panel) {
-    return panel < p->panels ? panel : p->panels - 1;
+/* The i-th panel of a step.  The one beyond the last, if the last step lacks one, is the last
+ * again; its columns are not written. */
+static size_t panel_of(const product *p, size_t step, size_t i) {
+    return least(step * p->tile_panels + i, p->panels - 1);
 }
 
-static pix_finish finish_of(const product *p, int row, int rows, size_t panel) {
-    int first = (int)panel * PIX_PANEL, width = (int)p->tile_panels * PIX_PANEL;
+static pix_finish finish_of(const product *p, int row, int rows, size_t step) {
+    int width = (int)p->tile_panels * PIX_PANEL, first = (int)step * width;
     int rest = p->channels - first;
     const float *bias = p->epilogue->bias;
     return (pix_finish){.rows = rows,
@@ -90,41 +89,84 @@ static pix_finish finish_of(const product *p, int row, int rows, size_t panel) {
                         .stride = p->out_stride};
 }
 
-/* The sums over inputs first..first + inputs for one tile of rows and a range of panels: the first
- * of them brings the bias, the others are added, the last one is followed by the activation. */
-static void f32_tiles(const product *p, const pix_share *share, size_t tile, size_t first,
-                      size_t inputs) {
-    alignas(64) float x[PIX_TILE_ROWS * PIX_F32_STRIDE];
+/* In pieces of a known size, which become plain loads and stores: for one of unknown size compilers
+ * like a string instruction that takes longer to start than all of this. */
+static void copy(float *restrict to, const float *restrict from, size_t count) {
+    size_t i = 0;
+    for (; i + 16 <= count; i += 16)
+        memcpy(to + i, from + i, 16 * sizeof *to);
+    for (; i < count; i++)
+        to[i] = from[i];
+}
+
+/* Asks for the lines that a tile's results will go to, so that they come while its sums are made.
+ */
+static void expect(const pix_finish *finish) {
+    for (int row = 0; row < finish->rows; row++)
+        for (int column = 0; column < finish->columns; column += PIX_PANEL)
+            __builtin_prefetch(finish->out + (size_t)row * finish->stride + column, 1);
+}
+
+/* What tile number `tile` of a share's asks for of the next step's weights: `size` bytes of each
+ * panel lie at panels[i]. */
+static pix_ahead ahead_of(const product *p, const pix_share *share, size_t tile,
+                          const char *const *panels, size_t size) {
+    size_t tiles = share->last_tile - share->first_tile;
+    pix_ahead ahead = {.step = 64 / tiles};
+    for (size_t i = 0; i < p->tile_panels; i++)
+        ahead.panels[i] = panels[i] + (tile - share->first_tile) * size / tiles;
+    return ahead;
+}
+
+/* A block's rows, inputs first..first + inputs of each, side by side. */
+static void gather(const product *p, const pix_share *share, size_t first, size_t inputs,
+                   float *x) {
+    int row = tile_row(p, share->first_tile), last = tile_row(p, share->last_tile);
+    for (; row < last; row++, x += PIX_F32_STRIDE)
+        copy(x, p->x + (size_t)row * p->x_stride + first, inputs);
+}
+
+/* The sums over some inputs: the first of them bring the bias, the others are added, the last are
+ * followed by the activation. */
+static void f32_inputs(const product *p, const pix_share *share, size_t first, size_t inputs) {
+    alignas(64) float x[BLOCK_ROWS * PIX_F32_STRIDE];
     alignas(64) float sums[PIX_TILE_VALUES];
     size_t in = (size_t)p->f32.in;
-    int row = tile_row(p, tile), rows = tile_row(p, tile + 1) - row;
-    for (int i = 0; i < rows; i++)
-        memcpy(x + i * PIX_F32_STRIDE, p->x + (size_t)(row + i) * p->x_stride + first,
-               inputs * sizeof *x);
-    for (size_t panel = share->first_panel; panel < share->last_panel; panel += p->tile_panels) {
+    int first_row = tile_row(p, share->first_tile);
+    gather(p, share, first, inputs, x);
+    for (size_t step = share->first_step; step < share->last_step; step++) {
         const float *panels[PIX_TILE_PANELS];
-        for (size_t i = 0; i < p->tile_panels; i++)
-            panels[i] = p->f32.values + (panel_or_last(p, panel + i) * in + first) * PIX_PANEL;
-        p->kernels->f32_tile(rows, x, inputs, panels, sums);
-        pix_finish finish = finish_of(p, row, rows, panel);
-        if (first > 0) {
-            finish.add = true;
-            finish.bias = NULL;
+        const char *next[PIX_TILE_PANELS];
+        for (size_t i = 0; i < p->tile_panels; i++) {
+            panels[i] = p->f32.values + (panel_of(p, step, i) * in + first) * PIX_PANEL;
+            next[i] =
+                (const char *)(p->f32.values + (panel_of(p, step + 1, i) * in + first) * PIX_PANEL);
         }
-        if (first + inputs < in)
-            finish.activation = PIX_LINEAR;
-        p->kernels->f32_finish(&finish, sums);
+        for (size_t tile = share->first_tile; tile < share->last_tile; tile++) {
+            int row = tile_row(p, tile), rows = tile_row(p, tile + 1) - row;
+            pix_finish finish = finish_of(p, row, rows, step);
+            pix_ahead ahead = ahead_of(p, share, tile, next, inputs * PIX_PANEL * sizeof *x);
+            if (first > 0) {
+                finish.add = true;
+                finish.bias = NULL;
+            }
+            if (first + inputs < in)
+                finish.activation = PIX_LINEAR;
+            expect(&finish);
+            p->kernels->f32_tile(rows, x + (row - first_row) * PIX_F32_STRIDE, inputs, panels,
+                                 &ahead, sums);
+            p->kernels->f32_finish(&finish, sums);
+        }
     }
 }
 
 static void f32_task(void *context, size_t index) {
     const product *p = context;
     const pix_share share = share_of(p, index);
-    size_t in = (size_t)p->f32.in;
-    for (size_t first = 0; first < in; first += PIX_F32_INPUTS) {
-        size_t inputs = in - first < PIX_F32_INPUTS ? in - first : PIX_F32_INPUTS;
-        for (size_t tile = share.first_tile; tile < share.last_tile; tile++)
-            f32_tiles(p, &share, tile, first, inputs);
+    size_t in = (size_t)p->f32.in, parts = divided_up(in, PIX_F32_INPUTS);
+    for (size_t part = 0; part < parts; part++) {
+        size_t first = part * in / parts;
+        f32_inputs(p, &share, first, (part + 1) * in / parts - first);
     }
 }
 
@@ -141,39 +183,40 @@ void pix_matmul_f32(const pix_compute *compute, int rows, const float *x, size_t
                  .x = x,
                  .x_stride = x_stride,
                  .f32 = *weights};
-    size_t inputs = weights->in < PIX_F32_INPUTS ? (size_t)weights->in : PIX_F32_INPUTS;
     if (rows < 1)
         return;
-    cut(&p, kernels->f32_rows, kernels->f32_panels, inputs * PIX_PANEL * sizeof *x,
+    cut(&p, kernels->f32_rows, kernels->f32_panels, PIX_F32_STRIDE * sizeof *x,
         pix_pool_threads(compute->pool));
     pix_pool_run(compute->pool, p.blocks * p.ranges, f32_task, &p);
-}
-
-static void int8_tiles(const product *p, const pix_share *share, size_t tile) {
-    alignas(64) int32_t sums[PIX_TILE_VALUES];
-    size_t groups = pix_panels_int8_groups(p->int8.in), stride = pix_codes_stride(p->int8.in);
-    int row = tile_row(p, tile), rows = tile_row(p, tile + 1) - row;
-    for (size_t panel = share->first_panel; panel < share->last_panel; panel += p->tile_panels) {
-        pix_int8_panel panels[PIX_TILE_PANELS];
-        for (size_t i = 0; i < p->tile_panels; i++) {
-            size_t channel = panel_or_last(p, panel + i) * PIX_PANEL;
-            panels[i] = (pix_int8_panel){.codes = p->int8.codes + channel * groups * 4,
-                                         .sums = p->int8.sums + channel};
-        }
-        p->kernels->int8_tile(rows, p->codes.codes + (size_t)row * stride, stride, groups, panels,
-                              sums);
-        pix_finish finish = finish_of(p, row, rows, panel);
-        finish.row_scales = p->codes.scales + row;
-        finish.channel_scales = p->int8.scales + panel * PIX_PANEL;
-        p->kernels->int8_finish(&finish, sums);
-    }
 }
 
 static void int8_task(void *context, size_t index) {
     const product *p = context;
     const pix_share share = share_of(p, index);
-    for (size_t tile = share.first_tile; tile < share.last_tile; tile++)
-        int8_tiles(p, &share, tile);
+    alignas(64) int32_t sums[PIX_TILE_VALUES];
+    size_t groups = pix_panels_int8_groups(p->int8.in), stride = pix_codes_stride(p->int8.in);
+    size_t panel_bytes = groups * 4 * PIX_PANEL;
+    for (size_t step = share.first_step; step < share.last_step; step++) {
+        pix_int8_panel panels[PIX_TILE_PANELS];
+        const char *next[PIX_TILE_PANELS];
+        for (size_t i = 0; i < p->tile_panels; i++) {
+            size_t panel = panel_of(p, step, i);
+            panels[i] = (pix_int8_panel){.codes = p->int8.codes + panel * panel_bytes,
+                                         .sums = p->int8.sums + panel * PIX_PANEL};
+            next[i] = (const char *)p->int8.codes + panel_of(p, step + 1, i) * panel_bytes;
+        }
+        for (size_t tile = share.first_tile; tile < share.last_tile; tile++) {
+            int row = tile_row(p, tile), rows = tile_row(p, tile + 1) - row;
+            pix_finish finish = finish_of(p, row, rows, step);
+            pix_ahead ahead = ahead_of(p, &share, tile, next, panel_bytes);
+            finish.row_scales = p->codes.scales + row;
+            finish.channel_scales = p->int8.scales + step * p->tile_panels * PIX_PANEL;
+            expect(&finish);
+            p->kernels->int8_tile(rows, p->codes.codes + (size_t)row * stride, stride, groups,
+                                  panels, &ahead, sums);
+            p->kernels->int8_finish(&finish, sums);
+        }
+    }
 }
 
 void pix_matmul_int8(const pix_compute *compute, int rows, const pix_codes *x,
@@ -190,8 +233,8 @@ void pix_matmul_int8(const pix_compute *compute, int rows, const pix_codes *x,
                  .int8 = *weights};
     if (rows < 1)
         return;
-    cut(&p, kernels->int8_rows, kernels->int8_panels,
-        pix_panels_int8_groups(weights->in) * PIX_PANEL * 4, pix_pool_threads(compute->pool));
+    cut(&p, kernels->int8_rows, kernels->int8_panels, pix_codes_stride(weights->in),
+        pix_pool_threads(compute->pool));
     pix_pool_run(compute->pool, p.blocks * p.ranges, int8_task, &p);
 }
 

@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 BUILD = build/$(PRESET)
 
-.PHONY: all programs demo check check-full sanitize fuzz install clean
+.PHONY: all programs demo check check-full sanitize fuzz bench install clean
 
 all:
 	tools/install-dependencies build
@@ -45,6 +45,12 @@ fuzz:
 # Full-size models against PyTorch: installs python3-torch, takes five minutes on two cores and 6 GB.
 check-full: all
 	BUILD=$(BUILD) SOURCE=. tests/full/full_size.sh
+
+# What each stage costs beside the machine's limits and the targets; WEIGHTS=FILE and VOCABULARY=FILE are ViT-B/32's.
+bench:
+	tools/install-dependencies bench
+	$(MAKE) --no-print-directory all
+	tests/bench/run.sh $(BUILD) build/bench
 
 install: all
 	DESTDIR="$(DESTDIR)" cmake --install $(BUILD) --prefix "$(PREFIX)"

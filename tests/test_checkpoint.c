@@ -509,6 +509,26 @@ static void q_k_and_v_are_joined_and_projections_turned(void **state) {
     pix_checkpoint_close(checkpoint);
 }
 
+/* Their towers have names of their own besides those that Hugging Face's CLIP has too. */
+static void a_model_of_another_kind_is_refused_by_its_type(void **state) {
+    (void)state;
+    static const struct {
+        const char *type, *header;
+    } cases[] = {
+        {"siglip", "{" U8("vision_model.head.probe", "[1]", "0", "1") "}"},
+        {"chinese_clip",
+         "{" U8("text_model.encoder.layer.0.output.dense.bias", "[1]", "0", "1") "}"},
+        {"altclip", "{" U8("text_model.roberta.embeddings.LayerNorm.bias", "[1]", "0", "1") "}"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char config[64], expected[96];
+        (void)snprintf(config, sizeof config, "{\"model_type\":\"%s\"}", cases[i].type);
+        (void)snprintf(expected, sizeof expected,
+                       "/config.json: model_type is \"%s\", not \"clip\"", cases[i].type);
+        check_refused(hf_folder(cases[i].header, config), PIX_EUNSUPPORTED, expected);
+    }
+}
+
 static void names_refused(const char *header, pix_status status, const char *text) {
     char path[128];
     (void)snprintf(path, sizeof path, "%s/model.safetensors", hf_folder(header, any_config));
@@ -593,6 +613,7 @@ int main(void) {
         cmocka_unit_test(modules_nested_too_deep_or_too_often_are_refused),
         cmocka_unit_test(a_zip_that_is_no_checkpoint_says_why),
         cmocka_unit_test(a_hugging_face_model_comes_with_its_config),
+        cmocka_unit_test(a_model_of_another_kind_is_refused_by_its_type),
         cmocka_unit_test(q_k_and_v_are_joined_and_projections_turned),
         cmocka_unit_test(a_hugging_face_model_with_parts_missing_or_unknown_is_refused),
         cmocka_unit_test(a_file_that_is_no_checkpoint_says_what_it_looks_like),

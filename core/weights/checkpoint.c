@@ -228,17 +228,23 @@ static size_t count_position_ids(const pix_tensors *tensors) {
     return count;
 }
 
+/* The config says first what kind of model it is: of another kind, a name would only look odd. */
+static pix_status rename_hugging_face(pix_checkpoint *checkpoint, pix_error *error) {
+    pix_status status = read_config(checkpoint, error);
+    if (status)
+        return status;
+    checkpoint->facts.others += count_position_ids(&checkpoint->tensors);
+    return at_path(pix_names_from_hugging_face(&checkpoint->tensors, error), checkpoint->path,
+                   error);
+}
+
 static pix_status rename_tensors(pix_checkpoint *checkpoint, pix_error *error) {
     pix_tensors *tensors = &checkpoint->tensors;
     pix_status status = pix_names_strip(tensors, error);
-    bool hugging_face = !status && pix_names_are_hugging_face(tensors);
-    if (hugging_face) {
-        checkpoint->facts.others += count_position_ids(tensors);
-        status = pix_names_from_hugging_face(tensors, error);
-    }
     if (status)
         return at_path(status, checkpoint->path, error);
-    return hugging_face ? read_config(checkpoint, error) : read_open_clip_config(checkpoint, error);
+    return pix_names_are_hugging_face(tensors) ? rename_hugging_face(checkpoint, error)
+                                               : read_open_clip_config(checkpoint, error);
 }
 
 pix_status pix_checkpoint_open(const char *path, pix_checkpoint **out, pix_error *error) {

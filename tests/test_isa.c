@@ -41,6 +41,7 @@ static void each_is_chosen_by_its_name(void **state) {
     pix_error error;
     const pix_kernels *kernels, *chosen;
     for (size_t i = 0; (kernels = pix_kernels_at(i)); i++) {
+        print_message("this CPU runs %s\n", pix_kernels_name(kernels));
         assert_ok(pix_kernels_choose(pix_kernels_name(kernels), &chosen, &error), &error);
         assert_ptr_equal(chosen, kernels);
     }

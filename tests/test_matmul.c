@@ -210,10 +210,10 @@ static void check_codes(const float *x, int count) {
         if (scale != want && !(isnan(scale) && isnan(want)))
             fail_msg("%s: scale %g, not %g", kernels->name, (double)scale, (double)want);
         for (int i = 0; i < (count + 15) / 16 * 16; i++) {
-            int code = (int8_t)(codes[i] - kernels->int8_offset);
-            if (code != (i < count ? expected[i] : 0))
-                fail_msg("%s, %d values: code %d of %.9g is %d", kernels->name, count, i,
-                         i < count ? (double)x[i] : 0, code);
+            uint8_t code = (uint8_t)((i < count ? expected[i] : 0) + kernels->int8_offset);
+            if (codes[i] != code)
+                fail_msg("%s, %d values: code %d of %.9g is %d, not %d", kernels->name, count, i,
+                         i < count ? (double)x[i] : 0, codes[i], code);
         }
     }
 }
@@ -465,7 +465,7 @@ static void int8_is_near_float32(void **state) {
     float f32[ROWS * CHANNELS], int8[ROWS * CHANNELS];
     /* A row whose values are a thousand times its neighbours' has a scale of its own. */
     for (size_t i = 0; i < IN; i++)
-        x[3 * IN + i] *= 1000;
+        x[(size_t)3 * IN + i] *= 1000;
     const pix_compute compute = {.kernels = pix_kernels_at(0)};
     const pix_epilogue plain = {0};
     multiply(&compute, false, ROWS, IN, x, weight, &plain, f32);
@@ -510,6 +510,7 @@ static void activations_equal_those_of_layers(void **state) {
 
 static void a_bad_row_spoils_itself_only(void **state) {
     (void)state;
+    const size_t bad_row = 4;
     enum { ROWS = 9, IN = 50 };
     static const float bad[] = {NAN, INFINITY, -INFINITY};
     float *weight = random_floats((size_t)CHANNELS * IN, 20);
@@ -522,14 +523,15 @@ static void a_bad_row_spoils_itself_only(void **state) {
             const pix_compute compute = {.kernels = kernels};
             multiply(&compute, int8, ROWS, IN, x, weight, &plain, expected);
             for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-                float before = x[4 * IN + 7];
-                x[4 * IN + 7] = bad[i];
+                float before = x[bad_row * IN + 7];
+                x[bad_row * IN + 7] = bad[i];
                 multiply(&compute, int8, ROWS, IN, x, weight, &plain, got);
-                x[4 * IN + 7] = before;
-                assert_memory_equal(got, expected, 4 * CHANNELS * sizeof *got);
-                assert_memory_equal(got + 5 * CHANNELS, expected + 5 * CHANNELS,
-                                    4 * CHANNELS * sizeof *got);
-                for (size_t j = 4 * CHANNELS; j < 5 * CHANNELS; j++)
+                x[bad_row * IN + 7] = before;
+                assert_memory_equal(got, expected, bad_row * CHANNELS * sizeof *got);
+                assert_memory_equal(got + (bad_row + 1) * CHANNELS,
+                                    expected + (bad_row + 1) * CHANNELS,
+                                    bad_row * CHANNELS * sizeof *got);
+                for (size_t j = bad_row * CHANNELS; j < (bad_row + 1) * CHANNELS; j++)
                     assert_true(isnan(got[j]) || (!int8 && isinf(got[j])));
             }
         }
@@ -548,7 +550,7 @@ static void zeros_give_the_bias(void **state) {
     for (size_t k = 0; (kernels = pix_kernels_at(k)); k++)
         for (int int8 = 0; int8 < 2; int8++) {
             multiply(&(pix_compute){.kernels = kernels}, int8, ROWS, IN, x, weight, &epilogue, got);
-            for (size_t i = 0; i < ROWS * CHANNELS; i++)
+            for (size_t i = 0; i < (size_t)ROWS * CHANNELS; i++)
                 assert_true(got[i] == bias[i % CHANNELS]);
         }
     free(weight);

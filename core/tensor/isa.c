@@ -5,22 +5,26 @@
 
 #include "core/tensor/kernels.h"
 
-/* The faster of two comes later. */
+/* The faster of two comes later; NULL ends it. */
 static const pix_kernels *const all[] = {
     &pix_kernels_portable,
 #if defined(__x86_64__)
-    &pix_kernels_avx2,     &pix_kernels_avxvnni, &pix_kernels_avx512, &pix_kernels_avx512vnni,
+    &pix_kernels_avx2,
+    &pix_kernels_avxvnni,
+    &pix_kernels_avx512,
+    &pix_kernels_avx512vnni,
 #elif defined(__aarch64__)
     &pix_kernels_neon,
     &pix_kernels_dotprod,
     &pix_kernels_i8mm,
 #endif
+    NULL,
 };
 
 const pix_kernels *pix_kernels_at(size_t index) {
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (all[i]->supported() && index-- == 0)
-            return all[i];
+    for (const pix_kernels *const *each = all; *each; each++)
+        if ((*each)->supported() && index-- == 0)
+            return *each;
     return NULL;
 }
 

@@ -32,7 +32,7 @@ AVX2 PIX_INLINE void f32_rows(const int rows, const float *x, size_t inputs,
         __m256 low_weights = _mm256_loadu_ps(weights);
         __m256 high_weights = _mm256_loadu_ps(weights + HALF);
         PIX_EACH_ROW {
-            __m256 value = _mm256_broadcast_ss(x + (size_t)row * PIX_F32_STRIDE + i);
+            __m256 value = _mm256_broadcast_ss(x + row * PIX_F32_STRIDE + i);
             low[row] = _mm256_fmadd_ps(value, low_weights, low[row]);
             high[row] = _mm256_fmadd_ps(value, high_weights, high[row]);
         }
@@ -71,11 +71,11 @@ AVX2 PIX_INLINE void int8_rows(const int rows, const uint8_t *x, size_t stride, 
     PIX_EACH_ROW {
         low[row] = high[row] = _mm256_setzero_si256();
     }
-    for (size_t i = 0; i < groups; i++, x += 4, weights += PIX_PANEL * 4) {
+    for (size_t i = 0; i < groups; i++, x += 4, weights += PIX_GROUP) {
         PREFETCH
-        __m256i low_weights = LOAD(weights), high_weights = LOAD(weights + HALF * 4);
+        __m256i low_weights = LOAD(weights), high_weights = LOAD(weights + PIX_GROUP / 2);
         PIX_EACH_ROW {
-            __m256i codes = BROADCAST(x + (size_t)row * stride);
+            __m256i codes = BROADCAST(x + row * stride);
             __m256i magnitude = _mm256_abs_epi8(codes);
             low[row] = add_products(low[row], codes, magnitude, low_weights);
             high[row] = add_products(high[row], codes, magnitude, high_weights);
@@ -106,11 +106,11 @@ AVXVNNI PIX_INLINE void vnni_rows(const int rows, const uint8_t *x, size_t strid
         low[row] = _mm256_sub_epi32(_mm256_setzero_si256(), low_start);
         high[row] = _mm256_sub_epi32(_mm256_setzero_si256(), high_start);
     }
-    for (size_t i = 0; i < groups; i++, x += 4, weights += PIX_PANEL * 4) {
+    for (size_t i = 0; i < groups; i++, x += 4, weights += PIX_GROUP) {
         PREFETCH
-        __m256i low_weights = LOAD(weights), high_weights = LOAD(weights + HALF * 4);
+        __m256i low_weights = LOAD(weights), high_weights = LOAD(weights + PIX_GROUP / 2);
         PIX_EACH_ROW {
-            __m256i four = BROADCAST(x + (size_t)row * stride);
+            __m256i four = BROADCAST(x + row * stride);
             low[row] = _mm256_dpbusd_avx_epi32(low[row], four, low_weights);
             high[row] = _mm256_dpbusd_avx_epi32(high[row], four, high_weights);
         }

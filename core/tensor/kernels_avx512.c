@@ -9,7 +9,7 @@
 #include "core/tensor/rows.h"
 
 /* Tiles of 14 x 32: 28 registers of sums, two of weights and one of activations. */
-enum { ROWS = 14 };
+enum { ROWS = 14, WIDTH = 2 * PIX_PANEL };
 
 #define AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl")))
 #define AVX512VNNI __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")))
@@ -32,14 +32,14 @@ AVX512 PIX_INLINE void f32_rows(const int rows, const float *x, size_t inputs,
         PREFETCH_BOTH
         __m512 l_weights = _mm512_loadu_ps(l), r_weights = _mm512_loadu_ps(r);
         PIX_EACH_ROW {
-            __m512 value = _mm512_set1_ps(x[(size_t)row * PIX_F32_STRIDE + i]);
+            __m512 value = _mm512_set1_ps(x[row * PIX_F32_STRIDE + i]);
             left[row] = _mm512_fmadd_ps(value, l_weights, left[row]);
             right[row] = _mm512_fmadd_ps(value, r_weights, right[row]);
         }
     }
     PIX_EACH_ROW {
-        _mm512_storeu_ps(sums + row * 2 * PIX_PANEL, left[row]);
-        _mm512_storeu_ps(sums + row * 2 * PIX_PANEL + PIX_PANEL, right[row]);
+        _mm512_storeu_ps(sums + row * WIDTH, left[row]);
+        _mm512_storeu_ps(sums + row * WIDTH + PIX_PANEL, right[row]);
     }
 }
 
@@ -65,18 +65,18 @@ AVX512VNNI PIX_INLINE void vnni_rows(const int rows, const uint8_t *x, size_t st
         left[row] = _mm512_sub_epi32(_mm512_setzero_si512(), l_start);
         right[row] = _mm512_sub_epi32(_mm512_setzero_si512(), r_start);
     }
-    for (size_t i = 0; i < groups; i++, x += 4, l += PIX_PANEL * 4, r += PIX_PANEL * 4) {
+    for (size_t i = 0; i < groups; i++, x += 4, l += PIX_GROUP, r += PIX_GROUP) {
         PREFETCH_BOTH
         __m512i l_weights = _mm512_loadu_si512(l), r_weights = _mm512_loadu_si512(r);
         PIX_EACH_ROW {
-            __m512i four = BROADCAST(x + (size_t)row * stride);
+            __m512i four = BROADCAST(x + row * stride);
             left[row] = _mm512_dpbusd_epi32(left[row], four, l_weights);
             right[row] = _mm512_dpbusd_epi32(right[row], four, r_weights);
         }
     }
     PIX_EACH_ROW {
-        _mm512_storeu_si512(sums + row * 2 * PIX_PANEL, left[row]);
-        _mm512_storeu_si512(sums + row * 2 * PIX_PANEL + PIX_PANEL, right[row]);
+        _mm512_storeu_si512(sums + row * WIDTH, left[row]);
+        _mm512_storeu_si512(sums + row * WIDTH + PIX_PANEL, right[row]);
     }
 }
 
@@ -106,11 +106,11 @@ AVX512 PIX_INLINE void int8_rows(const int rows, const uint8_t *x, size_t stride
     PIX_EACH_ROW {
         left[row] = right[row] = _mm512_setzero_si512();
     }
-    for (size_t i = 0; i < groups; i++, x += 4, l += PIX_PANEL * 4, r += PIX_PANEL * 4) {
+    for (size_t i = 0; i < groups; i++, x += 4, l += PIX_GROUP, r += PIX_GROUP) {
         PREFETCH_BOTH
         __m512i l_weights = _mm512_loadu_si512(l), r_weights = _mm512_loadu_si512(r);
         PIX_EACH_ROW {
-            __m512i four = BROADCAST(x + (size_t)row * stride);
+            __m512i four = BROADCAST(x + row * stride);
             __m512i magnitude = _mm512_abs_epi8(four);
             __mmask64 negative = _mm512_movepi8_mask(four);
             left[row] = add_products(left[row], magnitude, negative, l_weights);
@@ -118,8 +118,8 @@ AVX512 PIX_INLINE void int8_rows(const int rows, const uint8_t *x, size_t stride
         }
     }
     PIX_EACH_ROW {
-        _mm512_storeu_si512(sums + row * 2 * PIX_PANEL, left[row]);
-        _mm512_storeu_si512(sums + row * 2 * PIX_PANEL + PIX_PANEL, right[row]);
+        _mm512_storeu_si512(sums + row * WIDTH, left[row]);
+        _mm512_storeu_si512(sums + row * WIDTH + PIX_PANEL, right[row]);
     }
 }
 

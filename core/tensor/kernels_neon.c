@@ -17,7 +17,7 @@ enum { ROWS = 6, NARROW_ROWS = 2, QUARTERS = 4 };
 
 /* Of what comes next, the lines of `count` steps. */
 #define PREFETCH(count)                                                                            \
-    for (int step = 0; step < (count); step++, next += ahead->step)                                \
+    for (size_t step = 0; step < (count); step++, next += ahead->step)                             \
         __builtin_prefetch(next, 0, 2);
 
 PIX_INLINE void f32_rows(const int rows, const float *x, size_t inputs, const float *const *panels,
@@ -26,7 +26,7 @@ PIX_INLINE void f32_rows(const int rows, const float *x, size_t inputs, const fl
     const float *weights = panels[0];
     const char *next = ahead->panels[0];
     PIX_EACH_ROW {
-        for (int q = 0; q < QUARTERS; q++)
+        for (size_t q = 0; q < QUARTERS; q++)
             sum[row][q] = vdupq_n_f32(0);
     }
     for (size_t i = 0; i < inputs; i++, weights += PIX_PANEL) {
@@ -34,7 +34,7 @@ PIX_INLINE void f32_rows(const int rows, const float *x, size_t inputs, const fl
         float32x4_t w0 = vld1q_f32(weights), w1 = vld1q_f32(weights + 4);
         float32x4_t w2 = vld1q_f32(weights + 8), w3 = vld1q_f32(weights + 12);
         PIX_EACH_ROW {
-            float32x4_t value = vld1q_dup_f32(x + (size_t)row * PIX_F32_STRIDE + i);
+            float32x4_t value = vld1q_dup_f32(x + row * PIX_F32_STRIDE + i);
             sum[row][0] = vfmaq_f32(sum[row][0], value, w0);
             sum[row][1] = vfmaq_f32(sum[row][1], value, w1);
             sum[row][2] = vfmaq_f32(sum[row][2], value, w2);
@@ -42,7 +42,7 @@ PIX_INLINE void f32_rows(const int rows, const float *x, size_t inputs, const fl
         }
     }
     PIX_EACH_ROW {
-        for (int q = 0; q < QUARTERS; q++)
+        for (size_t q = 0; q < QUARTERS; q++)
             vst1q_f32(sums + row * PIX_PANEL + q * 4, sum[row][q]);
     }
 }
@@ -60,24 +60,24 @@ PIX_INLINE void narrow_rows(const int rows, const uint8_t *x, size_t stride, siz
     const int8_t *weights = panels[0].codes;
     const char *next = ahead->panels[0];
     PIX_EACH_ROW {
-        for (int i = 0; i < 8; i++)
+        for (size_t i = 0; i < 8; i++)
             sum[row][i] = vdupq_n_s32(0);
     }
-    for (size_t group = 0; group < groups; group += 2, x += 8, weights += 2 * PIX_PANEL * 4) {
+    for (size_t group = 0; group < groups; group += 2, x += 8, weights += 2 * PIX_GROUP) {
         PREFETCH(2)
         PIX_EACH_ROW {
-            int8x8_t codes = vreinterpret_s8_u8(vld1_u8(x + (size_t)row * stride));
+            int8x8_t codes = vreinterpret_s8_u8(vld1_u8(x + row * stride));
             int8x8_t first = vreinterpret_s8_s32(vdup_lane_s32(vreinterpret_s32_s8(codes), 0));
             int8x8_t second = vreinterpret_s8_s32(vdup_lane_s32(vreinterpret_s32_s8(codes), 1));
-            for (int i = 0; i < 8; i++) {
+            for (size_t i = 0; i < 8; i++) {
                 int16x8_t products = vmull_s8(first, vld1_s8(weights + i * 8));
-                products = vmlal_s8(products, second, vld1_s8(weights + PIX_PANEL * 4 + i * 8));
+                products = vmlal_s8(products, second, vld1_s8(weights + PIX_GROUP + i * 8));
                 sum[row][i] = vpadalq_s16(sum[row][i], products);
             }
         }
     }
     PIX_EACH_ROW {
-        for (int q = 0; q < QUARTERS; q++)
+        for (size_t q = 0; q < QUARTERS; q++)
             vst1q_s32(sums + row * PIX_PANEL + q * 4,
                       vpaddq_s32(sum[row][2 * q], sum[row][2 * q + 1]));
     }
@@ -90,8 +90,8 @@ static void narrow_tile(int rows, const uint8_t *x, size_t stride, size_t groups
 
 /* One group of inputs, the LANE-th of the four in `codes`. */
 #define DOT_GROUP(lane)                                                                            \
-    for (int q = 0; q < QUARTERS; q++) {                                                           \
-        int8x16_t four = vld1q_s8(weights + (lane)*PIX_PANEL * 4 + q * 16);                        \
+    for (size_t q = 0; q < QUARTERS; q++) {                                                        \
+        int8x16_t four = vld1q_s8(weights + (lane)*PIX_GROUP + q * 16);                            \
         PIX_EACH_ROW                                                                               \
         sum[row][q] = vdotq_laneq_s32(sum[row][q], four, codes[row], lane);                        \
     }
@@ -103,14 +103,14 @@ DOTPROD PIX_INLINE void dot_rows(const int rows, const uint8_t *x, size_t stride
     const int8_t *weights = panels[0].codes;
     const char *next = ahead->panels[0];
     PIX_EACH_ROW {
-        for (int q = 0; q < QUARTERS; q++)
+        for (size_t q = 0; q < QUARTERS; q++)
             sum[row][q] = vdupq_n_s32(0);
     }
-    for (size_t group = 0; group < groups; group += 4, x += 16, weights += 4 * PIX_PANEL * 4) {
+    for (size_t group = 0; group < groups; group += 4, x += 16, weights += 4 * PIX_GROUP) {
         PREFETCH(4)
         int8x16_t codes[ROWS];
         PIX_EACH_ROW {
-            codes[row] = vreinterpretq_s8_u8(vld1q_u8(x + (size_t)row * stride));
+            codes[row] = vreinterpretq_s8_u8(vld1q_u8(x + row * stride));
         }
         DOT_GROUP(0)
         DOT_GROUP(1)
@@ -118,7 +118,7 @@ DOTPROD PIX_INLINE void dot_rows(const int rows, const uint8_t *x, size_t stride
         DOT_GROUP(3)
     }
     PIX_EACH_ROW {
-        for (int q = 0; q < QUARTERS; q++)
+        for (size_t q = 0; q < QUARTERS; q++)
             vst1q_s32(sums + row * PIX_PANEL + q * 4, sum[row][q]);
     }
 }
@@ -134,37 +134,37 @@ I8MM PIX_INLINE void matrix_rows(const int rows, const uint8_t *x, size_t stride
                                  const pix_int8_panel *panels, const pix_ahead *ahead,
                                  int32_t *sums) {
     int32x4_t sum[ROWS / 2][PIX_PANEL / 2];
-    const int pairs = (rows + 1) / 2;
+    const size_t pairs = ((size_t)rows + 1) / 2;
     const int8_t *weights = panels[0].codes;
     const char *next = ahead->panels[0];
-    for (int pair = 0; pair < pairs; pair++)
-        for (int i = 0; i < PIX_PANEL / 2; i++)
+    for (size_t pair = 0; pair < pairs; pair++)
+        for (size_t i = 0; i < PIX_PANEL / 2; i++)
             sum[pair][i] = vdupq_n_s32(0);
-    for (size_t group = 0; group < groups; group += 2, x += 8, weights += 2 * PIX_PANEL * 4) {
+    for (size_t group = 0; group < groups; group += 2, x += 8, weights += 2 * PIX_GROUP) {
         PREFETCH(2)
         int8x16_t codes[ROWS / 2];
-        for (int pair = 0; pair < pairs; pair++) {
-            const uint8_t *one = x + (size_t)(2 * pair) * stride;
-            const uint8_t *other = 2 * pair + 1 < rows ? one + stride : one;
+        for (size_t pair = 0; pair < pairs; pair++) {
+            const uint8_t *one = x + 2 * pair * stride;
+            const uint8_t *other = 2 * pair + 1 < (size_t)rows ? one + stride : one;
             codes[pair] = vreinterpretq_s8_u8(vcombine_u8(vld1_u8(one), vld1_u8(other)));
         }
-        for (int q = 0; q < QUARTERS; q++) {
+        for (size_t q = 0; q < QUARTERS; q++) {
             int32x4_t first = vreinterpretq_s32_s8(vld1q_s8(weights + q * 16));
-            int32x4_t second = vreinterpretq_s32_s8(vld1q_s8(weights + PIX_PANEL * 4 + q * 16));
+            int32x4_t second = vreinterpretq_s32_s8(vld1q_s8(weights + PIX_GROUP + q * 16));
             int8x16_t low = vreinterpretq_s8_s32(vzip1q_s32(first, second));
             int8x16_t high = vreinterpretq_s8_s32(vzip2q_s32(first, second));
-            for (int pair = 0; pair < pairs; pair++) {
+            for (size_t pair = 0; pair < pairs; pair++) {
                 sum[pair][2 * q] = vmmlaq_s32(sum[pair][2 * q], codes[pair], low);
                 sum[pair][2 * q + 1] = vmmlaq_s32(sum[pair][2 * q + 1], codes[pair], high);
             }
         }
     }
     PIX_EACH_ROW {
-        for (int i = 0; i < PIX_PANEL / 2; i++) {
+        for (size_t i = 0; i < PIX_PANEL / 2; i++) {
             int32x4_t four = sum[row / 2][i];
+            vst1_s32(sums + row * PIX_PANEL + i * 2,
+                     row % 2 ? vget_high_s32(four) : vget_low_s32(four));
         }
-        vst1_s32(sums + row * PIX_PANEL + i * 2,
-                 row % 2 ? vget_high_s32(four) : vget_low_s32(four));
     }
 }
 

@@ -31,7 +31,7 @@ PIX_INLINE void f32_rows(const int rows, const float *x, size_t inputs, const fl
         quarter w0 = load(weights), w1 = load(weights + 4);
         quarter w2 = load(weights + 8), w3 = load(weights + 12);
         PIX_EACH_ROW {
-            float value = x[(size_t)row * PIX_F32_STRIDE + i];
+            float value = x[row * PIX_F32_STRIDE + i];
             sum[row][0] += value * w0;
             sum[row][1] += value * w1;
             sum[row][2] += value * w2;
@@ -39,7 +39,7 @@ PIX_INLINE void f32_rows(const int rows, const float *x, size_t inputs, const fl
         }
     }
     PIX_EACH_ROW {
-        for (int q = 0; q < 4; q++)
+        for (size_t q = 0; q < 4; q++)
             store(sums + row * PIX_PANEL + q * 4, sum[row][q]);
     }
 }
@@ -54,10 +54,10 @@ PIX_INLINE void int8_rows(const int rows, const uint8_t *x, size_t stride, size_
                           const pix_int8_panel *panels, int32_t *sums) {
     int32_t sum[ROWS][PIX_PANEL] = {0};
     const int8_t *weights = panels[0].codes;
-    for (size_t i = 0; i < groups; i++, x += 4, weights += PIX_PANEL * 4)
+    for (size_t i = 0; i < groups; i++, x += 4, weights += PIX_GROUP)
         PIX_EACH_ROW {
             int8_t codes[4];
-            memcpy(codes, x + (size_t)row * stride, sizeof codes);
+            memcpy(codes, x + row * stride, sizeof codes);
             for (size_t channel = 0; channel < PIX_PANEL; channel++) {
                 const int8_t *four = weights + channel * 4;
                 sum[row][channel] += codes[0] * four[0] + codes[1] * four[1] + codes[2] * four[2] +

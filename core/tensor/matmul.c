@@ -153,8 +153,8 @@ static void f32_inputs(const product *p, const pix_share *share, size_t first, s
             if (first + inputs < in)
                 finish.activation = PIX_LINEAR;
             expect(&finish);
-            p->kernels->f32_tile(rows, x + (row - first_row) * PIX_F32_STRIDE, inputs, panels,
-                                 &ahead, sums);
+            p->kernels->f32_tile(rows, x + (size_t)(row - first_row) * PIX_F32_STRIDE, inputs,
+                                 panels, &ahead, sums);
             p->kernels->f32_finish(&finish, sums);
         }
     }
@@ -195,7 +195,7 @@ static void int8_task(void *context, size_t index) {
     const pix_share share = share_of(p, index);
     alignas(64) int32_t sums[PIX_TILE_VALUES];
     size_t groups = pix_panels_int8_groups(p->int8.in), stride = pix_codes_stride(p->int8.in);
-    size_t panel_bytes = groups * 4 * PIX_PANEL;
+    size_t panel_bytes = groups * PIX_GROUP;
     for (size_t step = share.first_step; step < share.last_step; step++) {
         pix_int8_panel panels[PIX_TILE_PANELS];
         const char *next[PIX_TILE_PANELS];

@@ -58,7 +58,7 @@ static int32_t pack_channel(const float *weight, size_t in, float inverse, int8_
         uint8_t lanes[PIX_LANES];
         memcpy(values, weight + i, (in - i < PIX_LANES ? in - i : PIX_LANES) * sizeof *values);
         pix_row_codes(values, PIX_LANES, inverse, 0, lanes);
-        for (size_t lane = 0; lane < PIX_LANES; lane += 4, codes += PIX_PANEL * 4)
+        for (size_t lane = 0; lane < PIX_LANES; lane += 4, codes += PIX_GROUP)
             memcpy(codes, lanes + lane, 4);
         for (size_t lane = 0; lane < PIX_LANES; lane++)
             sum += (int8_t)lanes[lane];
@@ -68,7 +68,7 @@ static int32_t pack_channel(const float *weight, size_t in, float inverse, int8_
 
 void pix_panels_int8_pack(int out, int in, const float *weight, void *bytes) {
     size_t panels = panel_count(out), inputs = (size_t)in;
-    size_t panel_bytes = pix_panels_int8_groups(in) * PIX_PANEL * 4;
+    size_t panel_bytes = pix_panels_int8_groups(in) * PIX_GROUP;
     memset(bytes, 0, pix_panels_int8_size(out, in));
     int8_t *codes = bytes;
     float *scales = (float *)(void *)(codes + panels * panel_bytes);

@@ -14,6 +14,7 @@
 
 enum {
     PIX_PANEL = 16,
+    PIX_GROUP = PIX_PANEL * 4, /* bytes of a panel's codes for 4 inputs */
     /* The most inputs whose int8 sum, up to 127 * 127 * in, fits an int32. */
     PIX_INT8_INPUTS = 131072,
 };

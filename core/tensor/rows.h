@@ -13,9 +13,9 @@
 #include "core/tensor/elementwise.h"
 
 #if defined(__clang__)
-#define PIX_EACH_ROW _Pragma("unroll") for (int row = 0; row < rows; row++)
+#define PIX_EACH_ROW _Pragma("unroll") for (size_t row = 0; row < (size_t)rows; row++)
 #else
-#define PIX_EACH_ROW _Pragma("GCC unroll 16") for (int row = 0; row < rows; row++)
+#define PIX_EACH_ROW _Pragma("GCC unroll 16") for (size_t row = 0; row < (size_t)rows; row++)
 #endif
 
 #define PIX_ROWS(count, body, ...)                                                                 \

@@ -316,6 +316,29 @@ static void *decode_many(void *failures) {
     return NULL;
 }
 
+/* Not the file's fault: it is tried again once the package is there. */
+static void a_codec_that_is_not_installed_is_named_with_its_package(void **state) {
+    (void)state;
+    static const char heic[] = "\0\0\0\x18"
+                               "ftypheic\0\0\0\0mif1heic";
+    uint8_t crop[BYTES];
+    pix_error error;
+    char path[4300];
+    (void)snprintf(path, sizeof path, "%s/photo.heic", folder);
+    test_write_file(path, heic, sizeof heic - 1);
+    assert_int_equal(setenv("VIPSHOME", folder, 1), 0); /* no modules here */
+    pix_decoder *decoder = open_decoder(NULL, &usual);
+    pix_status status = run(decoder, path, crop, NULL, &error);
+    bool named = strstr(error.text, "libheif") && strstr(error.text, "libvips42");
+    assert_ok(run(decoder, picture, crop, NULL, &error), &error);
+    pix_decoder_close(decoder);
+    assert_int_equal(unsetenv("VIPSHOME"), 0);
+    if (status == PIX_EFORMAT)
+        test_skip("libvips reads HEIC without a module");
+    assert_int_equal(status, PIX_EBUSY);
+    assert_true(named);
+}
+
 static void two_threads_use_two_decoders(void **state) {
     (void)state;
     pthread_t threads[2];
@@ -341,6 +364,7 @@ int main(void) {
         cmocka_unit_test(the_child_has_no_other_descriptors),
         cmocka_unit_test(the_child_ends_when_its_parent_dies),
         cmocka_unit_test(a_missing_program_is_named_at_once),
+        cmocka_unit_test(a_codec_that_is_not_installed_is_named_with_its_package),
         cmocka_unit_test(two_threads_use_two_decoders),
     };
     return cmocka_run_group_tests(tests, make_files, NULL);

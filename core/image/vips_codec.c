@@ -28,14 +28,21 @@ static void take_reason(char *text, size_t size) {
             text[i] = text[i] == '\n' ? ';' : ' ';
 }
 
-/* Blames the file: libvips says what, we say how far it came. */
-static pix_status fail_reading(const pix_source *source, int row, int rows, pix_error *error) {
-    char reason[512];
-    take_reason(reason, sizeof reason);
-    char name[16];
-    (void)snprintf(name, sizeof name, "%s", pix_format_name(source->format));
+enum { NAME = 16 };
+
+/* "HEIC" */
+static const char *format_in_capitals(pix_format format, char name[NAME]) {
+    (void)snprintf(name, NAME, "%s", pix_format_name(format));
     for (char *c = name; *c; c++)
         *c = (char)g_ascii_toupper(*c);
+    return name;
+}
+
+/* Blames the file: libvips says what, we say how far it came. */
+static pix_status fail_reading(const pix_source *source, int row, int rows, pix_error *error) {
+    char reason[512], name[NAME];
+    take_reason(reason, sizeof reason);
+    (void)format_in_capitals(source->format, name);
     if (rows == 0)
         return pix_fail(error, PIX_EFORMAT, "corrupt or truncated %s (in the header)%s", name,
                         reason);
@@ -43,44 +50,54 @@ static pix_status fail_reading(const pix_source *source, int row, int rows, pix_
                     rows, reason);
 }
 
+/* Who decodes for libvips: its loader, which may be a module in a package of its own, and the
+ * library that the loader calls. */
+typedef struct loader {
+    const char *name, *library;
+} loader;
+
+static loader loader_of(pix_format format) {
+    switch (format) {
+    case PIX_FORMAT_PNG:
+        return (loader){"pngload_source", "libpng"};
+    case PIX_FORMAT_GIF:
+        return (loader){"gifload_source", "libnsgif"};
+    case PIX_FORMAT_WEBP:
+        return (loader){"webpload_source", "libwebp"};
+    case PIX_FORMAT_TIFF:
+        return (loader){"tiffload_source", "libtiff"};
+    case PIX_FORMAT_HEIC:
+        return (loader){"heifload_source", "libheif and libde265"};
+    case PIX_FORMAT_AVIF:
+        return (loader){"heifload_source", "libheif and dav1d or aom"};
+    case PIX_FORMAT_JP2:
+        return (loader){"jp2kload_source", "libopenjp2"};
+    case PIX_FORMAT_JXL:
+        return (loader){"jxlload_source", "libjxl"};
+    default:
+        return (loader){"ppmload_source", "its loader of PNM"};
+    }
+}
+
+/* Not the photo's fault, so that it is tried again once the package is there. */
+static pix_status check_loader(const pix_source *source, pix_error *error) {
+    loader l = loader_of(source->format);
+    char name[NAME];
+    if (vips_type_find("VipsOperation", l.name))
+        return PIX_OK;
+    return pix_fail(error, PIX_EBUSY,
+                    "libvips cannot read %s here for want of %s: install the package libvips42, or "
+                    "its like",
+                    format_in_capitals(source->format, name), l.library);
+}
+
 static VipsImage *open_image(const pix_source *source, const uint8_t *data) {
     VipsImage *image = NULL;
     VipsSource *memory = vips_source_new_from_memory((void *)(uintptr_t)data, source->size);
     if (!memory)
         return NULL;
-#define LOAD(loader)                                                                               \
-    vips_##loader##_source(memory, &image, "access", VIPS_ACCESS_SEQUENTIAL, "fail_on",            \
-                           VIPS_FAIL_ON_WARNING, NULL)
-    switch (source->format) {
-    case PIX_FORMAT_PNG:
-        (void)LOAD(pngload);
-        break;
-    case PIX_FORMAT_GIF:
-        (void)LOAD(gifload);
-        break;
-    case PIX_FORMAT_WEBP:
-        (void)LOAD(webpload);
-        break;
-    case PIX_FORMAT_TIFF:
-        (void)LOAD(tiffload);
-        break;
-    case PIX_FORMAT_HEIC:
-    case PIX_FORMAT_AVIF:
-        (void)LOAD(heifload);
-        break;
-    case PIX_FORMAT_JP2:
-        (void)LOAD(jp2kload);
-        break;
-    case PIX_FORMAT_JXL:
-        (void)LOAD(jxlload);
-        break;
-    case PIX_FORMAT_PNM:
-        (void)LOAD(ppmload);
-        break;
-    default:
-        vips_error("pixgrep", "no loader");
-    }
-#undef LOAD
+    (void)vips_call(loader_of(source->format).name, memory, &image, "access",
+                    VIPS_ACCESS_SEQUENTIAL, "fail_on", VIPS_FAIL_ON_WARNING, NULL);
     g_object_unref(memory);
     return image;
 }
@@ -246,6 +263,8 @@ static pix_status prepare(reader *r, uint8_t *crop, const pix_photo *photo, pix_
 
 static pix_status decode(reader *r, uint8_t *crop, pix_photo *photo, pix_error *error) {
     pix_status status = pix_vips_start(error);
+    if (!status)
+        status = check_loader(r->source, error);
     if (status)
         return status;
     if (r->source->options->exact && r->source->format == PIX_FORMAT_GIF) {

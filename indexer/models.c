@@ -26,8 +26,8 @@ static pix_status run_import(const pix_options *options, pix_imported *imported,
                                     .progress = draw_import,
                                     .context = progress};
     int64_t start = pix_now_ns();
-    pix_status status = pix_model_import_with(imported->source, imported->name, imported->pixm,
-                                              &how, &imported->report, error);
+    pix_status status = pix_model_import(imported->source, imported->name, imported->pixm, &how,
+                                         &imported->report, error);
     imported->seconds = (double)(pix_now_ns() - start) / 1e9;
     pix_progress_free(progress);
     return status;

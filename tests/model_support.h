@@ -21,14 +21,15 @@ static inline void *test_zeroed(size_t count, size_t size) {
     return data;
 }
 
-/* `source` imported into a fresh folder, `vocabulary` as for pix_model_import: the path of the
+/* `source` imported into a fresh folder, `vocabulary` as in pix_import_options: the path of the
  * .pixm, the caller's. */
 static inline char *test_import_file(const char *source, const char *vocabulary,
                                      pix_import_report *report) {
     char path[4096];
     (void)snprintf(path, sizeof path, "%s/model.pixm", test_folder());
     pix_error error;
-    assert_ok(pix_model_import(source, "model", vocabulary, path, NULL, NULL, report, &error),
+    assert_ok(pix_model_import(source, "model", path,
+                               &(pix_import_options){.vocabulary = vocabulary}, report, &error),
               &error);
     char *owned = strdup(path);
     if (!owned)

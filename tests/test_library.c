@@ -27,7 +27,7 @@ static void write_model(const char *name, const char *path) {
     pix_error error;
     (void)snprintf(source, sizeof source, "%s/source.safetensors", home);
     test_write_checkpoint(source, &config, NULL);
-    assert_ok(pix_model_import(source, name, NULL, path, NULL, NULL, &report, &error), &error);
+    assert_ok(pix_model_import(source, name, path, NULL, &report, &error), &error);
 }
 
 static void add_model(const char *name) {

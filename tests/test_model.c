@@ -38,9 +38,9 @@ static const char *make_pixm_of(const char *folder, const pix_clip_config *confi
     pix_error error;
     test_write_checkpoint(in(folder, "source.safetensors"), config, NULL);
     const char *path = in(folder, "small.pixm");
-    assert_ok(pix_model_import(in(folder, "source.safetensors"), "small", NULL, path, NULL, NULL,
-                               &report, &error),
-              &error);
+    assert_ok(
+        pix_model_import(in(folder, "source.safetensors"), "small", path, NULL, &report, &error),
+        &error);
     return path;
 }
 
@@ -61,8 +61,9 @@ static void import_reports_what_it_made(void **state) {
     pix_import_report report;
     pix_error error;
     double last = 0;
-    assert_ok(pix_model_import(test_golden("models/vit-p32/vit-p32.pt"), "p32", NULL, path,
-                               note_progress, &last, &report, &error),
+    assert_ok(pix_model_import(test_golden("models/vit-p32/vit-p32.pt"), "p32", path,
+                               &(pix_import_options){.progress = note_progress, .context = &last},
+                               &report, &error),
               &error);
     assert_true(last == 1);
     assert_true(report.format[0] != '\0');
@@ -182,19 +183,16 @@ static void checkpoints_that_cannot_run_are_refused(void **state) {
     pix_clip_config config = test_small_config();
     const char *source = in(folder, "nan.safetensors");
     test_write_checkpoint(source, &config, "visual.proj");
-    assert_int_equal(pix_model_import(source, "bad", NULL, path, NULL, NULL, &report, &error),
-                     PIX_EFORMAT);
+    assert_int_equal(pix_model_import(source, "bad", path, NULL, &report, &error), PIX_EFORMAT);
     assert_non_null(strstr(error.text, "nan.safetensors: tensor visual.proj: value 1535 is not"));
     assert_int_equal(entries(in(folder, "out")), 0);
 
     source = in(folder, "junk.pt");
     test_write_file(source, "no weights at all", 17);
-    assert_int_not_equal(pix_model_import(source, "bad", NULL, path, NULL, NULL, &report, &error),
-                         PIX_OK);
+    assert_int_not_equal(pix_model_import(source, "bad", path, NULL, &report, &error), PIX_OK);
     assert_non_null(strstr(error.text, "junk.pt"));
-    assert_int_equal(
-        pix_model_import(in(folder, "absent.pt"), "bad", NULL, path, NULL, NULL, &report, &error),
-        PIX_ENOTFOUND);
+    assert_int_equal(pix_model_import(in(folder, "absent.pt"), "bad", path, NULL, &report, &error),
+                     PIX_ENOTFOUND);
     assert_non_null(strstr(error.text, "absent.pt"));
     assert_int_equal(entries(in(folder, "out")), 0);
 }
@@ -262,8 +260,8 @@ static void a_resnet_has_the_parameters_that_were_trained(void **state) {
     (void)state;
     pix_import_report report;
     pix_error error;
-    assert_ok(pix_model_import(test_golden("models/rn-tiny/rn-tiny.pt"), "rn", NULL,
-                               in(test_folder(), "rn.pixm"), NULL, NULL, &report, &error),
+    assert_ok(pix_model_import(test_golden("models/rn-tiny/rn-tiny.pt"), "rn",
+                               in(test_folder(), "rn.pixm"), NULL, &report, &error),
               &error);
     assert_int_equal(report.config.vision_kind, PIX_VISION_RESNET);
     /* Counted by PyTorch. */
@@ -282,8 +280,7 @@ static void a_batch_norm_must_be_one(void **state) {
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char text[128];
         test_write_checkpoint(source, &config, names[i]);
-        assert_int_equal(pix_model_import(source, "bad", NULL, path, NULL, NULL, &report, &error),
-                         PIX_EFORMAT);
+        assert_int_equal(pix_model_import(source, "bad", path, NULL, &report, &error), PIX_EFORMAT);
         (void)snprintf(text, sizeof text, "nan.safetensors: tensor %s: value %d is nan", names[i],
                        i == 0 ? 23 : 11);
         assert_non_null(strstr(error.text, text));
@@ -321,9 +318,8 @@ static void a_weight_that_overflows_names_its_batch_norm(void **state) {
     }
     test_write_file(source, bytes.data, bytes.size);
     pix_bytes_free(&bytes);
-    assert_int_equal(
-        pix_model_import(source, "bad", NULL, in(folder, "bad.pixm"), NULL, NULL, &report, &error),
-        PIX_EFORMAT);
+    assert_int_equal(pix_model_import(source, "bad", in(folder, "bad.pixm"), NULL, &report, &error),
+                     PIX_EFORMAT);
     assert_non_null(strstr(error.text, "large.safetensors: tensor visual.conv1.weight: value 0 is "
                                        "not finite after folding visual.bn1"));
 }
@@ -339,8 +335,8 @@ static void a_full_disk_leaves_nothing_and_spoils_nothing(void **state) {
     void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
     limit = (struct rlimit){.rlim_cur = 1000000, .rlim_max = old.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-    pix_status status = pix_model_import(test_golden("models/vit-p32/vit-p32.pt"), "small", NULL,
-                                         path, NULL, NULL, &report, &error);
+    pix_status status = pix_model_import(test_golden("models/vit-p32/vit-p32.pt"), "small", path,
+                                         NULL, &report, &error);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
     (void)signal(SIGXFSZ, handler);
     assert_int_equal(status, PIX_EIO);
@@ -625,8 +621,8 @@ static void expect_vocabulary(const char *folder, const char *named, const char 
     pix_import_report report;
     pix_error error;
     const char *pixm = in(folder, "out/made.pixm");
-    assert_ok(pix_model_import(in(folder, "model.safetensors"), "made", named, pixm, NULL, NULL,
-                               &report, &error),
+    assert_ok(pix_model_import(in(folder, "model.safetensors"), "made", pixm,
+                               &(pix_import_options){.vocabulary = named}, &report, &error),
               &error);
     assert_string_equal(report.vocabulary, path);
     assert_string_equal(report.no_vocabulary, "");
@@ -708,7 +704,7 @@ static void a_model_without_vocabulary_says_why_and_what_to_do(void **state) {
     test_write_checkpoint(source, &config, NULL);
     pix_import_report report;
     pix_error error;
-    assert_ok(pix_model_import(source, "m", NULL, pixm, NULL, NULL, &report, &error), &error);
+    assert_ok(pix_model_import(source, "m", pixm, NULL, &report, &error), &error);
     char expected[4400];
     (void)snprintf(expected, sizeof expected,
                    "text cannot be encoded: no vocabulary lies beside the weights or is installed; "
@@ -727,7 +723,7 @@ static void a_model_without_vocabulary_says_why_and_what_to_do(void **state) {
     pix_model_close(model);
 
     test_write_file(in(folder, "merges.txt"), "#version: 0.2\na b\n", 18);
-    assert_ok(pix_model_import(source, "m", NULL, pixm, NULL, NULL, &report, &error), &error);
+    assert_ok(pix_model_import(source, "m", pixm, NULL, &report, &error), &error);
     assert_string_equal(report.vocabulary, "");
     assert_non_null(strstr(report.no_vocabulary, "merges.txt"));
 }
@@ -742,7 +738,9 @@ static void a_named_vocabulary_that_does_not_fit_is_left_out(void **state) {
     pix_import_report report;
     pix_error error;
     const char *source = in(folder, "model.safetensors"), *pixm = in(folder, "out/m.pixm");
-    assert_ok(pix_model_import(source, "m", in(folder, "short"), pixm, NULL, NULL, &report, &error),
+    assert_ok(pix_model_import(source, "m", pixm,
+                               &(pix_import_options){.vocabulary = in(folder, "short")}, &report,
+                               &error),
               &error);
     assert_string_equal(report.vocabulary, "");
     assert_non_null(strstr(report.no_vocabulary, in(folder, "short: ")));
@@ -750,13 +748,15 @@ static void a_named_vocabulary_that_does_not_fit_is_left_out(void **state) {
     assert_int_equal(unlink(pixm), 0);
 
     test_write_file(in(folder, "corrupt"), "{", 1);
-    assert_int_equal(
-        pix_model_import(source, "m", in(folder, "corrupt"), pixm, NULL, NULL, &report, &error),
-        PIX_EFORMAT);
+    assert_int_equal(pix_model_import(source, "m", pixm,
+                                      &(pix_import_options){.vocabulary = in(folder, "corrupt")},
+                                      &report, &error),
+                     PIX_EFORMAT);
     assert_non_null(strstr(error.text, "corrupt"));
-    assert_int_equal(
-        pix_model_import(source, "m", in(folder, "absent"), pixm, NULL, NULL, &report, &error),
-        PIX_ENOTFOUND);
+    assert_int_equal(pix_model_import(source, "m", pixm,
+                                      &(pix_import_options){.vocabulary = in(folder, "absent")},
+                                      &report, &error),
+                     PIX_ENOTFOUND);
     assert_non_null(strstr(error.text, "absent"));
     assert_false(test_exists(pixm));
 }
@@ -778,8 +778,10 @@ static void a_bundle_has_nothing_of_its_makers_folders(void **state) {
         pix_import_report report;
         pix_error error;
         assert_int_equal(chdir(folder), 0);
-        pix_status status = pix_model_bundle("model.safetensors", "m", cases[i].vocabulary,
-                                             "m.pixm", &report, &error);
+        pix_status status = pix_model_import(
+            "model.safetensors", "m", "m.pixm",
+            &(pix_import_options){.vocabulary = cases[i].vocabulary, .bundle = true}, &report,
+            &error);
         assert_int_equal(chdir(before), 0);
         assert_ok(status, &error);
         (void)snprintf(expected, sizeof expected, "text cannot be encoded: %s", cases[i].reason);
@@ -801,8 +803,7 @@ static void a_chosen_vocabulary_that_is_not_there_is_told(void **state) {
     assert_int_equal(setenv("PIXGREP_VOCAB", "./absent", 1), 0);
     pix_import_report report;
     pix_error error;
-    pix_status status =
-        pix_model_import("model.safetensors", "m", NULL, pixm, NULL, NULL, &report, &error);
+    pix_status status = pix_model_import("model.safetensors", "m", pixm, NULL, &report, &error);
     assert_ok(status, &error);
     (void)snprintf(expected, sizeof expected,
                    "text cannot be encoded: PIXGREP_VOCAB: %s/absent: No such file or directory; ",
@@ -812,16 +813,15 @@ static void a_chosen_vocabulary_that_is_not_there_is_told(void **state) {
 
     /* Every path that is kept or told is absolute. */
     test_write_file("short", "a b\n", 4);
-    assert_ok(
-        pix_model_import("model.safetensors", "m", "short", pixm, NULL, NULL, &report, &error),
-        &error);
+    assert_ok(pix_model_import("model.safetensors", "m", pixm,
+                               &(pix_import_options){.vocabulary = "short"}, &report, &error),
+              &error);
     assert_non_null(strstr(report.no_vocabulary, in(folder, "short: ")));
     test_write_file("merges.txt", "a b\n", 4);
-    assert_ok(pix_model_import("model.safetensors", "m", NULL, pixm, NULL, NULL, &report, &error),
-              &error);
+    assert_ok(pix_model_import("model.safetensors", "m", pixm, NULL, &report, &error), &error);
     assert_non_null(strstr(report.no_vocabulary, in(folder, "merges.txt: ")));
     write_vocabulary("merges.txt", "a b");
-    assert_ok(pix_model_import(".", "m", NULL, pixm, NULL, NULL, &report, &error), &error);
+    assert_ok(pix_model_import(".", "m", pixm, NULL, &report, &error), &error);
     assert_string_equal(report.vocabulary, in(folder, "merges.txt"));
     assert_int_equal(chdir(before), 0);
 }
@@ -835,8 +835,7 @@ static void a_different_model_under_the_same_name_is_kept(void **state) {
     size_t before = entries(folder);
     pix_bytes kept = {0}, now = {0};
     assert_ok(pix_file_read(path, SIZE_MAX, &kept, &error), &error);
-    assert_int_equal(pix_model_import(other, "small", NULL, path, NULL, NULL, &report, &error),
-                     PIX_EINVALID);
+    assert_int_equal(pix_model_import(other, "small", path, NULL, &report, &error), PIX_EINVALID);
     assert_string_equal(error.text, "a different model is named small: choose another --name, or "
                                     "run: pixgrepd model remove small");
     assert_ok(pix_file_read(path, SIZE_MAX, &now, &error), &error);
@@ -844,15 +843,15 @@ static void a_different_model_under_the_same_name_is_kept(void **state) {
     assert_memory_equal(now.data, kept.data, kept.size);
     assert_int_equal(entries(folder), before);
     /* The same weights may be imported again, and what is damaged or older makes room. */
-    assert_ok(pix_model_import(in(folder, "source.safetensors"), "small", NULL, path, NULL, NULL,
-                               &report, &error),
-              &error);
+    assert_ok(
+        pix_model_import(in(folder, "source.safetensors"), "small", path, NULL, &report, &error),
+        &error);
     flip(path, -64);
-    assert_ok(pix_model_import(other, "small", NULL, path, NULL, NULL, &report, &error), &error);
+    assert_ok(pix_model_import(other, "small", path, NULL, &report, &error), &error);
     flip(path, offsetof(pix_pixm_header, version)); /* of another version */
-    assert_ok(pix_model_import(in(folder, "source.safetensors"), "small", NULL, path, NULL, NULL,
-                               &report, &error),
-              &error);
+    assert_ok(
+        pix_model_import(in(folder, "source.safetensors"), "small", path, NULL, &report, &error),
+        &error);
     pix_bytes_free(&kept);
     pix_bytes_free(&now);
 }
@@ -895,8 +894,7 @@ static void a_vocabulary_of_another_size_is_refused(void **state) {
     write_vocabulary(in(folder, "merges.txt"), "a b");
     pix_import_report report;
     pix_error error;
-    assert_ok(pix_model_import(in(folder, "model.safetensors"), "m", NULL, path, NULL, NULL,
-                               &report, &error),
+    assert_ok(pix_model_import(in(folder, "model.safetensors"), "m", path, NULL, &report, &error),
               &error);
     pix_bytes file = {0};
     assert_ok(pix_file_read(path, SIZE_MAX, &file, &error), &error);
@@ -939,8 +937,7 @@ static void a_relative_source_is_kept_absolute(void **state) {
     assert_int_equal(chdir(folder), 0);
     pix_import_report report;
     pix_error error;
-    pix_status status =
-        pix_model_import("model.safetensors", "m", NULL, "m.pixm", NULL, NULL, &report, &error);
+    pix_status status = pix_model_import("model.safetensors", "m", "m.pixm", NULL, &report, &error);
     assert_int_equal(chdir(before), 0);
     assert_ok(status, &error);
     pix_model *model;

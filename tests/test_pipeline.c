@@ -30,8 +30,8 @@ static int open_all(void **state) {
     (void)snprintf(folder, sizeof folder, "%s", test_folder());
     (void)snprintf(decoder, sizeof decoder, "%s", test_built("libexec/pixgrep/pixgrep-decode"));
     (void)snprintf(path, sizeof path, "%s/model.pixm", folder);
-    assert_ok(pix_model_import(test_golden("models/vit-p32/vit-p32.pt"), "vit-p32", NULL, path,
-                               NULL, NULL, &report, &error),
+    assert_ok(pix_model_import(test_golden("models/vit-p32/vit-p32.pt"), "vit-p32", path, NULL,
+                               &report, &error),
               &error);
     assert_ok(pix_model_open(path, &model, &error), &error);
     assert_ok(pix_gemm_open(1, &error), &error);

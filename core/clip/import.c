@@ -385,9 +385,11 @@ static pix_status open_source(importer *im, const char *source, pix_gelu gelu, p
     return status;
 }
 
-pix_status pix_model_import_with(const char *source, const char *name, const char *pixm_path,
-                                 const pix_import_options *options, pix_import_report *report,
-                                 pix_error *error) {
+pix_status pix_model_import(const char *source, const char *name, const char *pixm_path,
+                            const pix_import_options *options, pix_import_report *report,
+                            pix_error *error) {
+    static const pix_import_options usual = {0};
+    options = options ? options : &usual;
     importer im = {.path = pixm_path, .bundle = options->bundle};
     pix_status status;
     if ((status = set_text(im.header.name, sizeof im.header.name, name, "the name", error)) ||
@@ -406,18 +408,4 @@ pix_status pix_model_import_with(const char *source, const char *name, const cha
 done:
     import_free(&im);
     return status;
-}
-
-pix_status pix_model_import(const char *source, const char *name, const char *vocabulary,
-                            const char *pixm_path, void (*progress)(void *context, double done),
-                            void *context, pix_import_report *report, pix_error *error) {
-    const pix_import_options options = {
-        .vocabulary = vocabulary, .progress = progress, .context = context};
-    return pix_model_import_with(source, name, pixm_path, &options, report, error);
-}
-
-pix_status pix_model_bundle(const char *source, const char *name, const char *vocabulary,
-                            const char *pixm_path, pix_import_report *report, pix_error *error) {
-    const pix_import_options options = {.vocabulary = vocabulary, .bundle = true};
-    return pix_model_import_with(source, name, pixm_path, &options, report, error);
 }

@@ -41,7 +41,7 @@ typedef enum pix_gelu { PIX_GELU_AS_FOUND, PIX_GELU_QUICK, PIX_GELU_EXACT } pix_
 typedef struct pix_import_options {
     const char *vocabulary; /* NULL: looked for beside the weights and among the installed ones */
     pix_gelu gelu;          /* whatever the files say */
-    bool bundle;            /* a file to be given to others, see pix_model_bundle */
+    bool bundle;            /* a file to be given to others */
     void (*progress)(void *context, double done); /* called with 0..1; may be NULL */
     void *context;
 } pix_import_options;
@@ -49,22 +49,14 @@ typedef struct pix_import_options {
 /* Turns a checkpoint (any that pix_checkpoint_open takes) into a .pixm at `pixm_path`, which
  * appears complete or not at all.  `name` is kept inside; a different model that is already there
  * whole is not replaced (PIX_EINVALID). A vocabulary that does not fit is left out and reported,
- * named or found; a named one that cannot be read is an error. */
-pix_status pix_model_import_with(const char *source, const char *name, const char *pixm_path,
-                                 const pix_import_options *options, pix_import_report *report,
-                                 pix_error *error);
-
-/* As above, with the most usual options. */
-pix_status pix_model_import(const char *source, const char *name, const char *vocabulary,
-                            const char *pixm_path, void (*progress)(void *context, double done),
-                            void *context, pix_import_report *report, pix_error *error);
-
-/* As pix_model_import, for a file to be given to others: `source` is remembered as it is written,
- * so the same weights give the same bytes wherever they lie; give it relative, then it means
- * nobody's file and is never looked at.  No vocabulary is looked for.  Of what may be at
- * `pixm_path`, only the same model is replaced. */
-pix_status pix_model_bundle(const char *source, const char *name, const char *vocabulary,
-                            const char *pixm_path, pix_import_report *report, pix_error *error);
+ * named or found; a named one that cannot be read is an error.  `options` NULL: all are zero.
+ *
+ * A bundle remembers `source` as it is written, so the same weights give the same bytes wherever
+ * they lie; give it relative, then it means nobody's file and is never looked at.  No vocabulary is
+ * looked for, and of what may be at `pixm_path`, only the same model is replaced. */
+pix_status pix_model_import(const char *source, const char *name, const char *pixm_path,
+                            const pix_import_options *options, pix_import_report *report,
+                            pix_error *error);
 
 pix_status pix_model_open(const char *pixm_path, pix_model **out, pix_error *error);
 void pix_model_close(pix_model *model);

@@ -173,7 +173,7 @@ int main(int count, char **arguments) {
     bool checked;
     check(pix_gemm_open(pix_cpu_count(), &error), &error);
     int64_t start = pix_now_ns();
-    check(pix_model_import(arguments[1], "full", NULL, path, NULL, NULL, &report, &error), &error);
+    check(pix_model_import(arguments[1], "full", path, NULL, &report, &error), &error);
     double seconds = (double)(pix_now_ns() - start) / 1e9;
     (void)printf("%s: %s, %lld parameters, imported in %.1f s\n", arguments[1], report.format,
                  (long long)report.parameters, seconds);

@@ -314,6 +314,50 @@ static void a_wide_gamut_profile_is_converted_to_srgb(void **state) {
     assert_true(converted[0] > exact[0] + 5);
 }
 
+/* As every viewer does; and what was converted before has no say in it. */
+static void a_profile_that_is_broken_or_does_not_fit_is_ignored(void **state) {
+    (void)state;
+    char path[4096];
+    (void)snprintf(path, sizeof path, "%s/odd.jpg", test_folder());
+    assert_int_equal(VIPS_INIT("test"), 0);
+    VipsBlob *p3, *ink;
+    assert_int_equal(vips_profile_load("p3", &p3, NULL), 0);
+    assert_int_equal(vips_profile_load("cmyk", &ink, NULL), 0);
+    size_t p3_size, ink_size;
+    const void *p3_data = vips_blob_get(p3, &p3_size), *ink_data = vips_blob_get(ink, &ink_size);
+    const struct {
+        int channels;
+        const void *profile;
+        size_t size;
+        bool ignored;
+    } cases[] = {{3, p3_data, p3_size, false},   {3, p3_data, p3_size / 2, true},
+                 {3, "not a profile", 13, true}, {3, p3_data, p3_size, false},
+                 {3, ink_data, ink_size, true},  {1, p3_data, p3_size, true},
+                 {4, p3_data, p3_size, true},    {4, ink_data, ink_size, true}};
+    const uint8_t colour[4] = {180, 120, 90, 200};
+    uint8_t first[3] = {0};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        size_t channels = (size_t)cases[i].channels;
+        uint8_t *pixels = flat(colour, channels, 256), with[3], without[3];
+        make_jpeg(path, pixels, 16, 16, &(jpeg_options){.channels = cases[i].channels});
+        middle_of(path, false, without);
+        make_jpeg(path, pixels, 16, 16,
+                  &(jpeg_options){.channels = cases[i].channels,
+                                  .profile = cases[i].profile,
+                                  .profile_size = cases[i].size});
+        middle_of(path, false, with);
+        free(pixels);
+        if ((memcmp(with, without, 3) == 0) != cases[i].ignored)
+            fail_msg("case %zu: %d %d %d", i, with[0], with[1], with[2]);
+        if (i == 0)
+            memcpy(first, with, 3);
+        if (!cases[i].ignored)
+            assert_memory_equal(with, first, 3);
+    }
+    vips_area_unref(VIPS_AREA(p3));
+    vips_area_unref(VIPS_AREA(ink));
+}
+
 static void cmyk_becomes_what_a_print_would_show(void **state) {
     (void)state;
     char path[4096];
@@ -393,6 +437,7 @@ int main(void) {
         cmocka_unit_test(transparency_is_composited_on_white),
         cmocka_unit_test(sixteen_bits_are_scaled_by_default_and_cut_in_exact_mode),
         cmocka_unit_test(a_wide_gamut_profile_is_converted_to_srgb),
+        cmocka_unit_test(a_profile_that_is_broken_or_does_not_fit_is_ignored),
         cmocka_unit_test(cmyk_becomes_what_a_print_would_show),
         cmocka_unit_test(metadata_is_read_from_exif),
         cmocka_unit_test(nonsense_in_exif_counts_as_absent),

@@ -1,7 +1,10 @@
 #include "core/image/colour.h"
 
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include <lcms2.h>
 #include <vips/vips.h>
 
 #include "core/image/alpha.h"
@@ -37,44 +40,83 @@ void pix_colour_plain_cmyk(const uint8_t *cmyk, size_t count, uint8_t *rgb) {
     }
 }
 
-static VipsImage *transform(const uint8_t *pixels, size_t count, int channels, const void *profile,
-                            size_t profile_size) {
-    VipsImage *image = vips_image_new_from_memory(pixels, count * (size_t)channels, (int)count, 1,
-                                                  channels, VIPS_FORMAT_UCHAR);
-    if (!image)
-        return NULL;
-    image->Type = channels == 1   ? VIPS_INTERPRETATION_B_W
-                  : channels == 3 ? VIPS_INTERPRETATION_sRGB
-                                  : VIPS_INTERPRETATION_CMYK;
-    if (profile)
-        vips_image_set_blob_copy(image, VIPS_META_ICC_NAME, profile, profile_size);
-    VipsImage *converted = NULL;
-    (void)vips_icc_transform(image, &converted, "srgb", "embedded", TRUE, "input_profile",
-                             channels == 4 ? "cmyk" : "srgb", "depth", 8, NULL);
-    g_object_unref(image);
-    return converted;
+/* The conversion made last, and what it was made for: the photos of a folder come from a few
+ * cameras, and making one costs as much as converting ten crops. */
+typedef struct conversion {
+    int channels;
+    void *profile;
+    size_t size;
+    cmsHTRANSFORM transform; /* NULL: the profile is of no use */
+} conversion;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static conversion last;
+
+static cmsHTRANSFORM make_transform(const void *profile, size_t size, int channels) {
+    cmsUInt32Number sample = channels == 1 ? TYPE_GRAY_8 : channels == 3 ? TYPE_RGB_8 : TYPE_CMYK_8;
+    cmsColorSpaceSignature space = channels == 1   ? cmsSigGrayData
+                                   : channels == 3 ? cmsSigRgbData
+                                                   : cmsSigCmykData;
+    cmsHTRANSFORM transform = NULL;
+    cmsHPROFILE srgb = cmsCreate_sRGBProfile();
+    cmsHPROFILE own = cmsOpenProfileFromMem(profile, (cmsUInt32Number)size);
+    if (own && srgb && cmsGetColorSpace(own) == space)
+        transform = cmsCreateTransform(own, sample, srgb, TYPE_RGB_8, INTENT_RELATIVE_COLORIMETRIC,
+                                       cmsFLAGS_NOCACHE);
+    if (own)
+        (void)cmsCloseProfile(own);
+    if (srgb)
+        (void)cmsCloseProfile(srgb);
+    return transform;
 }
 
-pix_status pix_colour_to_srgb(const uint8_t *pixels, size_t count, int channels,
-                              const void *profile, size_t profile_size, uint8_t *rgb,
-                              pix_error *error) {
-    pix_status status = pix_vips_start(error);
-    if (status)
-        return status;
-    VipsImage *image = transform(pixels, count, channels, profile, profile_size);
-    size_t size = 0;
-    uint8_t *converted = NULL;
-    if (image && vips_image_get_bands(image) == 3)
-        converted = vips_image_write_to_memory(image, &size);
-    if (converted && size == 3 * count)
-        memcpy(rgb, converted, size);
-    else if (channels == 4)
-        pix_colour_plain_cmyk(pixels, count, rgb);
+/* False when the profile cannot convert `channels`; then nothing is written. */
+static bool convert(const uint8_t *pixels, size_t count, int channels, const void *profile,
+                    size_t size, uint8_t *rgb) {
+    (void)pthread_mutex_lock(&lock);
+    if (last.channels != channels || last.size != size ||
+        memcmp(last.profile, profile, size) != 0) {
+        if (last.transform)
+            cmsDeleteTransform(last.transform);
+        free(last.profile);
+        last = (conversion){.profile = malloc(size)};
+        if (last.profile) {
+            memcpy(last.profile, profile, size);
+            last.channels = channels;
+            last.size = size;
+            last.transform = make_transform(profile, size, channels);
+        }
+    }
+    bool usable = last.transform != NULL;
+    if (usable)
+        cmsDoTransform(last.transform, pixels, rgb, (cmsUInt32Number)count);
+    (void)pthread_mutex_unlock(&lock);
+    return usable;
+}
+
+/* By the offset print that libvips brings along; by Pillow's formula when that is missing. */
+static void convert_usual_cmyk(const uint8_t *cmyk, size_t count, uint8_t *rgb) {
+    VipsBlob *blob = NULL;
+    bool done = false;
+    if (!pix_vips_start(NULL) && !vips_profile_load("cmyk", &blob, NULL) && blob) {
+        size_t size;
+        const void *profile = vips_blob_get(blob, &size);
+        done = convert(cmyk, count, 4, profile, size, rgb);
+        vips_area_unref(VIPS_AREA(blob));
+    }
+    if (!done)
+        pix_colour_plain_cmyk(cmyk, count, rgb);
+    vips_error_clear();
+}
+
+void pix_colour_to_srgb(const uint8_t *pixels, size_t count, int channels, const void *profile,
+                        size_t profile_size, uint8_t *rgb) {
+    if (profile && profile_size > 0 && profile_size <= UINT32_MAX &&
+        convert(pixels, count, channels, profile, profile_size, rgb))
+        return;
+    if (channels == 4)
+        convert_usual_cmyk(pixels, count, rgb);
     else
         for (size_t i = 0; i < 3 * count; i++)
             rgb[i] = pixels[channels == 3 ? i : i / 3];
-    g_free(converted);
-    VIPS_UNREF(image);
-    vips_error_clear();
-    return PIX_OK;
 }

@@ -10,17 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/base/error.h"
-
 /* True for a profile that calls itself sRGB: nothing to convert. */
 bool pix_profile_is_srgb(const void *profile, size_t size);
 
 /* `pixels` [count, channels] with channels 1 (grey), 3 (RGB) or 4 (CMYK) into rgb [count, 3].
  * Without a profile CMYK is taken as a usual offset print; a profile that does not fit the
  * channels or is broken is ignored, as every viewer does. */
-pix_status pix_colour_to_srgb(const uint8_t *pixels, size_t count, int channels,
-                              const void *profile, size_t profile_size, uint8_t *rgb,
-                              pix_error *error);
+void pix_colour_to_srgb(const uint8_t *pixels, size_t count, int channels, const void *profile,
+                        size_t profile_size, uint8_t *rgb);
 
 /* Pillow's CMYK -> RGB, which knows no profile. */
 void pix_colour_plain_cmyk(const uint8_t *cmyk, size_t count, uint8_t *rgb);

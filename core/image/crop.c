@@ -162,7 +162,7 @@ static void drop_to_rgb(const uint8_t *from, size_t count, size_t channels, uint
     }
 }
 
-static pix_status convert(pix_crop *c, uint8_t *rgb, pix_error *error) {
+static void convert(pix_crop *c, uint8_t *rgb) {
     const pix_picture *p = &c->picture;
     size_t count = (size_t)c->size * (size_t)c->size;
     bool cmyk = p->mode == PIX_MODE_CMYK;
@@ -172,20 +172,17 @@ static pix_status convert(pix_crop *c, uint8_t *rgb, pix_error *error) {
         pix_colour_plain_cmyk(c->square, count, rgb);
     else if (!c->exact &&
              (cmyk || (p->profile && !pix_profile_is_srgb(p->profile, p->profile_size))))
-        return pix_colour_to_srgb(c->square, count, (int)c->channels, p->profile, p->profile_size,
-                                  rgb, error);
+        pix_colour_to_srgb(c->square, count, (int)c->channels, p->profile, p->profile_size, rgb);
     else
         drop_to_rgb(c->square, count, c->channels, rgb);
-    return PIX_OK;
 }
 
 pix_status pix_crop_finish(pix_crop *c, pix_error *error) {
     uint8_t *rgb = calloc((size_t)c->size * (size_t)c->size, 3);
     if (!rgb)
         return pix_fail_memory(error);
-    pix_status status = convert(c, rgb, error);
-    if (!status)
-        pix_orientation_apply(c->picture.orientation, c->size, rgb, c->out);
+    convert(c, rgb);
+    pix_orientation_apply(c->picture.orientation, c->size, rgb, c->out);
     free(rgb);
-    return status;
+    return PIX_OK;
 }

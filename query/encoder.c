@@ -70,8 +70,8 @@ static pix_status need_tokenizer(pix_encoder *encoder, const pix_tokenizer **out
         return pix_model_tokenizer(encoder->model, out, error);
     }
     if (!encoder->vocabulary) {
-        pix_status status = pix_query_vocabulary_open(path, (size_t)encoder->config->vocab_size,
-                                                      &encoder->vocabulary, error);
+        pix_status status = pix_query_vocabulary_open(
+            path, (size_t)pix_clip_token_count(encoder->config), &encoder->vocabulary, error);
         if (status)
             return status;
     }

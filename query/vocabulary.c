@@ -37,7 +37,7 @@ pix_status pix_query_open_any_model(const char *name, pix_model **out, pix_error
 static pix_status from_file(const char *path, pix_query_vocabulary *out, pix_error *error) {
     size_t tokens = OPENAI_TOKENS;
     if (out->model)
-        tokens = (size_t)pix_model_config(out->model)->vocab_size;
+        tokens = (size_t)pix_clip_token_count(pix_model_config(out->model));
     pix_status status = pix_query_vocabulary_open(path, tokens, &out->owned, error);
     out->tokenizer = out->owned;
     return status;

@@ -174,6 +174,25 @@ static void naming_the_last_token_as_the_end_says_nothing_new(void **state) {
     assert_int_equal(c.end_token, -1);
 }
 
+static void rows_after_the_end_token_are_none_of_the_vocabulary(void **state) {
+    (void)state;
+    static const struct {
+        int32_t rows, end_token, tokens;
+    } cases[] = {{512, -1, 512},        {512, 511, 512},      {512, 509, 510},
+                 {49408, -1, 49408},    {49410, -1, 49408},   {49410, 49407, 49408},
+                 {49410, 49408, 49409}, {49410, 49409, 49410}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        pix_checkpoint *checkpoint = vit();
+        PUT(checkpoint, "token_embedding.weight", cases[i].rows, 128);
+        checkpoint->hints.end_token = cases[i].end_token;
+        pix_clip_config c;
+        pix_error error;
+        assert_ok(pix_clip_config_infer(checkpoint, &c, &error), &error);
+        assert_int_equal(c.vocab_size, cases[i].rows);
+        assert_int_equal(pix_clip_token_count(&c), cases[i].tokens);
+    }
+}
+
 static void put_conv(pix_checkpoint *checkpoint, const char *prefix, const char *conv,
                      const char *norm, int64_t out, int64_t in, int64_t kernel) {
     char name[96];
@@ -556,6 +575,7 @@ int main(void) {
         cmocka_unit_test(every_size_of_a_vit_comes_from_its_shapes),
         cmocka_unit_test(a_config_file_overrides_the_conventions),
         cmocka_unit_test(naming_the_last_token_as_the_end_says_nothing_new),
+        cmocka_unit_test(rows_after_the_end_token_are_none_of_the_vocabulary),
         cmocka_unit_test(every_size_of_a_resnet_comes_from_its_shapes),
         cmocka_unit_test(a_missing_tensor_is_named),
         cmocka_unit_test(a_part_of_a_clip_model_is_refused_with_all_that_is_missing),

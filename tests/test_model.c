@@ -695,6 +695,31 @@ static void no_places(void) {
     assert_int_equal(unsetenv("PIXGREP_VOCAB"), 0);
 }
 
+/* Ids of another vocabulary would be of other words. */
+static void an_installed_vocabulary_does_not_stand_in_for_one_beside(void **state) {
+    (void)state;
+    no_places();
+    const char *folder = test_folder(), *data = make_folder(folder, "data");
+    const char *installed = make_folder(folder, "data/pixgrep/vocab");
+    assert_int_equal(setenv("XDG_DATA_HOME", data, 1), 0);
+    write_vocabulary(in(installed, "merges.txt"), "a d");
+    pix_clip_config config = test_small_config();
+    test_write_checkpoint(in(folder, "model.safetensors"), &config, NULL);
+    static const char *const beside[] = {"a h\n", "{\"model\":7}", ""};
+    for (size_t i = 0; i < sizeof beside / sizeof *beside; i++) {
+        test_write_file(in(folder, "tokenizer.json"), beside[i], strlen(beside[i]));
+        pix_import_report report;
+        pix_error error;
+        assert_ok(pix_model_import(in(folder, "model.safetensors"), "m", in(folder, "m.pixm"), NULL,
+                                   &report, &error),
+                  &error);
+        assert_string_equal(report.vocabulary, "");
+        assert_non_null(strstr(report.no_vocabulary, in(folder, "tokenizer.json: ")));
+    }
+    assert_int_equal(unlink(in(folder, "tokenizer.json")), 0);
+    expect_vocabulary(folder, NULL, in(installed, "merges.txt"), "ad");
+}
+
 static void a_model_without_vocabulary_says_why_and_what_to_do(void **state) {
     (void)state;
     no_places();
@@ -967,6 +992,7 @@ int main(void) {
         cmocka_unit_test(a_wrong_byte_never_leads_outside),
         cmocka_unit_test(verify_finds_every_changed_byte),
         cmocka_unit_test(a_vocabulary_is_looked_for_in_order),
+        cmocka_unit_test(an_installed_vocabulary_does_not_stand_in_for_one_beside),
         cmocka_unit_test(a_model_without_vocabulary_says_why_and_what_to_do),
         cmocka_unit_test(a_named_vocabulary_that_does_not_fit_is_left_out),
         cmocka_unit_test(a_bundle_has_nothing_of_its_makers_folders),

@@ -12,10 +12,19 @@
  * stage has 32 times the stem's channels. */
 enum { RESNET_CELL = 32, RESNET_GROWTH = 32 };
 
+/* Of CLIP's vocabulary, which is cut there for OpenAI's models and open_clip's; none has more. */
+enum { PUBLISHED_TOKENS = 49408 };
+
 int32_t pix_clip_vision_tokens(const pix_clip_config *config) {
     bool vit = config->vision_kind == PIX_VISION_VIT;
     int32_t grid = config->image_size / (vit ? config->patch_size : RESNET_CELL);
     return grid * grid + 1;
+}
+
+int32_t pix_clip_token_count(const pix_clip_config *config) {
+    if (config->end_token >= 0) /* the vocabulary's last */
+        return config->end_token + 1;
+    return config->vocab_size < PUBLISHED_TOKENS ? config->vocab_size : PUBLISHED_TOKENS;
 }
 
 /* Bounds: several times the largest CLIP ever published, small enough that no product of two
@@ -286,7 +295,9 @@ static pix_status apply_hints(pix_checkpoint *checkpoint, pix_clip_config *c, pi
                         "the config's end token %" PRId64 " is not among the model's %d tokens",
                         hint->end_token, (int)c->vocab_size);
     /* The last token is the highest: one way to say it, so that one model has one fingerprint. */
-    c->end_token = hint->end_token == c->vocab_size - 1 ? -1 : (int32_t)hint->end_token;
+    c->end_token = -1;
+    if (hint->end_token != pix_clip_token_count(c) - 1)
+        c->end_token = (int32_t)hint->end_token;
     return PIX_OK;
 }
 

@@ -17,7 +17,7 @@ typedef struct pix_clip_config {
     int32_t resnet_layers[4]; /* of a ModifiedResNet, else 0: blocks in each stage */
     int32_t context_length, vocab_size, text_width, text_layers, text_heads;
     int32_t vision_mlp_width, text_mlp_width;
-    int32_t end_token; /* -1: the highest id */
+    int32_t end_token; /* -1: the highest id in the text */
     int32_t exact_gelu;
     float layer_norm_eps;
     float logit_scale; /* exp() already taken */
@@ -34,5 +34,9 @@ pix_status pix_clip_config_check(const pix_clip_config *config, pix_error *error
 /* Tokens of one picture: the patches of a ViT and its class token, or the cells that a
  * ModifiedResNet pools and their mean. */
 int32_t pix_clip_vision_tokens(const pix_clip_config *config);
+
+/* How many tokens the vocabulary has.  There may be more rows of the embedding, which no text uses:
+ * people add tokens to a model, or round their number up. */
+int32_t pix_clip_token_count(const pix_clip_config *config);
 
 #endif

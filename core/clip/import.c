@@ -125,6 +125,10 @@ static pix_status no_vocabulary(importer *im, const char *why, pix_error *error)
     return length < 0 ? pix_fail_memory(error) : PIX_OK;
 }
 
+static size_t token_count(const importer *im) {
+    return (size_t)pix_clip_token_count(&im->header.config);
+}
+
 /* Takes the named vocabulary if it fits and says why not if it does not; anything else that is
  * wrong with it is an error. */
 static pix_status take_vocabulary(importer *im, const char *named, pix_error *error) {
@@ -133,7 +137,7 @@ static pix_status take_vocabulary(importer *im, const char *named, pix_error *er
     pix_status status = copy_path(im, named, &path, error);
     if (status)
         return status;
-    status = pix_vocabulary_load(path, (size_t)im->header.config.vocab_size, &im->merges, &reason);
+    status = pix_vocabulary_load(path, token_count(im), &im->merges, &reason);
     if (!status) {
         im->vocabulary = path;
         return PIX_OK;
@@ -150,8 +154,8 @@ static pix_status find_vocabulary(importer *im, pix_error *error) {
         return status;
     char *slash = strrchr(folder, '/');
     slash[slash == folder ? 1 : 0] = '\0';
-    status = pix_vocabulary_search(folder, (size_t)im->header.config.vocab_size, &im->merges,
-                                   &im->vocabulary, &why, error);
+    status =
+        pix_vocabulary_search(folder, token_count(im), &im->merges, &im->vocabulary, &why, error);
     if (!status && !im->vocabulary)
         status = no_vocabulary(im, why, error);
     free(why);

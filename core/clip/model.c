@@ -190,17 +190,18 @@ bool pix_model_has_text(const pix_model *model, const char **why) {
     return model->header->vocabulary_bytes > 0;
 }
 
-/* Its ids are rows of the model's token embedding, of which there must be as many. */
+/* Its ids are rows of the model's token embedding, of which there are as many or more. */
 static pix_status make_tokenizer(pix_model *model, pix_error *error) {
     const pix_pixm_header *h = model->header;
     pix_tokenizer *tokenizer;
     pix_status status = pix_tokenizer_new((const char *)model->file.data + h->vocabulary_offset,
                                           (size_t)h->vocabulary_bytes, &tokenizer, error);
-    if (!status && pix_tokenizer_end(tokenizer) != h->config.vocab_size - 1) {
+    int32_t token_count = pix_clip_token_count(&h->config);
+    if (!status && pix_tokenizer_end(tokenizer) != token_count - 1) {
         status = pix_fail(error, PIX_EFORMAT,
                           "damaged model file: %" PRId32 " tokens in its vocabulary, %" PRId32
                           " in its configuration",
-                          pix_tokenizer_end(tokenizer) + 1, h->config.vocab_size);
+                          pix_tokenizer_end(tokenizer) + 1, token_count);
         pix_tokenizer_free(tokenizer);
         tokenizer = NULL;
     }

@@ -1,6 +1,7 @@
 #include "core/clip/vocabulary.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,27 +74,33 @@ static char *clip_cache(void) {
     return home ? pix_path_join(home, ".cache/clip") : NULL;
 }
 
+static pix_status try_installed(vocabulary_search *search, pix_error *error) {
+    char *chosen;
+    pix_status status = chosen_place(search, &chosen, error);
+    if (status)
+        free(chosen);
+    else
+        status = try_place(search, chosen, error);
+    if (!status)
+        status = try_place(search, pix_place_data("vocab"), error);
+    if (!status)
+        status = try_place(search, pix_place_installed("share/pixgrep/vocab"), error);
+    if (!status)
+        status = try_place(search, clip_cache(), error);
+    if (!status && !search->path && !search->why &&
+        !(search->why = strdup("no vocabulary lies beside the weights or is installed")))
+        status = pix_fail_memory(error);
+    return status;
+}
+
 pix_status pix_vocabulary_search(const char *folder, size_t token_count, pix_bytes *merges,
                                  char **path, char **why, pix_error *error) {
     *path = *why = NULL;
     vocabulary_search search = {.token_count = token_count, .merges = merges};
-    char *chosen;
-    pix_status status = chosen_place(&search, &chosen, error);
-    if (!status)
-        status = try_folder(&search, folder, error);
-    if (!status)
-        status = try_place(&search, chosen, error);
-    else
-        free(chosen);
-    if (!status)
-        status = try_place(&search, pix_place_data("vocab"), error);
-    if (!status)
-        status = try_place(&search, pix_place_installed("share/pixgrep/vocab"), error);
-    if (!status)
-        status = try_place(&search, clip_cache(), error);
-    if (!status && !search.path && !search.why &&
-        !(search.why = strdup("no vocabulary lies beside the weights or is installed")))
-        status = pix_fail_memory(error);
+    pix_status status = try_folder(&search, folder, error);
+    bool beside = search.path || search.why;
+    if (!status && !beside)
+        status = try_installed(&search, error);
     if (status || search.path) {
         free(search.why);
         search.why = NULL;

@@ -11,7 +11,8 @@
  * file or a folder), $XDG_DATA_HOME/pixgrep/vocab, PREFIX/share/pixgrep/vocab and ~/.cache/clip.
  * The first one that fits `token_count` tokens is appended to *merges in our own form and *path
  * (heap) names it.  When none does, *path stays NULL and *why (heap) says in one sentence why,
- * first of all that $PIXGREP_VOCAB is not there. */
+ * first of all that $PIXGREP_VOCAB is not there.  What lies beside the weights is theirs: when it
+ * does not fit, no installed one is taken in its stead. */
 pix_status pix_vocabulary_search(const char *folder, size_t token_count, pix_bytes *merges,
                                  char **path, char **why, pix_error *error);
 

@@ -79,7 +79,7 @@ static void read_all(pix_model *model, size_t size) {
     if (status)
         demand_reason(status, &error);
     else
-        demand(pix_tokenizer_end(tokenizer) == config->vocab_size - 1);
+        demand(pix_tokenizer_end(tokenizer) == pix_clip_token_count(config) - 1);
     bool checked;
     demand(!pix_model_verify_contents(model, &error));
     status = pix_model_verify(model, &checked, &error);

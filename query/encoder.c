@@ -53,10 +53,11 @@ size_t pix_encoder_dimension(const pix_encoder *encoder) {
 static pix_status need_session(pix_encoder *encoder, pix_error *error) {
     if (encoder->session)
         return PIX_OK;
-    pix_status status = pix_gemm_open(encoder->options->threads, error);
+    pix_status status = encoder->max_pictures > 0 ? pix_gemm_open(1, error) : PIX_OK;
     if (status)
         return status;
-    return pix_session_new(encoder->model, encoder->max_pictures, &encoder->session, error);
+    return pix_session_new(encoder->model, encoder->max_pictures, encoder->options->threads,
+                           &encoder->session, error);
 }
 
 static pix_status need_tokenizer(pix_encoder *encoder, const pix_tokenizer **out,

@@ -48,6 +48,41 @@ static inline pix_model *test_import(const char *source, const char *vocabulary)
     return model;
 }
 
+/* Any tensor of a model in the order of its shape, on the heap. */
+static inline float *test_plain_tensor(const pix_model *model, const pix_clip_tensor *tensor) {
+    size_t elements = pix_clip_tensor_elements(tensor);
+    float *values = test_zeroed(elements, sizeof *values), *value = values;
+    if (!tensor->packed) {
+        memcpy(values, pix_model_tensor(model, tensor->name, elements), elements * sizeof *values);
+        return values;
+    }
+    pix_panels_f32 parts[3];
+    int out = pix_clip_tensor_out(tensor), in = pix_clip_tensor_in(tensor);
+    assert_true(tensor->packed <= 3);
+    pix_model_panels(model, tensor->name, out, in, tensor->packed, parts);
+    for (int part = 0; part < tensor->packed; part++)
+        for (size_t row = 0; row < (size_t)out; row++)
+            for (size_t i = 0; i < (size_t)in; i++) {
+                size_t panel = row / PIX_PANEL * (size_t)in + i;
+                float v = parts[part].values[panel * PIX_PANEL + row % PIX_PANEL];
+                *(tensor->transposed ? &values[i * (size_t)out + row] : value++) = v;
+            }
+    return values;
+}
+
+static inline pix_clip_tensor test_named_tensor(const pix_model *model, const char *name) {
+    pix_clip_tensor *tensors, found = {0};
+    size_t count;
+    pix_error error;
+    assert_ok(pix_clip_tensors(pix_model_config(model), &tensors, &count, &error), &error);
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(tensors[i].name, name) == 0)
+            found = tensors[i];
+    free(tensors);
+    assert_string_equal(found.name, name);
+    return found;
+}
+
 /* 520 tokens: 6 merges beyond the bytes.  Two heads a tower, an end token that is not the highest
  * id, and the exact GELU can only come from a config file, so the caller sets those it wants. */
 static inline pix_clip_config test_small_config(void) {
@@ -160,7 +195,7 @@ static inline void *test_encode(void *argument) {
     const int32_t ids[] = {518, 3, 511, 77, 519};
     float *text = e->features + (size_t)e->images * (size_t)pix_model_config(e->model)->embed_dim;
     pix_session *session;
-    e->failed = pix_session_new(e->model, e->images, &session, NULL) != PIX_OK;
+    e->failed = pix_session_new(e->model, e->images, 1, &session, NULL) != PIX_OK;
     for (int i = 0; i < e->rounds && !e->failed; i++)
         e->failed = pix_session_encode_images(session, e->rgb, e->images, e->features, NULL) ||
                     pix_session_encode_text(session, ids, 5, text, NULL);

@@ -12,7 +12,6 @@
 #include "core/clip/text_tower.h"
 #include "core/clip/vit.h"
 #include "core/tensor/dot.h"
-#include "core/tensor/gemm.h"
 #include "core/tensor/layers.h"
 #include "tests/model_support.h"
 
@@ -20,6 +19,8 @@
  * they grow with depth. */
 static const double unit_limit = 1e-5, logit_limit = 1e-3, probability_limit = 1e-4,
                     batch_limit = 1e-6, activation_limit = 1e-5;
+
+static pix_compute compute;
 
 typedef struct golden {
     const char *(*place)(const char *format, ...);
@@ -208,11 +209,17 @@ static const char of_a_photograph[] = "the first picture is a photograph, which 
 
 static void conv1_matches(const golden *g, const pix_vit *vit, const pix_scratch *scratch) {
     int cells = vit->grid * vit->grid, patch = 3 * vit->patch_size * vit->patch_size;
-    float *out = test_zeroed((size_t)cells * (size_t)vit->transformer.width, sizeof *out);
+    size_t width = (size_t)vit->transformer.width;
+    float *ours = test_zeroed((size_t)cells * width, sizeof *ours);
+    float *out = test_zeroed((size_t)cells * width, sizeof *out);
+    pix_linear_run(&vit->conv1, &compute, cells, scratch->hidden + patch, (size_t)patch,
+                   (pix_epilogue){0}, ours, width);
     /* Turned round, since PyTorch puts channels first: [width, cells]. */
-    pix_gemm(vit->transformer.width, cells, patch, 1, vit->conv1, patch, scratch->hidden + patch,
-             patch, true, 0, out, cells);
+    for (size_t cell = 0; cell < (size_t)cells; cell++)
+        for (size_t i = 0; i < width; i++)
+            out[i * (size_t)cells + cell] = ours[cell * width + i];
     activation_matches(g, "act_image0_conv1", out);
+    free(ours);
     free(out);
 }
 
@@ -224,7 +231,7 @@ static void vit_activations_match(const fixture *f) {
     pix_scratch scratch;
     pix_scratch_sizes sizes = {0};
     pix_error error;
-    assert_ok(pix_vit_init(&vit, f->model, &error), &error);
+    assert_ok(pix_vit_init(&vit, f->model, &compute, &error), &error);
     assert_true(pix_vit_measure(&vit, 1, &sizes));
     assert_ok(pix_scratch_init(&scratch, &sizes, &error), &error);
     pix_vit_cut_floats(&vit, &scratch, 0, f->pixels.f);
@@ -267,10 +274,10 @@ static void resnet_activations_match(const fixture *f) {
     assert_true(pix_resnet_measure(c, 1, &sizes));
     assert_ok(pix_resnet_scratch_init(&scratch, &sizes, &error), &error);
     pix_resnet_put_floats(&resnet, &scratch, 0, f->pixels.f);
-    pix_conv_run(&resnet.stem[0], 1, c->image_size, c->image_size, scratch.pixels, scratch.windows,
-                 scratch.inner[0]);
+    pix_conv_run(&resnet.stem[0], &compute, 1, c->image_size, c->image_size, scratch.pixels,
+                 scratch.windows, scratch.inner[0]);
     channels_match(g, "act_image0_stem_relu1", scratch.inner[0], (size_t)c->vision_width / 2);
-    pix_resnet_stem(&resnet, &scratch, 0);
+    pix_resnet_stem(&resnet, &compute, &scratch, 0);
     channels_match(g, "act_image0_stem", scratch.x, (size_t)c->vision_width);
     const pix_bottleneck *block = resnet.blocks, *together = block + resnet.alone;
     pix_resnet_scratch s = scratch;
@@ -283,7 +290,7 @@ static void resnet_activations_match(const fixture *f) {
                 s = scratch;
                 s.x = s.joined;
             }
-            pix_bottleneck_run(block, &s, 1);
+            pix_bottleneck_run(block, &compute, &s, 1);
             (void)snprintf(name, sizeof name, "act_image0_layer%d_block%d", stage + 1, i);
             if (test_exists(g->place("%s/%s.npy", g->inputs, name)))
                 channels_match(g, name, s.x, channels);
@@ -303,7 +310,7 @@ static void text_activations_match(const fixture *f) {
     pix_scratch scratch;
     pix_scratch_sizes sizes = {0};
     pix_error error;
-    assert_ok(pix_text_tower_init(&tower, f->model, &error), &error);
+    assert_ok(pix_text_tower_init(&tower, f->model, &compute, &error), &error);
     int tokens = tower.context_length;
     size_t width = (size_t)tower.transformer.width;
     assert_true(
@@ -337,7 +344,7 @@ static void model_matches(const golden *g) {
     f.texts = f.tokens.shape[0];
     f.embed = (size_t)pix_model_config(f.model)->embed_dim;
     assert_int_equal(f.pixels.shape[2], pix_model_config(f.model)->image_size);
-    assert_ok(pix_session_new(f.model, (int)f.images, &f.session, &error), &error);
+    assert_ok(pix_session_new(f.model, (int)f.images, 1, &f.session, &error), &error);
     encode(&f);
     features_match(&f);
     logits_match(&f);
@@ -401,7 +408,7 @@ static void reference_vit_tiny_from_its_texts(void **state) {
     pix_session *session;
     pix_error error;
     assert_ok(pix_model_tokenizer(model, &tokenizer, &error), &error);
-    assert_ok(pix_session_new(model, 0, &session, &error), &error);
+    assert_ok(pix_session_new(model, 0, 1, &session, &error), &error);
     test_array tokens, features;
     const golden g = {.place = test_reference};
     need(&g, "models/vit-tiny/golden", "tokens", &tokens);
@@ -445,6 +452,10 @@ static void bytes_are_normalised_like_the_reference(void **state) {
     test_array_free(&table);
 }
 
+static int open_kernels(void **state) {
+    return test_open_gemm(state) || pix_kernels_choose(NULL, &compute.kernels, NULL);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(vit_p32_torchscript),
@@ -462,5 +473,5 @@ int main(void) {
         cmocka_unit_test(reference_vit_tiny_from_its_texts),
         cmocka_unit_test(bytes_are_normalised_like_the_reference),
     };
-    return cmocka_run_group_tests(tests, test_open_gemm, NULL);
+    return cmocka_run_group_tests(tests, open_kernels, NULL);
 }

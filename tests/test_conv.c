@@ -36,9 +36,28 @@ static float *noise(size_t count) {
     return values;
 }
 
+static pix_compute compute;
+
+static int choose_kernels(void **unused) {
+    (void)unused;
+    return pix_kernels_choose(NULL, &compute.kernels, NULL);
+}
+
+/* Sets the weights, [out, kernel, kernel, in]; they lie in what is returned, on the heap. */
+static void *pack(pix_conv *c, const float *weight) {
+    int window = c->kernel * c->kernel * c->in;
+    size_t size = pix_panels_f32_size(c->out, window);
+    void *bytes = aligned_alloc(64, (size + 63) / 64 * 64);
+    if (!bytes)
+        abort();
+    pix_panels_f32_pack(c->out, window, weight, bytes);
+    c->weight = pix_panels_f32_view(c->out, window, bytes);
+    return bytes;
+}
+
 /* One output value by the definition, in float64. */
-static double direct(const pix_conv *c, const float *picture, int height, int width, int row,
-                     int column, int channel) {
+static double direct(const pix_conv *c, const float *weight, const float *picture, int height,
+                     int width, int row, int column, int channel) {
     double sum = (double)c->bias[channel];
     for (int ky = 0; ky < c->kernel; ky++)
         for (int kx = 0; kx < c->kernel; kx++) {
@@ -48,7 +67,7 @@ static double direct(const pix_conv *c, const float *picture, int height, int wi
                 continue;
             for (int i = 0; i < c->in; i++)
                 sum += (double)picture[(y * width + x) * c->in + i] *
-                       (double)c->weight[((channel * c->kernel + ky) * c->kernel + kx) * c->in + i];
+                       (double)weight[((channel * c->kernel + ky) * c->kernel + kx) * c->in + i];
         }
     return sum;
 }
@@ -61,16 +80,16 @@ static void check_conv(pix_conv c, int count, int height, int width) {
     float *x = noise((size_t)count * picture), *weight = noise((size_t)c.out * window);
     float *bias = noise((size_t)c.out), *before = noise(total), *out = room(total);
     float *windows = room(pix_conv_windows(&c));
-    c.weight = weight;
+    void *packed = pack(&c, weight);
     c.bias = bias;
     memcpy(out, before, total * sizeof *out);
-    pix_conv_run(&c, count, height, width, x, windows, out);
+    pix_conv_run(&c, &compute, count, height, width, x, windows, out);
     for (size_t i = 0; i < total; i++) {
         size_t cell = i / (size_t)c.out;
         int channel = (int)(i % (size_t)c.out), column = (int)(cell % (size_t)across);
         int row = (int)(cell / (size_t)across % (size_t)down);
         size_t number = cell / (size_t)across / (size_t)down;
-        double want = direct(&c, x + number * picture, height, width, row, column, channel);
+        double want = direct(&c, weight, x + number * picture, height, width, row, column, channel);
         want += c.add ? (double)before[i] : 0;
         want = c.relu && want < 0 ? 0 : want;
         /* Float32 rounds each of `window` sums of values up to 1. */
@@ -80,6 +99,7 @@ static void check_conv(pix_conv c, int count, int height, int width) {
     }
     free(x);
     free(weight);
+    free(packed);
     free(bias);
     free(before);
     free(out);
@@ -117,24 +137,21 @@ static void no_pictures_are_no_work(void **unused) {
     (void)unused;
     const float weight = 1, bias = 1;
     float out = 7;
-    const pix_conv c = {
-        .in = 1, .out = 1, .kernel = 1, .stride = 1, .weight = &weight, .bias = &bias};
-    pix_conv_run(&c, 0, 4, 4, &weight, NULL, &out);
+    pix_conv c = {.in = 1, .out = 1, .kernel = 1, .stride = 1, .bias = &bias};
+    void *packed = pack(&c, &weight);
+    pix_conv_run(&c, &compute, 0, 4, 4, &weight, NULL, &out);
     assert_true(out == 7);
+    free(packed);
 }
 
 static void relu_hides_no_nan(void **unused) {
     (void)unused;
     const float weight = 1, bias = 0, x[] = {-1, NAN, 2, -0.0f, -INFINITY, INFINITY};
     float out[6];
-    const pix_conv c = {.in = 1,
-                        .out = 1,
-                        .kernel = 1,
-                        .stride = 1,
-                        .relu = true,
-                        .weight = &weight,
-                        .bias = &bias};
-    pix_conv_run(&c, 1, 1, 6, x, NULL, out);
+    pix_conv c = {.in = 1, .out = 1, .kernel = 1, .stride = 1, .relu = true, .bias = &bias};
+    void *packed = pack(&c, &weight);
+    pix_conv_run(&c, &compute, 1, 1, 6, x, NULL, out);
+    free(packed);
     assert_true(out[0] == 0 && isnan(out[1]) && out[2] == 2 && out[3] == 0 && out[4] == 0);
     assert_true(isinf(out[5]));
 }
@@ -185,5 +202,5 @@ int main(void) {
         cmocka_unit_test(sides_follow_the_usual_formula),
         cmocka_unit_test(pooling_any_shape_equals_the_definition),
     };
-    return cmocka_run_group_tests(tests, test_open_gemm, NULL);
+    return cmocka_run_group_tests(tests, choose_kernels, NULL);
 }

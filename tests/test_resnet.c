@@ -266,7 +266,7 @@ static void check(const pix_clip_config *config) {
     pix_session *session;
     pix_error error;
     assert_memory_equal(pix_model_config(model), config, sizeof *config);
-    assert_ok(pix_session_new(model, IMAGES, &session, &error), &error);
+    assert_ok(pix_session_new(model, IMAGES, 1, &session, &error), &error);
     assert_ok(pix_session_encode_images(session, rgb, IMAGES, batch, &error), &error);
     for (size_t i = 0; i < IMAGES; i++)
         assert_ok(

@@ -7,6 +7,7 @@
 #include "core/clip/pixels.h"
 #include "core/clip/pixm.h"
 #include "core/tensor/gemm.h"
+#include "core/tensor/isa.h"
 #include "tests/model_support.h"
 
 /* Every allocation of this program is counted: through the sanitizer's hook where there is one,
@@ -71,10 +72,22 @@ typedef struct oracle {
     bool causal;
 } oracle;
 
+/* Weights that have been asked for since they were last forgotten. */
+static float *kept[4096];
+static size_t kept_count;
+
 static const float *weight(const oracle *o, const char *name, size_t elements) {
     char full[64];
     (void)snprintf(full, sizeof full, "%s%s", o->tower, name);
-    return pix_model_tensor(o->model, full, elements);
+    const pix_clip_tensor tensor = test_named_tensor(o->model, full);
+    assert_int_equal(pix_clip_tensor_elements(&tensor), elements);
+    assert_true(kept_count < sizeof kept / sizeof *kept);
+    return kept[kept_count++] = test_plain_tensor(o->model, &tensor);
+}
+
+static void forget_weights(void) {
+    while (kept_count > 0)
+        free(kept[--kept_count]);
 }
 
 static const float *layer_weight(const oracle *o, size_t layer, const char *name, size_t elements) {
@@ -215,6 +228,7 @@ static void oracle_image(const pix_model *model, const float *pixels, float *fea
         oracle_norm(&o, x + t * o.width, weight(&o, "ln_pre.weight", o.width),
                     weight(&o, "ln_pre.bias", o.width), x + t * o.width);
     oracle_finish(&o, x, 0, "ln_post", "proj", feature);
+    forget_weights();
     free(x);
 }
 
@@ -236,6 +250,7 @@ static void oracle_text(const pix_model *model, const int32_t *ids, size_t count
         x[i] =
             (double)token[(size_t)ids[i / o.width] * o.width + i % o.width] + (double)position[i];
     oracle_finish(&o, x, end, "ln_final", "text_projection", feature);
+    forget_weights();
     free(x);
 }
 
@@ -285,7 +300,7 @@ static void check_against_oracle(const pix_clip_config *config, size_t end) {
     pix_model *model = make(config);
     pix_session *session;
     pix_error error;
-    assert_ok(pix_session_new(model, 1, &session, &error), &error);
+    assert_ok(pix_session_new(model, 1, 1, &session, &error), &error);
     assert_ok(pix_session_encode_pixels(session, pixels, 1, ours, &error), &error);
     oracle_image(model, pixels, expected);
     assert_true(fabs((double)expected[0]) > 1e-3);
@@ -353,7 +368,7 @@ static void bytes_give_what_their_pixels_give(void **state) {
     to_pixels(rgb, IMAGES, pixels);
     pix_session *session;
     pix_error error;
-    assert_ok(pix_session_new(shared_model, IMAGES, &session, &error), &error);
+    assert_ok(pix_session_new(shared_model, IMAGES, 1, &session, &error), &error);
     assert_ok(pix_session_encode_images(session, rgb, IMAGES, by_bytes, &error), &error);
     assert_ok(pix_session_encode_pixels(session, pixels, IMAGES, by_pixels, &error), &error);
     assert_memory_equal(by_bytes, by_pixels, sizeof by_bytes);
@@ -372,7 +387,7 @@ static void encoding_allocates_nothing(void **state) {
     pix_session *session;
     pix_error error;
     int64_t before = __atomic_load_n(&allocations, __ATOMIC_RELAXED);
-    assert_ok(pix_session_new(shared_model, IMAGES, &session, &error), &error);
+    assert_ok(pix_session_new(shared_model, IMAGES, 1, &session, &error), &error);
     assert_true(__atomic_load_n(&allocations, __ATOMIC_RELAXED) > before); /* it does count */
     before = __atomic_load_n(&allocations, __ATOMIC_RELAXED);
     pix_status status[] = {
@@ -400,7 +415,7 @@ static void encoding_with_a_resnet_allocates_nothing(void **state) {
     pix_session *session;
     pix_error error;
     int64_t before = __atomic_load_n(&allocations, __ATOMIC_RELAXED);
-    assert_ok(pix_session_new(model, IMAGES, &session, &error), &error);
+    assert_ok(pix_session_new(model, IMAGES, 1, &session, &error), &error);
     assert_true(__atomic_load_n(&allocations, __ATOMIC_RELAXED) > before);
     before = __atomic_load_n(&allocations, __ATOMIC_RELAXED);
     pix_status status[] = {pix_session_encode_images(session, rgb, IMAGES, features, &error),
@@ -423,13 +438,57 @@ static void a_session_for_text_leaves_the_resnet_alone(void **state) {
     float feature[EMBED];
     pix_session *session;
     pix_error error;
-    assert_ok(pix_session_new(model, 0, &session, &error), &error);
+    assert_ok(pix_session_new(model, 0, 1, &session, &error), &error);
     assert_ok(pix_session_encode_text(session, ids, 3, feature, &error), &error);
     assert_int_equal(pix_session_encode_images(session, rgb, 1, feature, &error), PIX_EINVALID);
     pix_session_free(session);
-    assert_int_equal(pix_session_new(model, INT32_MAX, &session, &error), PIX_EINVALID);
+    assert_int_equal(pix_session_new(model, INT32_MAX, 1, &session, &error), PIX_EINVALID);
     assert_null(session);
     pix_model_close(model);
+}
+
+/* Unit features of a picture and a text. */
+static void encode_with(const char *kernels, int threads, float *features) {
+    const int32_t ids[] = {518, 3, 511, 77, 519};
+    uint8_t rgb[PIXELS];
+    fill_bytes(rgb, sizeof rgb);
+    pix_session *session;
+    pix_error error;
+    assert_int_equal(setenv(PIX_ISA_VARIABLE, kernels, 1), 0);
+    assert_ok(pix_session_new(shared_model, 1, threads, &session, &error), &error);
+    assert_int_equal(unsetenv(PIX_ISA_VARIABLE), 0);
+    assert_ok(pix_session_encode_images(session, rgb, 1, features, &error), &error);
+    assert_ok(pix_session_encode_text(session, ids, 5, features + EMBED, &error), &error);
+    for (size_t i = 0; i < 2; i++)
+        assert_ok(pix_normalise(features + i * EMBED, EMBED, &error), &error);
+    pix_session_free(session);
+}
+
+static void every_kernel_and_number_of_threads_will_do(void **state) {
+    (void)state;
+    float first[2 * EMBED], other[2 * EMBED], threaded[2 * EMBED];
+    size_t count = 0;
+    for (const pix_kernels *kernels; (kernels = pix_kernels_at(count)); count++) {
+        encode_with(pix_kernels_name(kernels), 1, count == 0 ? first : other);
+        encode_with(pix_kernels_name(kernels), 3, threaded);
+        assert_memory_equal(threaded, count == 0 ? first : other, sizeof threaded);
+        if (count > 0)
+            assert_true(test_max_difference(other, first, 2 * EMBED) <= 1e-6);
+    }
+    assert_true(count > 0);
+}
+
+static void kernels_that_are_unknown_are_refused(void **state) {
+    (void)state;
+    pix_session *session;
+    pix_error error;
+    assert_int_equal(setenv(PIX_ISA_VARIABLE, "mmx", 1), 0);
+    pix_status status = pix_session_new(shared_model, 0, 1, &session, &error);
+    assert_int_equal(unsetenv(PIX_ISA_VARIABLE), 0);
+    assert_int_not_equal(status, PIX_OK);
+    assert_null(session);
+    assert_non_null(strstr(error.text, "mmx"));
+    assert_non_null(strstr(error.text, "portable"));
 }
 
 static void results_do_not_depend_on_what_a_session_did_before(void **state) {
@@ -442,7 +501,7 @@ static void results_do_not_depend_on_what_a_session_did_before(void **state) {
     fill_bytes(rgb, sizeof rgb);
     pix_session *session;
     pix_error error;
-    assert_ok(pix_session_new(shared_model, IMAGES, &session, &error), &error);
+    assert_ok(pix_session_new(shared_model, IMAGES, 1, &session, &error), &error);
     assert_ok(pix_session_encode_text(session, short_ids, 3, first, &error), &error);
     assert_ok(pix_session_encode_text(session, long_ids, 16, other, &error), &error);
     assert_ok(pix_session_encode_images(session, rgb, IMAGES, features, &error), &error);
@@ -458,7 +517,7 @@ static void what_follows_the_first_end_token_changes_nothing(void **state) {
     float a[EMBED], b[EMBED];
     pix_session *session;
     pix_error error;
-    assert_ok(pix_session_new(shared_model, 0, &session, &error), &error);
+    assert_ok(pix_session_new(shared_model, 0, 1, &session, &error), &error);
     assert_ok(pix_session_encode_text(session, plain, 3, a, &error), &error);
     assert_ok(pix_session_encode_text(session, padded, 16, b, &error), &error);
     assert_memory_equal(a, b, sizeof a);
@@ -487,7 +546,7 @@ static void many_texts_give_what_each_gives_alone(void **state) {
     pix_session *session;
     pix_error error;
     write_texts(ids, texts);
-    assert_ok(pix_session_new(shared_model, 0, &session, &error), &error);
+    assert_ok(pix_session_new(shared_model, 0, 1, &session, &error), &error);
     assert_ok(pix_session_encode_texts(session, texts, 0, together, &error), &error);
     assert_ok(pix_session_encode_texts(session, texts, TEXTS, together, &error), &error);
     for (size_t i = 0; i < TEXTS; i++) {
@@ -509,7 +568,7 @@ static void a_wrong_text_among_many_leaves_nothing_behind(void **state) {
     float features[2 * EMBED] = {0}, first[EMBED], again[EMBED];
     pix_session *session;
     pix_error error;
-    assert_ok(pix_session_new(shared_model, 0, &session, &error), &error);
+    assert_ok(pix_session_new(shared_model, 0, 1, &session, &error), &error);
     assert_ok(pix_session_encode_text(session, good, 3, first, &error), &error);
     assert_int_equal(pix_session_encode_texts(session, texts, 2, features, &error), PIX_EINVALID);
     assert_ok(pix_session_encode_texts(session, texts, 1, again, &error), &error);
@@ -531,9 +590,9 @@ static void wrong_calls_are_refused_in_words(void **state) {
     const uint8_t rgb[1] = {0};
     pix_session *session;
     pix_error error;
-    assert_int_equal(pix_session_new(shared_model, -1, &session, &error), PIX_EINVALID);
+    assert_int_equal(pix_session_new(shared_model, -1, 1, &session, &error), PIX_EINVALID);
     assert_null(session);
-    assert_ok(pix_session_new(shared_model, 0, &session, &error), &error);
+    assert_ok(pix_session_new(shared_model, 0, 1, &session, &error), &error);
     assert_int_equal(pix_session_encode_images(session, rgb, 1, feature, &error), PIX_EINVALID);
     assert_string_equal(error.text, "1 images for a session of 0");
     assert_int_equal(pix_session_encode_text(session, ids, 17, feature, &error), PIX_ELIMIT);
@@ -556,7 +615,7 @@ static void a_named_end_token_must_be_there(void **state) {
     float feature[EMBED];
     pix_session *session;
     pix_error error;
-    assert_ok(pix_session_new(model, 0, &session, &error), &error);
+    assert_ok(pix_session_new(model, 0, 1, &session, &error), &error);
     assert_int_equal(pix_session_encode_text(session, ids, 3, feature, &error), PIX_EINVALID);
     assert_string_equal(error.text, "the tokens do not hold the end token 7");
     pix_session_free(session);
@@ -605,6 +664,8 @@ int main(void) {
         cmocka_unit_test(encoding_allocates_nothing),
         cmocka_unit_test(encoding_with_a_resnet_allocates_nothing),
         cmocka_unit_test(a_session_for_text_leaves_the_resnet_alone),
+        cmocka_unit_test(every_kernel_and_number_of_threads_will_do),
+        cmocka_unit_test(kernels_that_are_unknown_are_refused),
         cmocka_unit_test(results_do_not_depend_on_what_a_session_did_before),
         cmocka_unit_test(what_follows_the_first_end_token_changes_nothing),
         cmocka_unit_test(many_texts_give_what_each_gives_alone),

@@ -16,21 +16,22 @@ static const float *tensor(const pix_model *model, const char *name, size_t elem
 void pix_attention_pool_init(pix_attention_pool *pool, const pix_model *model) {
     const pix_clip_config *c = pix_model_config(model);
     int tokens = pix_clip_vision_tokens(c), channels = 32 * c->vision_width;
-    size_t width = (size_t)channels, embed_dim = (size_t)c->embed_dim;
+    size_t width = (size_t)channels;
+    static const char prefix[] = "visual.attnpool.";
     *pool = (pix_attention_pool){
         .tokens = tokens,
         .width = channels,
         .heads = c->vision_heads,
         .embed_dim = c->embed_dim,
         .positional_embedding = tensor(model, "positional_embedding", (size_t)tokens * width),
-        .q_weight = tensor(model, "q_proj.weight", width * width),
-        .q_bias = tensor(model, "q_proj.bias", width),
         .k_weight = tensor(model, "k_proj.weight", width * width),
         .v_weight = tensor(model, "v_proj.weight", width * width),
         .v_bias = tensor(model, "v_proj.bias", width),
-        .c_weight = tensor(model, "c_proj.weight", embed_dim * width),
-        .c_bias = tensor(model, "c_proj.bias", embed_dim),
     };
+    pix_linear_init(&pool->q_proj, 1, model, prefix, "q_proj.weight", "q_proj.bias", channels,
+                    channels);
+    pix_linear_init(&pool->c_proj, 1, model, prefix, "c_proj.weight", "c_proj.bias", c->embed_dim,
+                    channels);
 }
 
 /* One picture's cells [tokens - 1, width] to its tokens, positions included. */
@@ -57,15 +58,15 @@ static void mix(const pix_attention_pool *pool, const float *tokens, float *head
              width);
 }
 
-void pix_attention_pool_run(const pix_attention_pool *pool, const pix_pool_scratch *scratch,
-                            int count, const float *cells, float *features) {
+void pix_attention_pool_run(const pix_attention_pool *pool, const pix_compute *compute,
+                            const pix_pool_scratch *scratch, int count, const float *cells,
+                            float *features) {
     int width = pool->width, heads = pool->heads, head_width = width / heads;
     size_t w = (size_t)width, one = (size_t)pool->tokens * w;
     for (size_t i = 0; i < (size_t)count; i++)
         embed(pool, cells + i * (one - w), scratch->tokens + i * one);
-    pix_gemm(count, width, width, 1.0f, scratch->tokens, (int)one, pool->q_weight, width, true,
-             0.0f, scratch->queries, width);
-    pix_bias_add(scratch->queries, (size_t)count, w, pool->q_bias);
+    pix_linear_run(&pool->q_proj, compute, count, scratch->tokens, one, (pix_epilogue){0},
+                   scratch->queries, w);
     for (int head = 0; head < heads; head++) {
         size_t first = (size_t)head * (size_t)head_width;
         pix_gemm(count, width, head_width, 1.0f, scratch->queries + first, width,
@@ -81,7 +82,6 @@ void pix_attention_pool_run(const pix_attention_pool *pool, const pix_pool_scrat
                  pool->v_weight + first * w, width, true, 0.0f, scratch->queries + first, width);
     }
     pix_bias_add(scratch->queries, (size_t)count, w, pool->v_bias);
-    pix_gemm(count, pool->embed_dim, width, 1.0f, scratch->queries, width, pool->c_weight, width,
-             true, 0.0f, features, pool->embed_dim);
-    pix_bias_add(features, (size_t)count, (size_t)pool->embed_dim, pool->c_bias);
+    pix_linear_run(&pool->c_proj, compute, count, scratch->queries, w, (pix_epilogue){0}, features,
+                   (size_t)pool->embed_dim);
 }

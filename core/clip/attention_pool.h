@@ -9,16 +9,16 @@
 #ifndef PIX_CLIP_ATTENTION_POOL_H
 #define PIX_CLIP_ATTENTION_POOL_H
 
-#include "core/clip/model.h"
+#include "core/clip/linear.h"
 
 typedef struct pix_attention_pool {
     int tokens; /* cells and their mean */
     int width, heads, embed_dim;
     const float *positional_embedding; /* [tokens, width] */
-    const float *q_weight, *q_bias;    /* [width, width], a head's rows together */
-    const float *k_weight;
+    pix_linear q_proj;                 /* [width, width] */
+    const float *k_weight;             /* [width, width], a head's rows together */
     const float *v_weight, *v_bias;
-    const float *c_weight, *c_bias; /* [embed_dim, width] */
+    pix_linear c_proj; /* [embed_dim, width] */
 } pix_attention_pool;
 
 /* Where a pass of `count` pictures keeps its activations. */
@@ -32,7 +32,8 @@ typedef struct pix_pool_scratch {
 void pix_attention_pool_init(pix_attention_pool *pool, const pix_model *model);
 
 /* cells: [count, tokens - 1, width]; features: [count, embed_dim]. */
-void pix_attention_pool_run(const pix_attention_pool *pool, const pix_pool_scratch *scratch,
-                            int count, const float *cells, float *features);
+void pix_attention_pool_run(const pix_attention_pool *pool, const pix_compute *compute,
+                            const pix_pool_scratch *scratch, int count, const float *cells,
+                            float *features);
 
 #endif

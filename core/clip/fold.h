@@ -8,8 +8,8 @@
 
 #include "core/clip/tensor_list.h"
 
-/* `tensor` is one of pix_clip_tensors; `out` holds its elements.  The checkpoint has the tensors of
- * pix_clip_checkpoint_tensors. */
+/* `tensor` is one of pix_clip_tensors; `out` holds its elements, in the order of its shape.  The
+ * checkpoint has the tensors of pix_clip_checkpoint_tensors. */
 pix_status pix_fold_read(pix_checkpoint *checkpoint, const pix_clip_tensor *tensor, float *out,
                          pix_error *error);
 

@@ -29,7 +29,8 @@ typedef struct importer {
     int64_t ignored;  /* tensors of the checkpoint that are none of the model's */
     uint64_t written; /* bytes after the start of the file */
     pix_sha256 contents, fingerprint;
-    float *values; /* room for the largest tensor */
+    float *values; /* room for the largest tensor, */
+    void *packed;  /* and for what it is packed into */
 } importer;
 
 static void import_free(importer *im) {
@@ -41,6 +42,7 @@ static void import_free(importer *im) {
     pix_bytes_free(&im->files);
     pix_atomic_file_close(im->file);
     free(im->values);
+    free(im->packed);
 }
 
 static pix_status set_text(char *field, size_t room, const char *text, const char *what,
@@ -189,7 +191,7 @@ static pix_status lay_out(importer *im, pix_error *error) {
     size_t largest = sizeof(float);
     for (size_t i = 0; i < im->tensor_count; i++) {
         const pix_clip_tensor *tensor = &im->tensors[i];
-        size_t bytes = pix_clip_tensor_elements(tensor) * sizeof(float);
+        size_t bytes = pix_clip_tensor_bytes(tensor);
         pix_pixm_tensor *entry = &im->directory[i];
         memcpy(entry->name, tensor->name, sizeof entry->name);
         memcpy(entry->shape, tensor->shape, sizeof entry->shape);
@@ -200,8 +202,9 @@ static pix_status lay_out(importer *im, pix_error *error) {
         largest = bytes > largest ? bytes : largest;
     }
     h->file_bytes = offset;
-    im->values = malloc(largest);
-    return im->values ? PIX_OK : pix_fail_memory(error);
+    im->values = malloc(largest); /* packing never makes less of it */
+    im->packed = malloc(largest);
+    return im->values && im->packed ? PIX_OK : pix_fail_memory(error);
 }
 
 static pix_status write_bytes(importer *im, const void *data, size_t size, pix_error *error) {
@@ -225,21 +228,38 @@ static pix_status write_part(importer *im, uint64_t offset, const void *data, si
     return status;
 }
 
+static void pack(const pix_clip_tensor *tensor, const float *values, char *bytes) {
+    int out = pix_clip_tensor_out(tensor), in = pix_clip_tensor_in(tensor);
+    if (tensor->transposed) {
+        pix_panels_f32_pack_transposed(out, in, values, bytes);
+        return;
+    }
+    for (int part = 0; part < tensor->packed; part++) {
+        pix_panels_f32_pack(out, in, values, bytes);
+        values += (size_t)out * (size_t)in;
+        bytes += pix_panels_f32_size(out, in);
+    }
+}
+
 static pix_status write_tensor(importer *im, size_t index, pix_error *error) {
     const pix_pixm_tensor *entry = &im->directory[index];
-    const char *source = pix_checkpoint_path(im->checkpoint), *norm = im->tensors[index].norm;
-    pix_status status = pix_fold_read(im->checkpoint, &im->tensors[index], im->values, error);
+    const pix_clip_tensor *tensor = &im->tensors[index];
+    const char *source = pix_checkpoint_path(im->checkpoint), *norm = tensor->norm;
+    pix_status status = pix_fold_read(im->checkpoint, tensor, im->values, error);
     if (status)
         return status;
-    size_t elements = (size_t)entry->bytes / sizeof(float);
+    size_t elements = pix_clip_tensor_elements(tensor);
     for (size_t i = 0; i < elements; i++)
         if (!isfinite(im->values[i]))
             return pix_fail(error, PIX_EFORMAT, "%s: tensor %s: value %zu is not finite%s%s",
                             source, entry->name, i, norm[0] ? " after folding " : "", norm);
     pix_sha256_add(&im->fingerprint, entry->name, strlen(entry->name) + 1);
     pix_sha256_add(&im->fingerprint, entry->shape, sizeof entry->shape);
-    pix_sha256_add(&im->fingerprint, im->values, (size_t)entry->bytes);
-    return write_part(im, entry->offset, im->values, (size_t)entry->bytes, error);
+    pix_sha256_add(&im->fingerprint, im->values, elements * sizeof *im->values);
+    if (tensor->packed)
+        pack(tensor, im->values, im->packed);
+    return write_part(im, entry->offset, tensor->packed ? im->packed : im->values,
+                      (size_t)entry->bytes, error);
 }
 
 static pix_status write_contents(importer *im, void (*progress)(void *context, double done),

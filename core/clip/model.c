@@ -108,7 +108,7 @@ static pix_status check_directory(const pix_model *model, pix_error *error) {
         if (strncmp(have->name, tensors[i].name, sizeof have->name) != 0 ||
             have->rank != tensors[i].rank ||
             memcmp(have->shape, tensors[i].shape, sizeof have->shape) != 0 ||
-            have->bytes != pix_clip_tensor_elements(&tensors[i]) * sizeof(float) ||
+            have->bytes != pix_clip_tensor_bytes(&tensors[i]) ||
             !in_file(h, have->offset, have->bytes))
             status = pix_fail(error, PIX_EFORMAT, "%s: damaged model file: its tensor %s",
                               model->path, tensors[i].name);
@@ -301,12 +301,24 @@ static int by_name(const void *name, const void *tensor) {
     return strcmp(name, ((const pix_pixm_tensor *)tensor)->name);
 }
 
-const float *pix_model_tensor(const pix_model *model, const char *name, size_t elements) {
+static const void *find(const pix_model *model, const char *name, size_t bytes) {
     const pix_pixm_tensor *tensor =
         bsearch(name, model->directory, (size_t)model->header->directory_count,
                 sizeof *model->directory, by_name);
-    assert(tensor && tensor->bytes == elements * sizeof(float));
-    return (const float *)(model->file.data + tensor->offset);
+    assert(tensor && tensor->bytes == bytes);
+    return model->file.data + tensor->offset;
+}
+
+const float *pix_model_tensor(const pix_model *model, const char *name, size_t elements) {
+    return find(model, name, elements * sizeof(float));
+}
+
+void pix_model_panels(const pix_model *model, const char *name, int out, int in, int count,
+                      pix_panels_f32 *parts) {
+    size_t size = pix_panels_f32_size(out, in);
+    const char *bytes = find(model, name, (size_t)count * size);
+    for (int i = 0; i < count; i++, bytes += size)
+        parts[i] = pix_panels_f32_view(out, in, bytes);
 }
 
 void pix_model_read_ahead(const pix_model *model, const char *prefix) {

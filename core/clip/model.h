@@ -14,6 +14,7 @@
 #include "core/base/error.h"
 #include "core/base/sha256.h"
 #include "core/clip/tensor_list.h"
+#include "core/tensor/panels.h"
 #include "core/text/tokenizer.h"
 
 typedef struct pix_model pix_model;
@@ -82,9 +83,13 @@ pix_status pix_model_verify_contents(const pix_model *model, pix_error *error);
  * naming the file that differs. */
 pix_status pix_model_verify(pix_model *model, bool *source_checked, pix_error *error);
 
-/* A tensor of pix_clip_tensors, float32 in C order, 64-byte aligned; asserts that it exists with
- * that many elements.  For the towers. */
+/* A tensor of pix_clip_tensors that is not packed, float32 in C order, 64-byte aligned; asserts
+ * that it exists with that many elements.  For the towers. */
 const float *pix_model_tensor(const pix_model *model, const char *name, size_t elements);
+
+/* The same of one that is packed in `count` parts of [out, in]. */
+void pix_model_panels(const pix_model *model, const char *name, int out, int in, int count,
+                      pix_panels_f32 *parts);
 
 /* Asks the kernel to read the tensors whose names begin with `prefix` ahead of their use. */
 void pix_model_read_ahead(const pix_model *model, const char *prefix);

@@ -1,9 +1,9 @@
-/* pixm.h - the .pixm file, version 2: what import writes and every program maps.
+/* pixm.h - the .pixm file, version 3: what import writes and every program maps.
  *
  *     header | directory: pix_pixm_tensor[] in name order | vocabulary | tensors | source files
  *
- * All little-endian; every part begins at a multiple of 64 bytes, tensors are float32 in C order,
- * linear layers [out, in], a ModifiedResNet's convolutions [out, k, k, in].  Name order puts the
+ * All little-endian; every part begins at a multiple of 64 bytes, tensors are float32 in C order or
+ * in panels, as tensor_list.h says.  Name order puts the
  * text tower before the vision tower, so a text query touches one stretch of the file.  The fields
  * down to `source` are the same in every version: an older file can say how to make it again.  Any
  * other change raises the version. */
@@ -17,7 +17,7 @@
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "a .pixm is mapped as it is");
 
-enum { PIX_PIXM_VERSION = 2, PIX_PIXM_ALIGNMENT = 64 };
+enum { PIX_PIXM_VERSION = 3, PIX_PIXM_ALIGNMENT = 64 };
 
 static const char pix_pixm_magic[8] = {'p', 'i', 'x', 'm', 'o', 'd', 'e', 'l'};
 

@@ -34,8 +34,7 @@ static pix_conv convolution(const pix_model *model, const char *prefix, const ch
     char full[PIX_CLIP_NAME_MAX];
     pix_conv conv = {.in = in, .out = out, .kernel = kernel, .stride = 1, .relu = true};
     (void)snprintf(full, sizeof full, "%s%s.weight", prefix, name);
-    conv.weight =
-        pix_model_tensor(model, full, (size_t)out * (size_t)(kernel * kernel) * (size_t)in);
+    pix_model_panels(model, full, out, kernel * kernel * in, 1, &conv.weight);
     (void)snprintf(full, sizeof full, "%s%s.bias", prefix, name);
     conv.bias = pix_model_tensor(model, full, (size_t)out);
     return conv;
@@ -216,20 +215,22 @@ void pix_resnet_put_floats(const pix_resnet *resnet, pix_resnet_scratch *scratch
             *out++ = pixels[channel * plane + i];
 }
 
-void pix_resnet_stem(const pix_resnet *resnet, pix_resnet_scratch *s, int index) {
+void pix_resnet_stem(const pix_resnet *resnet, const pix_compute *compute, pix_resnet_scratch *s,
+                     int index) {
     int size = resnet->image_size, half = size / 2;
-    pix_conv_run(&resnet->stem[0], 1, size, size, picture(resnet, s, index), s->windows,
+    pix_conv_run(&resnet->stem[0], compute, 1, size, size, picture(resnet, s, index), s->windows,
                  s->inner[0]);
-    pix_conv_run(&resnet->stem[1], 1, half, half, s->inner[0], s->windows, s->inner[1]);
-    pix_conv_run(&resnet->stem[2], 1, half, half, s->inner[1], s->windows, s->y);
+    pix_conv_run(&resnet->stem[1], compute, 1, half, half, s->inner[0], s->windows, s->inner[1]);
+    pix_conv_run(&resnet->stem[2], compute, 1, half, half, s->inner[1], s->windows, s->y);
     pix_average_pool(1, half, half, resnet->width, s->y, s->x);
 }
 
-void pix_bottleneck_run(const pix_bottleneck *block, pix_resnet_scratch *s, int count) {
+void pix_bottleneck_run(const pix_bottleneck *block, const pix_compute *compute,
+                        pix_resnet_scratch *s, int count) {
     int side = block->side;
     const float *inner = s->inner[1], *input = s->x;
-    pix_conv_run(&block->conv1, count, side, side, s->x, s->windows, s->inner[0]);
-    pix_conv_run(&block->conv2, count, side, side, s->inner[0], s->windows, s->inner[1]);
+    pix_conv_run(&block->conv1, compute, count, side, side, s->x, s->windows, s->inner[0]);
+    pix_conv_run(&block->conv2, compute, count, side, side, s->inner[0], s->windows, s->inner[1]);
     if (block->halves) {
         pix_average_pool(count, side, side, block->conv2.out, s->inner[1], s->inner[0]);
         pix_average_pool(count, side, side, block->conv1.in, s->x, s->inner[1]);
@@ -237,30 +238,30 @@ void pix_bottleneck_run(const pix_bottleneck *block, pix_resnet_scratch *s, int 
         input = s->inner[1];
         side /= 2;
     }
-    if (block->shortcut.weight) {
-        pix_conv_run(&block->shortcut, count, side, side, input, s->windows, s->y);
+    if (block->shortcut.out > 0) {
+        pix_conv_run(&block->shortcut, compute, count, side, side, input, s->windows, s->y);
         float *old = s->x;
         s->x = s->y;
         s->y = old;
     }
-    pix_conv_run(&block->conv3, count, side, side, inner, s->windows, s->x);
+    pix_conv_run(&block->conv3, compute, count, side, side, inner, s->windows, s->x);
 }
 
-void pix_resnet_encode(const pix_resnet *resnet, const pix_resnet_scratch *scratch, int count,
-                       float *features) {
+void pix_resnet_encode(const pix_resnet *resnet, const pix_compute *compute,
+                       const pix_resnet_scratch *scratch, int count, float *features) {
     pix_resnet_scratch s;
     const pix_bottleneck *alone = resnet->blocks, *together = alone + resnet->alone;
     const pix_bottleneck *end = alone + resnet->block_count;
     for (int i = 0; i < count; i++) {
         s = *scratch;
-        pix_resnet_stem(resnet, &s, i);
+        pix_resnet_stem(resnet, compute, &s, i);
         for (const pix_bottleneck *block = alone; block < together; block++)
-            pix_bottleneck_run(block, &s, 1);
+            pix_bottleneck_run(block, compute, &s, 1);
         memcpy(s.joined + (size_t)i * resnet->joined, s.x, resnet->joined * sizeof *s.x);
     }
     s = *scratch;
     s.x = s.joined;
     for (const pix_bottleneck *block = together; block < end; block++)
-        pix_bottleneck_run(block, &s, count);
-    pix_attention_pool_run(&resnet->pool, &s.pool, count, s.x, features);
+        pix_bottleneck_run(block, compute, &s, count);
+    pix_attention_pool_run(&resnet->pool, compute, &s.pool, count, s.x, features);
 }

@@ -18,7 +18,7 @@ typedef struct pix_bottleneck {
     int side;    /* of its input */
     bool halves; /* by 2x2 means */
     pix_conv conv1, conv2, conv3;
-    pix_conv shortcut; /* of a stage's first block; else weight is NULL and x itself is added */
+    pix_conv shortcut; /* of a stage's first block; else all zero and x itself is added */
 } pix_bottleneck;
 
 typedef struct pix_resnet {
@@ -66,14 +66,16 @@ void pix_resnet_put_floats(const pix_resnet *resnet, pix_resnet_scratch *scratch
                            const float *pixels);
 
 /* Picture number `index` to scratch->x [size / 4, size / 4, width]. */
-void pix_resnet_stem(const pix_resnet *resnet, pix_resnet_scratch *scratch, int index);
+void pix_resnet_stem(const pix_resnet *resnet, const pix_compute *compute,
+                     pix_resnet_scratch *scratch, int index);
 
 /* scratch->x [count, side, side, channels] through one block.  A stage's first writes to y, which
  * must have room for what it makes, and lets x and y change places; the others write to x. */
-void pix_bottleneck_run(const pix_bottleneck *block, pix_resnet_scratch *scratch, int count);
+void pix_bottleneck_run(const pix_bottleneck *block, const pix_compute *compute,
+                        pix_resnet_scratch *scratch, int count);
 
 /* The pictures in scratch->pixels to features [count, embed_dim]. */
-void pix_resnet_encode(const pix_resnet *resnet, const pix_resnet_scratch *scratch, int count,
-                       float *features);
+void pix_resnet_encode(const pix_resnet *resnet, const pix_compute *compute,
+                       const pix_resnet_scratch *scratch, int count, float *features);
 
 #endif

@@ -19,7 +19,8 @@ struct pix_session {
     int max_images;
     size_t picture; /* elements: image_size * image_size * 3 */
     bool is_resnet;
-    pix_vit vit; /* one of the two, only when max_images > 0 */
+    pix_compute compute; /* its pool is the session's own */
+    pix_vit vit;         /* one of the two, only when max_images > 0 */
     pix_resnet resnet;
     pix_text_tower text;
     pix_text_trie trie;  /* the texts that wait to be computed, */
@@ -37,7 +38,7 @@ static pix_status open_vision(pix_session *session, const pix_model *model,
     pix_resnet_sizes resnet_sizes;
     pix_status status;
     if (!session->is_resnet) {
-        status = pix_vit_init(&session->vit, model, error);
+        status = pix_vit_init(&session->vit, model, &session->compute, error);
         if (!status && !pix_vit_measure(&session->vit, count, sizes))
             status = pix_fail_memory(error);
         return status;
@@ -54,7 +55,7 @@ static pix_status open_text(pix_session *session, const pix_model *model, pix_sc
                             pix_error *error) {
     int context = pix_model_config(model)->context_length;
     int rows = context > TEXT_ROWS ? context : TEXT_ROWS;
-    pix_status status = pix_text_tower_init(&session->text, model, error);
+    pix_status status = pix_text_tower_init(&session->text, model, &session->compute, error);
     if (!status)
         status = pix_text_trie_init(&session->trie, rows, error);
     if (status)
@@ -66,9 +67,10 @@ static pix_status open_text(pix_session *session, const pix_model *model, pix_sc
     return PIX_OK;
 }
 
-pix_status pix_session_new(pix_model *model, int max_images, pix_session **out, pix_error *error) {
+pix_status pix_session_new(pix_model *model, int max_images, int threads, pix_session **out,
+                           pix_error *error) {
     *out = NULL;
-    assert(pix_gemm_kernel() && "pix_gemm_open comes first");
+    assert((max_images <= 0 || pix_gemm_kernel()) && "pix_gemm_open comes first");
     const pix_clip_config *config = pix_model_config(model);
     if (max_images < 0 || max_images > INT_MAX / pix_clip_vision_tokens(config))
         return pix_fail(error, PIX_EINVALID, "a batch of %d images", max_images);
@@ -80,7 +82,12 @@ pix_status pix_session_new(pix_model *model, int max_images, pix_session **out, 
     session->is_resnet = config->vision_kind == PIX_VISION_RESNET;
     pix_pixel_values(session->byte_values);
     pix_scratch_sizes sizes = {0};
-    pix_status status = open_text(session, model, &sizes, error);
+    pix_status status =
+        pix_kernels_choose(getenv(PIX_ISA_VARIABLE), &session->compute.kernels, error);
+    if (!status && threads > 1)
+        status = pix_pool_new(threads, &session->compute.pool, error);
+    if (!status)
+        status = open_text(session, model, &sizes, error);
     if (!status && max_images > 0)
         status = open_vision(session, model, &sizes, error);
     if (!status)
@@ -104,6 +111,7 @@ void pix_session_free(pix_session *session) {
     pix_resnet_free(&session->resnet);
     pix_text_tower_free(&session->text);
     pix_text_trie_free(&session->trie);
+    pix_pool_free(session->compute.pool);
     free(session->ends);
     free(session);
 }
@@ -126,7 +134,8 @@ static pix_status check_count(const pix_session *session, int count, pix_error *
 
 static void encode_pictures(pix_session *session, int count, float *features) {
     if (session->is_resnet)
-        pix_resnet_encode(&session->resnet, &session->resnet_scratch, count, features);
+        pix_resnet_encode(&session->resnet, &session->compute, &session->resnet_scratch, count,
+                          features);
     else
         pix_vit_encode(&session->vit, &session->scratch, count, features);
 }

@@ -12,8 +12,12 @@
 
 typedef struct pix_session pix_session;
 
-/* max_images 0: text only (the vision scratch is not allocated). */
-pix_status pix_session_new(pix_model *model, int max_images, pix_session **out, pix_error *error);
+/* max_images 0: text only (the vision scratch is not allocated, and OpenBLAS not needed; else
+ * pix_gemm_open comes first).  `threads` share the work of each call, this one counted.  The
+ * kernels are the fastest, or those that the environment variable PIXGREP_ISA names
+ * (core/tensor/isa.h). */
+pix_status pix_session_new(pix_model *model, int max_images, int threads, pix_session **out,
+                           pix_error *error);
 void pix_session_free(pix_session *session);
 
 /* A batch that keeps the CPU busy without large scratch: fewer images for larger models. */

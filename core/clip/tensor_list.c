@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/tensor/panels.h"
+
 enum {
     TENSORS_OF_TEXT = 5,
     TENSORS_OF_VIT = 8,
@@ -27,6 +29,22 @@ size_t pix_clip_tensor_elements(const pix_clip_tensor *tensor) {
     return elements;
 }
 
+int pix_clip_tensor_out(const pix_clip_tensor *tensor) {
+    return (int)(tensor->transposed ? tensor->shape[1] : tensor->shape[0] / tensor->packed);
+}
+
+int pix_clip_tensor_in(const pix_clip_tensor *tensor) {
+    size_t rows = (size_t)pix_clip_tensor_out(tensor) * (size_t)tensor->packed;
+    return (int)(pix_clip_tensor_elements(tensor) / rows);
+}
+
+size_t pix_clip_tensor_bytes(const pix_clip_tensor *tensor) {
+    if (tensor->packed)
+        return (size_t)tensor->packed *
+               pix_panels_f32_size(pix_clip_tensor_out(tensor), pix_clip_tensor_in(tensor));
+    return pix_clip_tensor_elements(tensor) * sizeof(float);
+}
+
 static pix_clip_tensor *add(struct list *list, const char *prefix, const char *name, int rank,
                             const int64_t *shape) {
     pix_clip_tensor *tensor = &list->tensors[list->count++];
@@ -46,6 +64,19 @@ static void add_matrix(struct list *list, const char *prefix, const char *name, 
     add(list, prefix, name, 2, (int64_t[]){rows, columns});
 }
 
+/* What rows are multiplied by. */
+static pix_clip_tensor *add_linear(struct list *list, const char *prefix, const char *name,
+                                   int64_t out, int64_t in) {
+    pix_clip_tensor *tensor = add(list, prefix, name, 2, (int64_t[]){out, in});
+    tensor->packed = list->folded;
+    return tensor;
+}
+
+/* [in, out], to multiply by from the right. */
+static void add_projection(struct list *list, const char *name, int64_t in, int64_t out) {
+    add_linear(list, "", name, in, out)->transposed = true;
+}
+
 static void add_blocks(struct list *list, const char *blocks, int layers, int64_t width,
                        int64_t mlp_width) {
     for (int layer = 0; layer < layers; layer++) {
@@ -53,15 +84,15 @@ static void add_blocks(struct list *list, const char *blocks, int layers, int64_
         (void)snprintf(block, sizeof block, "%s%d.", blocks, layer);
         add_vector(list, block, "ln_1.weight", width);
         add_vector(list, block, "ln_1.bias", width);
-        add_matrix(list, block, "attn.in_proj_weight", 3 * width, width);
+        add_linear(list, block, "attn.in_proj_weight", 3 * width, width)->packed *= 3; /* q, k, v */
         add_vector(list, block, "attn.in_proj_bias", 3 * width);
-        add_matrix(list, block, "attn.out_proj.weight", width, width);
+        add_linear(list, block, "attn.out_proj.weight", width, width);
         add_vector(list, block, "attn.out_proj.bias", width);
         add_vector(list, block, "ln_2.weight", width);
         add_vector(list, block, "ln_2.bias", width);
-        add_matrix(list, block, "mlp.c_fc.weight", mlp_width, width);
+        add_linear(list, block, "mlp.c_fc.weight", mlp_width, width);
         add_vector(list, block, "mlp.c_fc.bias", mlp_width);
-        add_matrix(list, block, "mlp.c_proj.weight", width, mlp_width);
+        add_linear(list, block, "mlp.c_proj.weight", width, mlp_width);
         add_vector(list, block, "mlp.c_proj.bias", width);
     }
 }
@@ -72,12 +103,13 @@ static void add_text_tower(struct list *list, const pix_clip_config *c) {
     add_blocks(list, "transformer.resblocks.", c->text_layers, c->text_width, c->text_mlp_width);
     add_vector(list, "", "ln_final.weight", c->text_width);
     add_vector(list, "", "ln_final.bias", c->text_width);
-    add_matrix(list, "", "text_projection", c->text_width, c->embed_dim);
+    add_projection(list, "text_projection", c->text_width, c->embed_dim);
 }
 
 static void add_vit(struct list *list, const pix_clip_config *c) {
     add(list, "", "visual.conv1.weight", 4,
-        (int64_t[]){c->vision_width, 3, c->patch_size, c->patch_size});
+        (int64_t[]){c->vision_width, 3, c->patch_size, c->patch_size})
+        ->packed = list->folded;
     add_vector(list, "", "visual.class_embedding", c->vision_width);
     add_matrix(list, "", "visual.positional_embedding", pix_clip_vision_tokens(c), c->vision_width);
     add_vector(list, "", "visual.ln_pre.weight", c->vision_width);
@@ -86,7 +118,7 @@ static void add_vit(struct list *list, const pix_clip_config *c) {
                c->vision_mlp_width);
     add_vector(list, "", "visual.ln_post.weight", c->vision_width);
     add_vector(list, "", "visual.ln_post.bias", c->vision_width);
-    add_matrix(list, "", "visual.proj", c->vision_width, c->embed_dim);
+    add_projection(list, "visual.proj", c->vision_width, c->embed_dim);
 }
 
 /* A convolution and the BatchNorm after it, or what becomes of both. */
@@ -96,6 +128,7 @@ static void add_conv(struct list *list, const char *prefix, const char *conv, co
     (void)snprintf(name, sizeof name, "%s.weight", conv);
     if (list->folded) {
         pix_clip_tensor *weight = add(list, prefix, name, 4, (int64_t[]){out, kernel, kernel, in});
+        weight->packed = 1;
         (void)snprintf(weight->norm, sizeof weight->norm, "%s%s", prefix, norm);
         (void)snprintf(name, sizeof name, "%s.bias", conv);
         pix_clip_tensor *bias = add_vector(list, prefix, name, out);
@@ -113,13 +146,13 @@ static void add_conv(struct list *list, const char *prefix, const char *conv, co
 static void add_attention_pool(struct list *list, const pix_clip_config *c, int64_t width) {
     static const char pool[] = "visual.attnpool.";
     add_matrix(list, pool, "positional_embedding", pix_clip_vision_tokens(c), width);
-    add_matrix(list, pool, "q_proj.weight", width, width);
+    add_linear(list, pool, "q_proj.weight", width, width);
     add_vector(list, pool, "q_proj.bias", width);
-    add_matrix(list, pool, "k_proj.weight", width, width);
+    add_matrix(list, pool, "k_proj.weight", width, width); /* multiplied head by head, as v_proj */
     add_vector(list, pool, "k_proj.bias", width);
     add_matrix(list, pool, "v_proj.weight", width, width);
     add_vector(list, pool, "v_proj.bias", width);
-    add_matrix(list, pool, "c_proj.weight", c->embed_dim, width);
+    add_linear(list, pool, "c_proj.weight", c->embed_dim, width);
     add_vector(list, pool, "c_proj.bias", c->embed_dim);
 }
 

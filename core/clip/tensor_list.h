@@ -2,7 +2,8 @@
  *
  * A checkpoint and a .pixm hold the same tensors but for a ModifiedResNet's convolutions: in a
  * checkpoint each is [out, in, k, k] with a BatchNorm after it, in a .pixm that is folded in and
- * the channels come last, as core/tensor/conv.h reads them. */
+ * the channels come last, as core/tensor/conv.h reads them.  What rows are multiplied by is packed
+ * in a .pixm as core/tensor/panels.h has it. */
 #ifndef PIX_CLIP_TENSOR_LIST_H
 #define PIX_CLIP_TENSOR_LIST_H
 
@@ -15,9 +16,18 @@ typedef struct pix_clip_tensor {
     char norm[PIX_CLIP_NAME_MAX]; /* the BatchNorm folded into it: "visual.bn1", or "" */
     int32_t rank;
     int64_t shape[PIX_CLIP_RANK_MAX];
+    int packed;      /* 0, or in how many parts, one after another, of as many rows each */
+    bool transposed; /* packed as [shape[1], shape[0]] */
 } pix_clip_tensor;
 
 size_t pix_clip_tensor_elements(const pix_clip_tensor *tensor);
+
+/* What it takes in a .pixm, of the list of which it is. */
+size_t pix_clip_tensor_bytes(const pix_clip_tensor *tensor);
+
+/* The sides of a part of a packed one. */
+int pix_clip_tensor_out(const pix_clip_tensor *tensor);
+int pix_clip_tensor_in(const pix_clip_tensor *tensor);
 
 /* Those of a .pixm with a configuration of checked sizes, in name order (so the text tower comes
  * first), as a heap array. */

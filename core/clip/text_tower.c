@@ -3,10 +3,10 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "core/tensor/gemm.h"
 #include "core/tensor/layers.h"
 
-pix_status pix_text_tower_init(pix_text_tower *tower, const pix_model *model, pix_error *error) {
+pix_status pix_text_tower_init(pix_text_tower *tower, const pix_model *model,
+                               const pix_compute *compute, pix_error *error) {
     const pix_clip_config *c = pix_model_config(model);
     size_t width = (size_t)c->text_width;
     *tower = (pix_text_tower){
@@ -18,7 +18,8 @@ pix_status pix_text_tower_init(pix_text_tower *tower, const pix_model *model, pi
                         .heads = c->text_heads,
                         .mlp_width = c->text_mlp_width,
                         .exact_gelu = c->exact_gelu,
-                        .eps = c->layer_norm_eps},
+                        .eps = c->layer_norm_eps,
+                        .compute = compute},
     };
     tower->token_embedding =
         pix_model_tensor(model, "token_embedding.weight", (size_t)c->vocab_size * width);
@@ -26,8 +27,8 @@ pix_status pix_text_tower_init(pix_text_tower *tower, const pix_model *model, pi
         pix_model_tensor(model, "positional_embedding", (size_t)c->context_length * width);
     tower->ln_final_weight = pix_model_tensor(model, "ln_final.weight", width);
     tower->ln_final_bias = pix_model_tensor(model, "ln_final.bias", width);
-    tower->text_projection =
-        pix_model_tensor(model, "text_projection", width * (size_t)c->embed_dim);
+    pix_linear_init(&tower->text_projection, 1, model, "", "text_projection", NULL, c->embed_dim,
+                    c->text_width);
     return pix_transformer_init(&tower->transformer, model, "transformer.", c->text_layers, error);
 }
 
@@ -71,12 +72,12 @@ void pix_text_tower_embed(const pix_text_tower *tower, pix_scratch *scratch,
 
 void pix_text_tower_encode(const pix_text_tower *tower, pix_scratch *scratch, pix_text_trie *trie,
                            const int32_t *ends, int count, float *features) {
-    int width = tower->transformer.width;
+    size_t width = (size_t)tower->transformer.width;
     pix_pass pass = {.rows = trie->rows, .results = count, .trie = trie, .ends = ends};
     pix_text_tower_embed(tower, scratch, trie);
     pix_transformer_run(&tower->transformer, scratch, &pass);
-    pix_layer_norm(scratch->x, scratch->x, (size_t)count, (size_t)width, tower->ln_final_weight,
+    pix_layer_norm(scratch->x, scratch->x, (size_t)count, width, tower->ln_final_weight,
                    tower->ln_final_bias, tower->transformer.eps);
-    pix_gemm(count, tower->embed_dim, width, 1.0f, scratch->x, width, tower->text_projection,
-             tower->embed_dim, false, 0.0f, features, tower->embed_dim);
+    pix_linear_run(&tower->text_projection, tower->transformer.compute, count, scratch->x, width,
+                   (pix_epilogue){0}, features, (size_t)tower->embed_dim);
 }

@@ -17,11 +17,13 @@ typedef struct pix_text_tower {
     const float *token_embedding;      /* [vocab_size, width] */
     const float *positional_embedding; /* [context_length, width] */
     const float *ln_final_weight, *ln_final_bias;
-    const float *text_projection; /* [width, embed_dim] */
+    pix_linear text_projection; /* [embed_dim, width] */
     pix_transformer transformer;
 } pix_text_tower;
 
-pix_status pix_text_tower_init(pix_text_tower *tower, const pix_model *model, pix_error *error);
+/* `compute` is borrowed until _free. */
+pix_status pix_text_tower_init(pix_text_tower *tower, const pix_model *model,
+                               const pix_compute *compute, pix_error *error);
 void pix_text_tower_free(pix_text_tower *tower);
 
 /* How many of `ids` count: those up to the first end token.  Fails on an id outside the vocabulary,

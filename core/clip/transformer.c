@@ -17,29 +17,38 @@ static const float *tensor(const pix_model *model, const char *block, const char
     return pix_model_tensor(model, full, elements);
 }
 
+static pix_linear linear(const pix_model *model, const char *block, const char *weight,
+                         const char *bias, int out, int in) {
+    pix_linear layer;
+    pix_linear_init(&layer, 1, model, block, weight, bias, out, in);
+    return layer;
+}
+
 pix_status pix_transformer_init(pix_transformer *t, const pix_model *model, const char *prefix,
                                 int layers, pix_error *error) {
     t->layers = layers;
     t->blocks = calloc((size_t)layers, sizeof *t->blocks);
     if (!t->blocks)
         return pix_fail_memory(error);
-    size_t width = (size_t)t->width, mlp = (size_t)t->mlp_width;
+    int width = t->width, mlp = t->mlp_width;
     for (int layer = 0; layer < layers; layer++) {
-        char block[44];
-        (void)snprintf(block, sizeof block, "%sresblocks.%d.", prefix, layer);
+        char name[44];
+        pix_linear qkv[3];
+        (void)snprintf(name, sizeof name, "%sresblocks.%d.", prefix, layer);
+        pix_linear_init(qkv, 3, model, name, "attn.in_proj_weight", "attn.in_proj_bias", width,
+                        width);
         t->blocks[layer] = (pix_block){
-            .ln_1_weight = tensor(model, block, "ln_1.weight", width),
-            .ln_1_bias = tensor(model, block, "ln_1.bias", width),
-            .in_proj_weight = tensor(model, block, "attn.in_proj_weight", 3 * width * width),
-            .in_proj_bias = tensor(model, block, "attn.in_proj_bias", 3 * width),
-            .out_proj_weight = tensor(model, block, "attn.out_proj.weight", width * width),
-            .out_proj_bias = tensor(model, block, "attn.out_proj.bias", width),
-            .ln_2_weight = tensor(model, block, "ln_2.weight", width),
-            .ln_2_bias = tensor(model, block, "ln_2.bias", width),
-            .c_fc_weight = tensor(model, block, "mlp.c_fc.weight", mlp * width),
-            .c_fc_bias = tensor(model, block, "mlp.c_fc.bias", mlp),
-            .c_proj_weight = tensor(model, block, "mlp.c_proj.weight", width * mlp),
-            .c_proj_bias = tensor(model, block, "mlp.c_proj.bias", width),
+            .ln_1_weight = tensor(model, name, "ln_1.weight", (size_t)width),
+            .ln_1_bias = tensor(model, name, "ln_1.bias", (size_t)width),
+            .q = qkv[0],
+            .k = qkv[1],
+            .v = qkv[2],
+            .out_proj =
+                linear(model, name, "attn.out_proj.weight", "attn.out_proj.bias", width, width),
+            .ln_2_weight = tensor(model, name, "ln_2.weight", (size_t)width),
+            .ln_2_bias = tensor(model, name, "ln_2.bias", (size_t)width),
+            .c_fc = linear(model, name, "mlp.c_fc.weight", "mlp.c_fc.bias", mlp, width),
+            .c_proj = linear(model, name, "mlp.c_proj.weight", "mlp.c_proj.bias", width, mlp),
         };
     }
     return PIX_OK;
@@ -140,13 +149,19 @@ static void attend_path(const pix_transformer *t, const attention *a, const floa
     }
 }
 
+/* Into columns of [rows, count * width]; x: [rows, width]. */
+static void project(const pix_transformer *t, const pix_linear *layer, int rows, const float *x,
+                    float *out, int columns) {
+    pix_linear_run(layer, t->compute, rows, x, (size_t)t->width, (pix_epilogue){0}, out,
+                   (size_t)columns * (size_t)t->width);
+}
+
 /* x += mixed W' + bias */
 static void project_attention(const pix_transformer *t, const pix_block *block,
                               pix_scratch *scratch, int rows) {
-    int width = t->width;
-    pix_gemm(rows, width, width, 1.0f, scratch->mixed, width, block->out_proj_weight, width, true,
-             1.0f, scratch->x, width);
-    pix_bias_add(scratch->x, (size_t)rows, (size_t)width, block->out_proj_bias);
+    size_t width = (size_t)t->width;
+    pix_linear_run(&block->out_proj, t->compute, rows, scratch->mixed, width,
+                   (pix_epilogue){.add = true}, scratch->x, width);
 }
 
 void pix_block_attend(const pix_transformer *t, int layer, pix_scratch *scratch,
@@ -154,16 +169,16 @@ void pix_block_attend(const pix_transformer *t, int layer, pix_scratch *scratch,
     const pix_block *block = &t->blocks[layer];
     int rows = pass->rows, width = t->width;
     size_t w = (size_t)width;
-    pix_layer_norm(scratch->normal, scratch->x, (size_t)rows, w, block->ln_1_weight,
-                   block->ln_1_bias, t->eps);
-    pix_gemm(rows, 3 * width, width, 1.0f, scratch->normal, width, block->in_proj_weight, width,
-             true, 0.0f, scratch->qkv, 3 * width);
-    pix_bias_add(scratch->qkv, (size_t)rows, 3 * w, block->in_proj_bias);
     attention all = {.q = scratch->qkv,
                      .q_stride = 3 * width,
                      .k = scratch->qkv + w,
                      .v = scratch->qkv + 2 * w,
                      .kv_stride = 3 * width};
+    pix_layer_norm(scratch->normal, scratch->x, (size_t)rows, w, block->ln_1_weight,
+                   block->ln_1_bias, t->eps);
+    project(t, &block->q, rows, scratch->normal, scratch->qkv, 3);
+    project(t, &block->k, rows, scratch->normal, scratch->qkv + w, 3);
+    project(t, &block->v, rows, scratch->normal, scratch->qkv + 2 * w, 3);
     for (int row = 0; pass->trie && row < rows; row++)
         attend_path(t, &all, all.q + (size_t)row * 3 * w, pass->trie, row, scratch->scores,
                     scratch->mixed + (size_t)row * w);
@@ -181,18 +196,14 @@ void pix_block_attend(const pix_transformer *t, int layer, pix_scratch *scratch,
 
 void pix_block_feed_forward(const pix_transformer *t, int layer, pix_scratch *scratch, int rows) {
     const pix_block *block = &t->blocks[layer];
-    int width = t->width, mlp = t->mlp_width;
-    pix_layer_norm(scratch->normal, scratch->x, (size_t)rows, (size_t)width, block->ln_2_weight,
+    size_t width = (size_t)t->width, mlp = (size_t)t->mlp_width;
+    pix_layer_norm(scratch->normal, scratch->x, (size_t)rows, width, block->ln_2_weight,
                    block->ln_2_bias, t->eps);
-    pix_gemm(rows, mlp, width, 1.0f, scratch->normal, width, block->c_fc_weight, width, true, 0.0f,
-             scratch->hidden, mlp);
-    if (t->exact_gelu)
-        pix_bias_exact_gelu(scratch->hidden, (size_t)rows, (size_t)mlp, block->c_fc_bias);
-    else
-        pix_bias_quick_gelu(scratch->hidden, (size_t)rows, (size_t)mlp, block->c_fc_bias);
-    pix_gemm(rows, width, mlp, 1.0f, scratch->hidden, mlp, block->c_proj_weight, mlp, true, 1.0f,
-             scratch->x, width);
-    pix_bias_add(scratch->x, (size_t)rows, (size_t)width, block->c_proj_bias);
+    pix_linear_run(&block->c_fc, t->compute, rows, scratch->normal, width,
+                   (pix_epilogue){.activation = t->exact_gelu ? PIX_EXACT_GELU : PIX_QUICK_GELU},
+                   scratch->hidden, mlp);
+    pix_linear_run(&block->c_proj, t->compute, rows, scratch->hidden, mlp,
+                   (pix_epilogue){.add = true}, scratch->x, width);
 }
 
 /* The row that result `i` is of. */
@@ -219,14 +230,11 @@ static void run_for_results(const pix_transformer *t, int layer, pix_scratch *sc
     float *q = scratch->qkv + (size_t)rows * 2 * w; /* [count, width] */
     pix_layer_norm(scratch->normal, scratch->x, (size_t)rows, w, block->ln_1_weight,
                    block->ln_1_bias, t->eps);
-    pix_gemm(rows, 2 * width, width, 1.0f, scratch->normal, width, block->in_proj_weight + w * w,
-             width, true, 0.0f, kv, 2 * width);
-    pix_bias_add(kv, (size_t)rows, 2 * w, block->in_proj_bias + w);
+    project(t, &block->k, rows, scratch->normal, kv, 2);
+    project(t, &block->v, rows, scratch->normal, kv + w, 2);
     gather(pass, w, scratch->normal, scratch->mixed);
     gather(pass, w, scratch->x, scratch->mixed);
-    pix_gemm(count, width, width, 1.0f, scratch->normal, width, block->in_proj_weight, width, true,
-             0.0f, q, width);
-    pix_bias_add(q, (size_t)count, w, block->in_proj_bias);
+    project(t, &block->q, count, scratch->normal, q, 1);
     for (int i = 0; i < count; i++) {
         attention one = {.q = q + (size_t)i * w,
                          .q_stride = width,

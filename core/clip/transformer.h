@@ -7,23 +7,24 @@
 #ifndef PIX_CLIP_TRANSFORMER_H
 #define PIX_CLIP_TRANSFORMER_H
 
-#include "core/clip/model.h"
+#include "core/clip/linear.h"
 #include "core/clip/text_trie.h"
 
 typedef struct pix_block {
-    const float *ln_1_weight, *ln_1_bias;         /* [width] */
-    const float *in_proj_weight, *in_proj_bias;   /* [3 * width, width]: q, k, v */
-    const float *out_proj_weight, *out_proj_bias; /* [width, width] */
-    const float *ln_2_weight, *ln_2_bias;         /* [width] */
-    const float *c_fc_weight, *c_fc_bias;         /* [mlp_width, width] */
-    const float *c_proj_weight, *c_proj_bias;     /* [width, mlp_width] */
+    const float *ln_1_weight, *ln_1_bias; /* [width] */
+    pix_linear q, k, v;                   /* [width, width] each */
+    pix_linear out_proj;                  /* [width, width] */
+    const float *ln_2_weight, *ln_2_bias; /* [width] */
+    pix_linear c_fc;                      /* [mlp_width, width] */
+    pix_linear c_proj;                    /* [width, mlp_width] */
 } pix_block;
 
 typedef struct pix_transformer {
     int width, layers, heads, mlp_width;
     bool exact_gelu;
     float eps;
-    pix_block *blocks; /* [layers] */
+    pix_block *blocks;          /* [layers] */
+    const pix_compute *compute; /* of whoever runs it */
 } pix_transformer;
 
 /* The blocks named PREFIX "resblocks.N." of `model`. */

@@ -3,10 +3,10 @@
 #include <string.h>
 
 #include "core/base/bytes.h"
-#include "core/tensor/gemm.h"
 #include "core/tensor/layers.h"
 
-pix_status pix_vit_init(pix_vit *vit, const pix_model *model, pix_error *error) {
+pix_status pix_vit_init(pix_vit *vit, const pix_model *model, const pix_compute *compute,
+                        pix_error *error) {
     const pix_clip_config *c = pix_model_config(model);
     size_t width = (size_t)c->vision_width;
     *vit = (pix_vit){
@@ -19,10 +19,11 @@ pix_status pix_vit_init(pix_vit *vit, const pix_model *model, pix_error *error) 
                         .heads = c->vision_heads,
                         .mlp_width = c->vision_mlp_width,
                         .exact_gelu = c->exact_gelu,
-                        .eps = c->layer_norm_eps},
+                        .eps = c->layer_norm_eps,
+                        .compute = compute},
     };
-    size_t patch = 3 * (size_t)c->patch_size * (size_t)c->patch_size;
-    vit->conv1 = pix_model_tensor(model, "visual.conv1.weight", width * patch);
+    int patch = 3 * c->patch_size * c->patch_size;
+    pix_linear_init(&vit->conv1, 1, model, "visual.", "conv1.weight", NULL, c->vision_width, patch);
     vit->class_embedding = pix_model_tensor(model, "visual.class_embedding", width);
     vit->positional_embedding =
         pix_model_tensor(model, "visual.positional_embedding", (size_t)vit->tokens * width);
@@ -30,7 +31,7 @@ pix_status pix_vit_init(pix_vit *vit, const pix_model *model, pix_error *error) 
     vit->ln_pre_bias = pix_model_tensor(model, "visual.ln_pre.bias", width);
     vit->ln_post_weight = pix_model_tensor(model, "visual.ln_post.weight", width);
     vit->ln_post_bias = pix_model_tensor(model, "visual.ln_post.bias", width);
-    vit->proj = pix_model_tensor(model, "visual.proj", width * (size_t)c->embed_dim);
+    pix_linear_init(&vit->proj, 1, model, "visual.", "proj", NULL, c->embed_dim, c->vision_width);
     return pix_transformer_init(&vit->transformer, model, "visual.transformer.", c->vision_layers,
                                 error);
 }
@@ -88,28 +89,27 @@ void pix_vit_cut_floats(const pix_vit *vit, pix_scratch *scratch, int index, con
 }
 
 void pix_vit_embed(const pix_vit *vit, pix_scratch *scratch, int count) {
-    int width = vit->transformer.width, elements = (int)patch_elements(vit);
     int rows = count * vit->tokens;
-    size_t one = (size_t)vit->tokens * (size_t)width;
+    size_t width = (size_t)vit->transformer.width, one = (size_t)vit->tokens * width;
     /* The class token's row of patches is zero, so its product is too: one product serves all. */
-    pix_gemm(rows, width, elements, 1.0f, scratch->hidden, elements, vit->conv1, elements, true,
-             0.0f, scratch->x, width);
+    pix_linear_run(&vit->conv1, vit->transformer.compute, rows, scratch->hidden,
+                   patch_elements(vit), (pix_epilogue){0}, scratch->x, width);
     for (int i = 0; i < count; i++) {
         float *x = scratch->x + (size_t)i * one;
-        pix_bias_add(x, 1, (size_t)width, vit->class_embedding);
+        pix_bias_add(x, 1, width, vit->class_embedding);
         pix_bias_add(x, 1, one, vit->positional_embedding);
     }
-    pix_layer_norm(scratch->x, scratch->x, (size_t)rows, (size_t)width, vit->ln_pre_weight,
+    pix_layer_norm(scratch->x, scratch->x, (size_t)rows, width, vit->ln_pre_weight,
                    vit->ln_pre_bias, vit->transformer.eps);
 }
 
 void pix_vit_encode(const pix_vit *vit, pix_scratch *scratch, int count, float *features) {
-    int width = vit->transformer.width;
+    size_t width = (size_t)vit->transformer.width;
     pix_pass pass = {.rows = count * vit->tokens, .tokens = vit->tokens, .results = count};
     pix_vit_embed(vit, scratch, count);
     pix_transformer_run(&vit->transformer, scratch, &pass);
-    pix_layer_norm(scratch->x, scratch->x, (size_t)count, (size_t)width, vit->ln_post_weight,
+    pix_layer_norm(scratch->x, scratch->x, (size_t)count, width, vit->ln_post_weight,
                    vit->ln_post_bias, vit->transformer.eps);
-    pix_gemm(count, vit->embed_dim, width, 1.0f, scratch->x, width, vit->proj, vit->embed_dim,
-             false, 0.0f, features, vit->embed_dim);
+    pix_linear_run(&vit->proj, vit->transformer.compute, count, scratch->x, width,
+                   (pix_epilogue){0}, features, (size_t)vit->embed_dim);
 }

@@ -13,16 +13,18 @@ typedef struct pix_vit {
     int image_size, patch_size, grid;
     int tokens; /* grid * grid + 1 */
     int embed_dim;
-    const float *conv1;                /* [width, 3, patch, patch] */
+    pix_linear conv1;                  /* [width, 3 * patch * patch] */
     const float *class_embedding;      /* [width] */
     const float *positional_embedding; /* [tokens, width] */
     const float *ln_pre_weight, *ln_pre_bias;
     const float *ln_post_weight, *ln_post_bias;
-    const float *proj; /* [width, embed_dim] */
+    pix_linear proj; /* [embed_dim, width] */
     pix_transformer transformer;
 } pix_vit;
 
-pix_status pix_vit_init(pix_vit *vit, const pix_model *model, pix_error *error);
+/* `compute` is borrowed until _free. */
+pix_status pix_vit_init(pix_vit *vit, const pix_model *model, const pix_compute *compute,
+                        pix_error *error);
 void pix_vit_free(pix_vit *vit);
 
 /* Raises *sizes to what `count` pictures need; false on overflow. */

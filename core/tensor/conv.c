@@ -3,9 +3,6 @@
 #include <assert.h>
 #include <string.h>
 
-#include "core/tensor/gemm.h"
-#include "core/tensor/layers.h"
-
 int pix_conv_side(const pix_conv *conv, int side) {
     return (side + 2 * (conv->kernel / 2) - conv->kernel) / conv->stride + 1;
 }
@@ -57,22 +54,14 @@ static void gather(const pix_conv *conv, int height, int width, const float *x, 
     }
 }
 
-/* x = max(x + bias, 0), on every row; NaN stays. */
-static void bias_relu(float *restrict x, size_t rows, size_t width, const float *restrict bias) {
-    for (size_t row = 0; row < rows; row++, x += width)
-        for (size_t i = 0; i < width; i++) {
-            float v = x[i] + bias[i];
-            x[i] = 0 > v ? 0 : v;
-        }
-}
-
-void pix_conv_run(const pix_conv *conv, int count, int height, int width, const float *x,
-                  float *windows, float *out) {
+void pix_conv_run(const pix_conv *conv, const pix_compute *compute, int count, int height,
+                  int width, const float *x, float *windows, float *out) {
     assert(conv->kernel % 2 == 1 && (conv->kernel > 1 || conv->stride == 1));
+    const pix_epilogue epilogue = {
+        .bias = conv->bias, .add = conv->add, .activation = conv->relu ? PIX_RELU : PIX_LINEAR};
     size_t total =
         (size_t)count * (size_t)pix_conv_side(conv, height) * (size_t)pix_conv_side(conv, width);
-    size_t channels = (size_t)conv->out;
-    int window = (int)window_elements(conv);
+    size_t channels = (size_t)conv->out, window = window_elements(conv);
     for (size_t first = 0; first < total; first += PIX_CONV_TILE, out += PIX_CONV_TILE * channels) {
         size_t rows = total - first < PIX_CONV_TILE ? total - first : PIX_CONV_TILE;
         const float *tile = x + first * (size_t)conv->in;
@@ -80,12 +69,7 @@ void pix_conv_run(const pix_conv *conv, int count, int height, int width, const 
             gather(conv, height, width, x, first, rows, windows);
             tile = windows;
         }
-        pix_gemm((int)rows, conv->out, window, 1.0f, tile, window, conv->weight, window, true,
-                 conv->add ? 1.0f : 0.0f, out, conv->out);
-        if (conv->relu)
-            bias_relu(out, rows, channels, conv->bias);
-        else
-            pix_bias_add(out, rows, channels, conv->bias);
+        pix_matmul_f32(compute, (int)rows, tile, window, &conv->weight, &epilogue, out, channels);
     }
 }
 

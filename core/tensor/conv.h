@@ -10,16 +10,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "core/tensor/matmul.h"
+
 /* Rows of a tile: enough that a product is arithmetic and not reading the weights. */
 enum { PIX_CONV_TILE = 512 };
 
 typedef struct pix_conv {
-    int in, out;         /* channels */
-    int kernel;          /* side of the window, odd; beyond the border lie kernel / 2 zeros */
-    int stride;          /* 1 for a kernel of 1 */
-    bool add, relu;      /* added to what `out` holds; ReLU at the end */
-    const float *weight; /* [out, kernel, kernel, in] */
-    const float *bias;   /* [out] */
+    int in, out;           /* channels */
+    int kernel;            /* side of the window, odd; beyond the border lie kernel / 2 zeros */
+    int stride;            /* 1 for a kernel of 1 */
+    bool add, relu;        /* added to what `out` holds; ReLU at the end */
+    pix_panels_f32 weight; /* [out, kernel * kernel * in] */
+    const float *bias;     /* [out] */
 } pix_conv;
 
 /* The side of what becomes of a picture's side. */
@@ -29,8 +31,8 @@ int pix_conv_side(const pix_conv *conv, int side);
 size_t pix_conv_windows(const pix_conv *conv);
 
 /* x: [count, height, width, in]; out: [count, pix_conv_side(height), pix_conv_side(width), out]. */
-void pix_conv_run(const pix_conv *conv, int count, int height, int width, const float *x,
-                  float *windows, float *out);
+void pix_conv_run(const pix_conv *conv, const pix_compute *compute, int count, int height,
+                  int width, const float *x, float *windows, float *out);
 
 /* The mean of each 2x2 square; an odd last row or column is left out.  x: [count, height, width,
  * channels]; out: [count, height / 2, width / 2, channels]. */

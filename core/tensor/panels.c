@@ -35,6 +35,14 @@ void pix_panels_f32_pack(int out, int in, const float *weight, void *bytes) {
                 *value++ = channel < out ? weight[(size_t)channel * (size_t)in + (size_t)i] : 0;
 }
 
+void pix_panels_f32_pack_transposed(int out, int in, const float *weight, void *bytes) {
+    float *value = bytes;
+    for (int first = 0; first < out; first += PIX_PANEL)
+        for (int i = 0; i < in; i++)
+            for (int channel = first; channel < first + PIX_PANEL; channel++)
+                *value++ = channel < out ? weight[(size_t)i * (size_t)out + (size_t)channel] : 0;
+}
+
 pix_panels_f32 pix_panels_f32_view(int out, int in, const void *bytes) {
     return (pix_panels_f32){.out = out, .in = in, .values = bytes};
 }

@@ -38,9 +38,10 @@ typedef struct pix_panels_int8 {
 size_t pix_panels_f32_size(int out, int in);
 size_t pix_panels_int8_size(int out, int in);
 
-/* Packs weight [out, in] into `bytes`, of the size above.  An int8 channel is quantised as a row of
- * activations is (matmul.h), by its largest magnitude / 127. */
+/* Packs weight [out, in], or transposed [in, out], into `bytes`, of the size above.  An int8
+ * channel is quantised as a row of activations is (matmul.h), by its largest magnitude / 127. */
 void pix_panels_f32_pack(int out, int in, const float *weight, void *bytes);
+void pix_panels_f32_pack_transposed(int out, int in, const float *weight, void *bytes);
 void pix_panels_int8_pack(int out, int in, const float *weight, void *bytes);
 
 /* What is where in packed bytes, which are borrowed. */

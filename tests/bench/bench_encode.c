@@ -73,11 +73,11 @@ int main(int argc, char **argv) {
         (void)fprintf(stderr, "usage: %s MODEL.pixm fp32 [THREADS]\n", argv[0]);
         return 2;
     }
-    pix_status status = pix_gemm_open(threads, &error);
+    pix_status status = pix_gemm_open(1, &error);
     if (!status)
         status = pix_model_open(argv[1], &model, &error);
     if (!status)
-        status = pix_session_new(model, LARGEST, &session, &error);
+        status = pix_session_new(model, LARGEST, threads, &session, &error);
     if (!status)
         status = bench_images(session, pix_model_config(model), argv[2], &error);
     if (!status)

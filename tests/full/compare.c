@@ -111,7 +111,7 @@ static bool compare(pix_model *model, const char *golden) {
     need(golden, "tokens", &tokens);
     size_t images = pixels.shape[0], texts = tokens.shape[0], context = tokens.shape[1];
     float *image = room(images * width), *one = room(images * width), *text = room(texts * width);
-    check(pix_session_new(model, (int)images, &session, &error), &error);
+    check(pix_session_new(model, (int)images, pix_cpu_count(), &session, &error), &error);
     check(pix_session_encode_pixels(session, pixels.f, (int)images, image, &error), &error);
     for (size_t i = 0; i < images; i++)
         check(pix_session_encode_pixels(session, pixels.f + i * (pixels.count / images), 1,
@@ -144,7 +144,7 @@ static void measure(pix_model *model) {
     float *out = room((size_t)batch * (size_t)pix_model_config(model)->embed_dim);
     pix_session *session;
     pix_error error;
-    check(rgb ? pix_session_new(model, batch, &session, &error) : pix_fail_memory(&error), &error);
+    check(rgb ? pix_session_new(model, batch, pix_cpu_count(), &session, &error) : pix_fail_memory(&error), &error);
     int64_t best = INT64_MAX;
     for (int round = 0; round < 4; round++) {
         int64_t start = pix_now_ns();
@@ -153,8 +153,8 @@ static void measure(pix_model *model) {
         best = taken < best ? taken : best;
     }
     row.per_second = batch * 1e9 / (double)best;
-    (void)printf("  %.1f images/s in batches of %d, %d threads, kernel %s\n", row.per_second, batch,
-                 pix_cpu_count(), pix_gemm_kernel());
+    (void)printf("  %.1f images/s in batches of %d, %d threads\n", row.per_second, batch,
+                 pix_cpu_count());
     pix_session_free(session);
     free(rgb);
     free(out);
@@ -171,7 +171,7 @@ int main(int count, char **arguments) {
     pix_model *model;
     pix_error error;
     bool checked;
-    check(pix_gemm_open(pix_cpu_count(), &error), &error);
+    check(pix_gemm_open(1, &error), &error);
     int64_t start = pix_now_ns();
     check(pix_model_import(arguments[1], "full", path, NULL, &report, &error), &error);
     double seconds = (double)(pix_now_ns() - start) / 1e9;

@@ -66,10 +66,18 @@ static void read_all(pix_model *model, size_t size) {
     const pix_clip_config *config = pix_model_config(model);
     demand(!pix_clip_tensors(config, &tensors, &count, NULL));
     for (size_t i = 0; i < count; i++) {
-        size_t elements = pix_clip_tensor_elements(&tensors[i]);
-        const float *values = pix_model_tensor(model, tensors[i].name, elements);
+        const float *values;
+        size_t size = pix_clip_tensor_bytes(&tensors[i]), elements = size / sizeof *values;
+        if (tensors[i].packed) {
+            pix_panels_f32 parts[3];
+            pix_model_panels(model, tensors[i].name, pix_clip_tensor_out(&tensors[i]),
+                             pix_clip_tensor_in(&tensors[i]), tensors[i].packed, parts);
+            values = parts[0].values;
+        } else {
+            values = pix_model_tensor(model, tensors[i].name, elements);
+        }
         sum = sum + values[0] + values[elements - 1];
-        bytes += elements * sizeof *values;
+        bytes += size;
     }
     demand(bytes < size);
     free(tensors);

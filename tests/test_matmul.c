@@ -71,7 +71,7 @@ static int8_product int8_prepare(const pix_compute *compute, int rows, int out, 
     p.packed = allocate(pix_panels_int8_size(out, in));
     pix_panels_int8_pack(out, in, weight, p.packed);
     p.weights = pix_panels_int8_view(out, in, p.packed);
-    p.codes.codes = allocate((size_t)rows * pix_codes_stride(in));
+    p.codes.codes = allocate((size_t)rows * pix_codes_stride(compute->kernels, in));
     p.codes.scales = allocate((size_t)rows * sizeof *p.codes.scales);
     pix_quantise(compute, rows, in, x, (size_t)in, &p.codes);
     return p;
@@ -126,16 +126,33 @@ static void int8_products_of_odd_sizes_are_exact(void **state) {
     }
 }
 
+static void store_code(pix_code kind, int code, uint8_t *codes, size_t i) {
+    if (kind == PIX_CODE_WORD)
+        memcpy(codes + 2 * i, &(int16_t){(int16_t)code}, 2);
+    else
+        codes[i] = (uint8_t)(code + (kind == PIX_CODE_UNSIGNED ? 128 : 0));
+}
+
+static int load_code(pix_code kind, const uint8_t *codes, size_t i) {
+    int16_t word = codes[i];
+    if (kind == PIX_CODE_WORD)
+        memcpy(&word, codes + 2 * i, 2);
+    return kind == PIX_CODE_UNSIGNED ? word - 128
+           : kind == PIX_CODE_BYTE   ? (word ^ 128) - 128 /* its sign extended */
+                                     : word;
+}
+
 /* Bare sums of one tile, beyond what a float32 holds. */
 static void check_tile(const pix_kernels *kernels, int rows, size_t groups, draws x_pattern,
                        draws w_pattern) {
-    size_t stride = groups * 4 + 64, panel = groups * 64;
+    size_t stride = groups * 8 + 64, panel = groups * 64;
     uint8_t *x = allocate((size_t)rows * stride);
     int8_t *codes = allocate(PIX_TILE_PANELS * panel);
     int32_t channel_sums[PIX_TILE_PANELS * PIX_PANEL] = {0}, sums[PIX_TILE_VALUES];
     uint64_t seed = groups;
-    for (size_t i = 0; i < (size_t)rows * stride; i++)
-        x[i] = (uint8_t)(draw(x_pattern, i, &seed) + kernels->int8_offset);
+    for (size_t row = 0; row < (size_t)rows; row++)
+        for (size_t i = 0; i < groups * 4; i++)
+            store_code(kernels->int8_code, draw(x_pattern, i, &seed), x + row * stride, i);
     for (size_t i = 0; i < PIX_TILE_PANELS * panel; i++) {
         codes[i] = draw(w_pattern, i, &seed);
         channel_sums[i / panel * PIX_PANEL + i % 64 / 4] += codes[i];
@@ -151,7 +168,7 @@ static void check_tile(const pix_kernels *kernels, int rows, size_t groups, draw
         const int8_t *channel = codes + i % width / PIX_PANEL * panel + i % PIX_PANEL * 4;
         int64_t expected = 0;
         for (size_t input = 0; input < groups * 4; input++)
-            expected += (int64_t)(int8_t)(row[input] - kernels->int8_offset) *
+            expected += (int64_t)load_code(kernels->int8_code, row, input) *
                         channel[input / 4 * 64 + input % 4];
         if (sums[i] != expected)
             fail_msg("%s, %d rows, %zu groups: sum %zu is %d, not %lld", kernels->name, rows,
@@ -210,10 +227,10 @@ static void check_codes(const float *x, int count) {
         if (scale != want && !(isnan(scale) && isnan(want)))
             fail_msg("%s: scale %g, not %g", kernels->name, (double)scale, (double)want);
         for (int i = 0; i < (count + 15) / 16 * 16; i++) {
-            uint8_t code = (uint8_t)((i < count ? expected[i] : 0) + kernels->int8_offset);
-            if (codes[i] != code)
-                fail_msg("%s, %d values: code %d of %.9g is %d, not %d", kernels->name, count, i,
-                         i < count ? (double)x[i] : 0, codes[i], code);
+            int code = load_code(kernels->int8_code, codes, (size_t)i);
+            if (code != (i < count ? expected[i] : 0))
+                fail_msg("%s, %d values: code %d of %.9g is %d", kernels->name, count, i,
+                         i < count ? (double)x[i] : 0, code);
         }
     }
 }

@@ -256,7 +256,7 @@ static void bench_shape(const pix_compute *compute, const rates *peaks, const pr
                   .weight = allocate(SETS * weights * sizeof(float)),
                   .f32 = allocate(SETS * f32_size),
                   .int8 = allocate(SETS * int8_size),
-                  .codes = {allocate((size_t)rows * pix_codes_stride(shape->in)),
+                  .codes = {allocate((size_t)rows * pix_codes_stride(compute->kernels, shape->in)),
                             allocate((size_t)rows * sizeof(float))}};
     o.epilogue.bias = bias;
     fill(o.x, (size_t)rows * in, 1);

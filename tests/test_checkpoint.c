@@ -569,6 +569,7 @@ static void a_file_that_is_no_checkpoint_says_what_it_looks_like(void **state) {
          "truncated or damaged torch.save file: the version has no end in its 15 bytes"},
         {"\x80\x04]", 3, PIX_EFORMAT, "a Python pickle, but not one of torch.save"},
         {"GGUF\3\0\0\0", 8, PIX_EUNSUPPORTED, "a GGUF model"},
+        {"\x1c\0\0\0TFL3\x14", 9, PIX_EUNSUPPORTED, "a TFLite model"},
         {"\xff\xd8\xff\xe0", 4, PIX_EFORMAT, "a JPEG picture"},
         {"{\"text_config\":", 15, PIX_EFORMAT, "a JSON text"},
         {"hello, world\n", 13, PIX_EFORMAT, "looks like text (13 bytes)"},

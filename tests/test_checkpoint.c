@@ -146,9 +146,9 @@ static void the_digest_is_that_of_the_weights_file(void **state) {
     pix_sha256_finish(&hash, expected);
     assert_ok(pix_checkpoint_sha256(checkpoint, digest, &list, &error), &error);
     assert_memory_equal(digest, expected, sizeof digest);
-    char line[PIX_SHA256_HEX + 32];
-    pix_hex(digest, sizeof digest, line);
-    strcat(line, "  model.safetensors");
+    char hex[PIX_SHA256_HEX], line[PIX_SHA256_HEX + 32];
+    pix_hex(digest, sizeof digest, hex);
+    (void)snprintf(line, sizeof line, "%s  model.safetensors", hex);
     assert_int_equal(list.size, strlen(line) + 1);
     assert_string_equal(list.data, line);
     pix_bytes_free(&list);

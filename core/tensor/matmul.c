@@ -9,8 +9,9 @@
 /* A block of rows that are multiplied with one panel of weights after the other: few enough to stay
  * in a second-level cache, enough that reading the weights costs nothing beside it. */
 enum { BLOCK_ROWS = 112, BLOCK_BYTES = 256 * 1024 };
-/* So that no thread waits long for the last. */
-enum { TASKS_PER_THREAD = 4 };
+/* Tasks for each thread, so that none waits long for the last; but tasks of some microseconds, as a
+ * thread needs one to take a task, and none for others where waking them would take longer. */
+enum { TASKS_PER_THREAD = 4, TASK_PRODUCTS = 1 << 20, FEWEST_PRODUCTS = 1 << 17 };
 /* Rows quantised in one task. */
 enum { QUANTISE_ROWS = 16 };
 
@@ -20,7 +21,7 @@ typedef struct product {
     const pix_epilogue *epilogue;
     float *out;
     size_t out_stride;
-    int rows, channels;
+    int rows, in, channels;
     size_t tile_panels;          /* panels of a tile */
     size_t panels, tiles, steps; /* tiles that the rows make; that the panels make */
     size_t blocks, ranges;       /* of tiles; of steps */
@@ -39,6 +40,14 @@ static size_t least(size_t a, size_t b) {
     return a < b ? a : b;
 }
 
+static size_t task_count(const product *p, size_t threads) {
+    size_t products = (size_t)p->rows * (size_t)p->in * (size_t)p->channels;
+    if (threads < 2 || products < FEWEST_PRODUCTS)
+        return 1;
+    size_t tasks = least(products / TASK_PRODUCTS, threads * TASKS_PER_THREAD);
+    return tasks > threads ? tasks : threads;
+}
+
 /* row_bytes: of the activations that a tile kernel reads. */
 static void cut(product *p, int tile_rows, int tile_panels, size_t row_bytes, int threads) {
     p->tile_panels = (size_t)tile_panels;
@@ -48,8 +57,7 @@ static void cut(product *p, int tile_rows, int tile_panels, size_t row_bytes, in
     size_t block_rows = least(BLOCK_ROWS, BLOCK_BYTES / row_bytes);
     size_t block_tiles = block_rows / (size_t)tile_rows;
     p->blocks = divided_up(p->tiles, block_tiles > 0 ? block_tiles : 1);
-    size_t tasks = threads > 1 ? (size_t)threads * TASKS_PER_THREAD : 1;
-    p->ranges = least(divided_up(tasks, p->blocks), p->steps);
+    p->ranges = least(divided_up(task_count(p, (size_t)threads), p->blocks), p->steps);
 }
 
 /* What a task covers.  Blocks, ranges and the heights of tiles are as equal as they can be. */
@@ -179,6 +187,7 @@ void pix_matmul_f32(const pix_compute *compute, int rows, const float *x, size_t
                  .out = out,
                  .out_stride = out_stride,
                  .rows = rows,
+                 .in = weights->in,
                  .channels = weights->out,
                  .x = x,
                  .x_stride = x_stride,
@@ -229,6 +238,7 @@ void pix_matmul_int8(const pix_compute *compute, int rows, const pix_codes *x,
                  .out = out,
                  .out_stride = out_stride,
                  .rows = rows,
+                 .in = weights->in,
                  .channels = weights->out,
                  .codes = *x,
                  .int8 = *weights};

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdalign.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -12,24 +13,34 @@
 /* The pause between two products of a network is shorter than waking a thread. */
 enum { WATCH_NS = 8000 };
 
-typedef struct pix_job {
+/* Jobs at the same time; an asker who finds every place taken works alone. */
+enum { PLACES = 8 };
+
+/* Of a place's state: threads may join.  The rest is the number of those that have. */
+#define OPEN 0x80000000u
+
+/* A job's place.  A thread reads what the job is only after it has joined, and the asker leaves
+ * only after closing it and after the last has gone, so neither needs the lock. */
+typedef struct pix_place {
+    alignas(64) atomic_bool taken;
+    atomic_uint state;
     pix_task *task;
     void *context;
     size_t count;
-    atomic_size_t next;
-    atomic_int helpers; /* threads of the pool in it; rises and falls under the lock only */
-    struct pix_job *below;
-} pix_job;
+    alignas(64) atomic_size_t next; /* the first task that nobody has begun */
+} pix_place;
 
 struct pix_pool {
-    pthread_mutex_t lock;
-    pthread_cond_t posted, left; /* a job was posted, or stopping; a job's last helper left it */
-    pix_job *jobs;               /* on the stacks of their askers */
-    atomic_uint posts;           /* jobs posted so far: what a watching thread looks at */
-    bool stopping;
-    int sleeping; /* threads that wait for `posted` */
-    int waiting;  /* askers that wait for `left` */
+    pix_place places[PLACES];
+    alignas(64) atomic_uint posts; /* jobs so far, and the end: what idle threads look at */
+    atomic_bool stopping;
     int64_t watch_ns;
+    /* For sleeping only.  Who is about to sleep says so and then looks once more; who has something
+     * to tell does it and then looks for sleepers: one of them sees the other. */
+    pthread_mutex_t lock;
+    pthread_cond_t posted, done;
+    atomic_int resting; /* threads that wait for a job */
+    atomic_int waiting; /* askers that wait for the threads in their job */
     int started;
     pthread_t threads[];
 };
@@ -42,61 +53,63 @@ static inline void relax(void) {
 #endif
 }
 
-static void work_on(pix_job *job) {
-    for (size_t i; (i = atomic_fetch_add(&job->next, 1)) < job->count;)
-        job->task(job->context, i);
+static bool work_on(pix_place *place) {
+    bool worked = false;
+    for (size_t i; (i = atomic_fetch_add(&place->next, 1)) < place->count; worked = true)
+        place->task(place->context, i);
+    return worked;
 }
 
-/* A job with tasks nobody has taken; the lock is held. */
-static pix_job *open_job(const pix_pool *pool) {
-    pix_job *job = pool->jobs;
-    while (job && atomic_load(&job->next) >= job->count)
-        job = job->below;
-    return job;
+/* Whether there was something to do. */
+static bool join(pix_pool *pool, pix_place *place) {
+    unsigned state = atomic_load(&place->state);
+    do {
+        if (!(state & OPEN))
+            return false;
+    } while (!atomic_compare_exchange_weak(&place->state, &state, state + 1));
+    bool worked = work_on(place);
+    if (atomic_fetch_sub(&place->state, 1) == 1 && atomic_load(&pool->waiting) > 0) {
+        pthread_mutex_lock(&pool->lock);
+        pthread_cond_broadcast(&pool->done);
+        pthread_mutex_unlock(&pool->lock);
+    }
+    return worked;
 }
 
-/* Waits, without the lock, for a moment or until something is posted after `seen`. */
-static void watch(pix_pool *pool, unsigned seen) {
+/* For a moment; whether something was posted after `seen`. */
+static bool watch(pix_pool *pool, unsigned seen) {
     int64_t start = pix_now_ns();
     do {
         for (int i = 0; i < 16; i++) {
-            if (atomic_load_explicit(&pool->posts, memory_order_relaxed) != seen)
-                return;
+            if (atomic_load(&pool->posts) != seen)
+                return true;
             relax();
         }
     } while (pix_now_ns() - start < pool->watch_ns);
+    return false;
+}
+
+static void rest(pix_pool *pool, unsigned seen) {
+    pthread_mutex_lock(&pool->lock);
+    atomic_fetch_add(&pool->resting, 1);
+    while (atomic_load(&pool->posts) == seen)
+        pthread_cond_wait(&pool->posted, &pool->lock);
+    atomic_fetch_sub(&pool->resting, 1);
+    pthread_mutex_unlock(&pool->lock);
 }
 
 static void *help(void *argument) {
     pix_pool *pool = argument;
-    bool watched = false;
-    pthread_mutex_lock(&pool->lock);
-    while (!pool->stopping) {
-        pix_job *job = open_job(pool);
-        if (job) {
-            atomic_fetch_add(&job->helpers, 1);
-            pthread_mutex_unlock(&pool->lock);
-            work_on(job);
-            pthread_mutex_lock(&pool->lock);
-            /* From here on the job may be gone. */
-            if (atomic_fetch_sub(&job->helpers, 1) == 1 && pool->waiting > 0)
-                pthread_cond_broadcast(&pool->left);
-            watched = false;
-        } else if (!watched) {
-            unsigned seen = atomic_load(&pool->posts);
-            pthread_mutex_unlock(&pool->lock);
-            watch(pool, seen);
-            pthread_mutex_lock(&pool->lock);
-            watched = true;
-        } else {
-            pool->sleeping++;
-            pthread_cond_wait(&pool->posted, &pool->lock);
-            pool->sleeping--;
-            watched = false;
-        }
+    for (;;) {
+        unsigned seen = atomic_load(&pool->posts);
+        if (atomic_load(&pool->stopping))
+            return NULL;
+        bool worked = false;
+        for (int i = 0; i < PLACES; i++)
+            worked = join(pool, &pool->places[i]) || worked;
+        if (!worked && !watch(pool, seen))
+            rest(pool, seen);
     }
-    pthread_mutex_unlock(&pool->lock);
-    return NULL;
 }
 
 /* Signals stay with the program's own threads. */
@@ -115,12 +128,15 @@ static int start(pix_pool *pool, int count) {
 pix_status pix_pool_new(int threads, pix_pool **out, pix_error *error) {
     *out = NULL;
     int helpers = threads > 1 ? threads - 1 : 0;
-    pix_pool *pool = calloc(1, sizeof *pool + (size_t)helpers * sizeof pool->threads[0]);
+    size_t size = sizeof(pix_pool) + (size_t)helpers * sizeof(pthread_t);
+    size = (size + alignof(pix_pool) - 1) / alignof(pix_pool) * alignof(pix_pool);
+    pix_pool *pool = aligned_alloc(alignof(pix_pool), size);
     if (!pool)
         return pix_fail_memory(error);
+    memset(pool, 0, size);
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->posted, NULL);
-    pthread_cond_init(&pool->left, NULL);
+    pthread_cond_init(&pool->done, NULL);
     /* Where threads share a processor, who watches keeps another from working. */
     pool->watch_ns = threads <= pix_cpu_count() ? WATCH_NS : 0;
     int cause = start(pool, helpers);
@@ -132,19 +148,25 @@ pix_status pix_pool_new(int threads, pix_pool **out, pix_error *error) {
     return PIX_OK;
 }
 
+static void wake(pix_pool *pool, size_t count) {
+    pthread_mutex_lock(&pool->lock);
+    size_t resting = (size_t)atomic_load(&pool->resting);
+    for (size_t i = 0; i < count && i < resting; i++)
+        pthread_cond_signal(&pool->posted);
+    pthread_mutex_unlock(&pool->lock);
+}
+
 void pix_pool_free(pix_pool *pool) {
     if (!pool)
         return;
-    pthread_mutex_lock(&pool->lock);
-    pool->stopping = true;
+    atomic_store(&pool->stopping, true);
     atomic_fetch_add(&pool->posts, 1);
-    pthread_cond_broadcast(&pool->posted);
-    pthread_mutex_unlock(&pool->lock);
+    wake(pool, (size_t)pool->started);
     for (int i = 0; i < pool->started; i++)
         (void)pthread_join(pool->threads[i], NULL);
     pthread_mutex_destroy(&pool->lock);
     pthread_cond_destroy(&pool->posted);
-    pthread_cond_destroy(&pool->left);
+    pthread_cond_destroy(&pool->done);
     free(pool);
 }
 
@@ -152,49 +174,50 @@ int pix_pool_threads(const pix_pool *pool) {
     return pool ? pool->started + 1 : 1;
 }
 
-static void post(pix_pool *pool, pix_job *job) {
-    pthread_mutex_lock(&pool->lock);
-    job->below = pool->jobs;
-    pool->jobs = job;
+static pix_place *take_place(pix_pool *pool) {
+    for (int i = 0; i < PLACES; i++)
+        if (!atomic_exchange(&pool->places[i].taken, true))
+            return &pool->places[i];
+    return NULL;
+}
+
+static void post(pix_pool *pool, pix_place *place, size_t count, pix_task *task, void *context) {
+    place->task = task;
+    place->context = context;
+    place->count = count;
+    atomic_store(&place->next, 0);
+    atomic_store(&place->state, OPEN);
     atomic_fetch_add(&pool->posts, 1);
-    for (size_t i = 0; i < (size_t)pool->sleeping && i + 1 < job->count; i++)
-        pthread_cond_signal(&pool->posted);
-    pthread_mutex_unlock(&pool->lock);
+    if (atomic_load(&pool->resting) > 0)
+        wake(pool, count - 1);
 }
 
-/* Once off the list, nobody joins the job any more. */
-static void withdraw(pix_pool *pool, pix_job *job) {
-    pthread_mutex_lock(&pool->lock);
-    pix_job **place = &pool->jobs;
-    while (*place != job)
-        place = &(*place)->below;
-    *place = job->below;
-    pthread_mutex_unlock(&pool->lock);
-}
-
-static void await_helpers(pix_pool *pool, pix_job *job) {
+/* Until all who joined have gone. */
+static void close_place(pix_pool *pool, pix_place *place) {
+    if (atomic_fetch_and(&place->state, ~OPEN) == OPEN)
+        return;
     int64_t start = pix_now_ns();
-    while (atomic_load(&job->helpers) > 0 && pix_now_ns() - start < pool->watch_ns)
+    while (atomic_load(&place->state) > 0 && pix_now_ns() - start < pool->watch_ns)
         relax();
-    if (atomic_load(&job->helpers) == 0)
+    if (atomic_load(&place->state) == 0)
         return;
     pthread_mutex_lock(&pool->lock);
-    pool->waiting++;
-    while (atomic_load(&job->helpers) > 0)
-        pthread_cond_wait(&pool->left, &pool->lock);
-    pool->waiting--;
+    atomic_fetch_add(&pool->waiting, 1);
+    while (atomic_load(&place->state) > 0)
+        pthread_cond_wait(&pool->done, &pool->lock);
+    atomic_fetch_sub(&pool->waiting, 1);
     pthread_mutex_unlock(&pool->lock);
 }
 
 void pix_pool_run(pix_pool *pool, size_t count, pix_task *task, void *context) {
-    if (count < 2 || pix_pool_threads(pool) < 2) {
+    pix_place *place = count > 1 && pix_pool_threads(pool) > 1 ? take_place(pool) : NULL;
+    if (!place) {
         for (size_t i = 0; i < count; i++)
             task(context, i);
         return;
     }
-    pix_job job = {.task = task, .context = context, .count = count};
-    post(pool, &job);
-    work_on(&job);
-    withdraw(pool, &job);
-    await_helpers(pool, &job);
+    post(pool, place, count, task, context);
+    work_on(place);
+    close_place(pool, place);
+    atomic_store(&place->taken, false);
 }

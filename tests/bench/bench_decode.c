@@ -42,6 +42,11 @@ static double ms_since(int64_t start) {
     return (double)(pix_now_ns() - start) / 1e6;
 }
 
+static void keep_best(double *best, double took) {
+    if (*best == 0.0 || took < *best)
+        *best = took;
+}
+
 static void die(const char *what, const char *reason) {
     (void)fprintf(stderr, "bench_decode: %s: %s\n", what, reason);
     exit(1);
@@ -67,89 +72,57 @@ static pix_decoder *open_decoder(bool exact) {
     return decoder;
 }
 
-/* Milliseconds for 12 megapixels: the hash of the file, which its index entry is known by. */
-static double hashing(const bench *b, pix_format format) {
-    double total = 0.0, pixels = 0.0;
-    for (size_t i = 0; i < b->count; i++) {
-        const picture *p = &b->pictures[i];
-        uint8_t digest[PIX_SHA256_BYTES];
-        pix_error error = {0};
-        double best = 1e9;
-        int fd = -1;
-        if (p->format != format)
-            continue;
-        if (pix_photo_open(p->path, &fd, &error))
-            die(p->path, error.text);
-        for (int round = 0; round < b->rounds; round++) {
-            int64_t start = pix_now_ns();
-            if (pix_sha256_file(fd, digest, &error))
-                die(p->path, error.text);
-            double took = ms_since(start);
-            best = took < best ? took : best;
-        }
-        (void)close(fd);
-        total += best;
-        pixels += p->pixels;
-    }
-    return total / pixels * twelve;
-}
-
-/* Milliseconds for 12 megapixels, one after the other. */
-static double one_worker(bench *b, pix_format format, bool exact) {
-    double total = 0.0, pixels = 0.0;
-    pix_decoder *decoder = open_decoder(exact);
-    for (size_t i = 0; i < b->count; i++) {
-        picture *p = &b->pictures[i];
-        if (p->format != format)
-            continue;
-        decode(decoder, p);
-        double best = 1e9;
-        for (int round = 0; round < b->rounds; round++) {
-            int64_t start = pix_now_ns();
-            decode(decoder, p);
-            double took = ms_since(start);
-            best = took < best ? took : best;
-        }
-        total += best;
-        pixels += p->pixels;
-    }
-    pix_decoder_close(decoder);
-    return total / pixels * twelve;
-}
-
 typedef struct team {
     bench *bench;
     pix_format format;
+    size_t first; /* of the pictures of this format */
     atomic_size_t next;
+    pthread_barrier_t ready;
 } team;
 
 static void *work(void *argument) {
     team *t = argument;
     pix_decoder *decoder = open_decoder(false);
+    decode(decoder, &t->bench->pictures[t->first]); /* starts the process */
+    (void)pthread_barrier_wait(&t->ready);
     size_t i;
     while ((i = atomic_fetch_add(&t->next, 1)) < t->bench->count)
         if (t->bench->pictures[i].format == t->format)
             decode(decoder, &t->bench->pictures[i]);
+    (void)pthread_barrier_wait(&t->ready);
     pix_decoder_close(decoder);
     return NULL;
 }
 
-/* Wall milliseconds for all pictures of a format, the start of the workers included. */
-static double workers(bench *b, pix_format format, int count) {
-    double best = 1e12;
+/* Wall milliseconds for all pictures of a format. */
+static double workers(bench *b, pix_format format, unsigned count) {
+    team t = {.bench = b, .format = format};
+    pthread_t threads[2];
+    while (b->pictures[t.first].format != format)
+        t.first++;
+    if (pthread_barrier_init(&t.ready, NULL, count + 1))
+        die("threads", "cannot make a barrier");
+    for (unsigned i = 0; i < count; i++)
+        if (pthread_create(&threads[i], NULL, work, &t))
+            die("threads", "cannot start one");
+    (void)pthread_barrier_wait(&t.ready);
+    int64_t start = pix_now_ns();
+    (void)pthread_barrier_wait(&t.ready);
+    double took = ms_since(start);
+    for (unsigned i = 0; i < count; i++)
+        (void)pthread_join(threads[i], NULL);
+    (void)pthread_barrier_destroy(&t.ready);
+    return took;
+}
+
+/* How much faster two are than one. */
+static double scaling(bench *b, pix_format format) {
+    double one = 0.0, two = 0.0;
     for (int round = 0; round < b->rounds; round++) {
-        team t = {.bench = b, .format = format};
-        pthread_t threads[2];
-        int64_t start = pix_now_ns();
-        for (int i = 0; i < count; i++)
-            if (pthread_create(&threads[i], NULL, work, &t))
-                die("threads", "cannot start one");
-        for (int i = 0; i < count; i++)
-            (void)pthread_join(threads[i], NULL);
-        double took = ms_since(start);
-        best = took < best ? took : best;
+        keep_best(&one, workers(b, format, 1));
+        keep_best(&two, workers(b, format, 2));
     }
-    return best;
+    return one / two;
 }
 
 /* The rule that core/image/jpeg.c follows. */
@@ -185,26 +158,65 @@ static double libjpeg_once(const pix_mapping *file) {
     return ms_since(start);
 }
 
-static double libjpeg(const bench *b) {
-    double total = 0.0, pixels = 0.0;
-    for (size_t i = 0; i < b->count; i++) {
-        const picture *p = &b->pictures[i];
-        pix_mapping file;
-        pix_error error;
-        if (p->format != PIX_FORMAT_JPEG)
-            continue;
-        if (pix_mapping_open(&file, p->path, &error))
-            die(p->path, error.text);
-        double best = libjpeg_once(&file);
-        for (int round = 0; round < b->rounds; round++) {
-            double took = libjpeg_once(&file);
-            best = took < best ? took : best;
-        }
-        pix_mapping_close(&file);
-        total += best;
-        pixels += p->pixels;
+/* Milliseconds. */
+typedef struct times {
+    double hash, fast, exact, libjpeg;
+} times;
+
+static double hash_once(const picture *p) {
+    uint8_t digest[PIX_SHA256_BYTES];
+    pix_error error = {0};
+    int fd;
+    int64_t start = pix_now_ns();
+    if (pix_photo_open(p->path, &fd, &error) || pix_sha256_file(fd, digest, &error))
+        die(p->path, error.text);
+    (void)close(fd);
+    return ms_since(start);
+}
+
+static double decode_once(pix_decoder *decoder, picture *p) {
+    int64_t start = pix_now_ns();
+    decode(decoder, p);
+    return ms_since(start);
+}
+
+/* Each in turn, so that what else the machine does hits all alike. */
+static times measure_picture(const bench *b, picture *p, pix_decoder *fast, pix_decoder *exact) {
+    times best = {0};
+    pix_mapping file;
+    pix_error error;
+    if (pix_mapping_open(&file, p->path, &error))
+        die(p->path, error.text);
+    for (int round = 0; round < b->rounds; round++) {
+        keep_best(&best.hash, hash_once(p));
+        keep_best(&best.fast, decode_once(fast, p));
+        if (p->format == PIX_FORMAT_JPEG)
+            keep_best(&best.libjpeg, libjpeg_once(&file));
+        keep_best(&best.exact, decode_once(exact, p));
     }
-    return total / pixels * twelve;
+    pix_mapping_close(&file);
+    return best;
+}
+
+/* For 12 megapixels. */
+static times measure(bench *b, pix_format format) {
+    times sum = {0};
+    double pixels = 0.0;
+    pix_decoder *fast = open_decoder(false), *exact = open_decoder(true);
+    for (size_t i = 0; i < b->count; i++) {
+        if (b->pictures[i].format != format)
+            continue;
+        times best = measure_picture(b, &b->pictures[i], fast, exact);
+        sum.hash += best.hash;
+        sum.fast += best.fast;
+        sum.exact += best.exact;
+        sum.libjpeg += best.libjpeg;
+        pixels += b->pictures[i].pixels;
+    }
+    pix_decoder_close(fast);
+    pix_decoder_close(exact);
+    double scale = twelve / pixels;
+    return (times){sum.hash * scale, sum.fast * scale, sum.exact * scale, sum.libjpeg * scale};
 }
 
 static void list(bench *b, const char *folder) {
@@ -237,20 +249,18 @@ static void report(bench *b, pix_format format) {
         }
     if (files == 0)
         return;
-    double fast = one_worker(b, format, false), exact = one_worker(b, format, true);
+    times t = measure(b, format);
     for (size_t i = 0; i < b->count; i++)
         if (b->pictures[i].format == format)
             pixels += b->pictures[i].pixels;
     printf("%-7s %5zu %5.1f %8.1f %8.1f %8.1f", pix_format_name(format), files,
-           bytes / pixels * 12.0, hashing(b, format), fast, exact);
+           bytes / pixels * 12.0, t.hash, t.fast, t.exact);
     if (files >= 8)
-        printf(" %7.2fx", workers(b, format, 1) / workers(b, format, 2));
+        printf(" %7.2fx", scaling(b, format));
     else
         printf(" %8s", "");
-    if (format == PIX_FORMAT_JPEG) {
-        double alone = libjpeg(b);
-        printf(" %9.1f %7.2f", alone, fast / alone);
-    }
+    if (format == PIX_FORMAT_JPEG)
+        printf(" %9.1f %7.2f", t.libjpeg, t.fast / t.libjpeg);
     printf("\n");
     (void)fflush(stdout);
 }
@@ -297,7 +307,7 @@ static void report_resize(int rounds) {
 int main(int argc, char **argv) {
     static bench everything;
     bench *b = &everything;
-    b->rounds = 3;
+    b->rounds = 5;
     int at = 1;
     if (argc > 2 && strcmp(argv[1], "--rounds") == 0) {
         b->rounds = (int)strtol(argv[2], NULL, 10);

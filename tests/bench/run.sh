@@ -33,6 +33,8 @@ row() { rows+=$(printf '%-46s %14s %14s %6s  %s' "$@")$'\n'; }
 
 say machine
 echo "$cores cores, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), load $(cut -d' ' -f1-3 /proc/loadavg) at $(date -u +%H:%M) UTC"
+busy=$(awk -v cores="$cores" '$1 > cores / 4' /proc/loadavg)
+[ -z "$busy" ] || echo "the machine is busy with something else: what follows is too slow by some unknown factor"
 [ -z "${PIXGREP_ISA:-}" ] || echo "PIXGREP_ISA=$PIXGREP_ISA"
 
 say library
@@ -55,6 +57,7 @@ find_weights() {
 say model
 find_weights
 if [ -n "$weights" ]; then
+    rm -f "$model"
     /usr/bin/time -f '%e s, %M kB' "$pixgrepd" model import "$weights" --vocab "$vocabulary" --output "$model"
 else
     skip "encode, index, query: no weights of ViT-B/32 (WEIGHTS=FILE), and no PyTorch to make some"
@@ -210,3 +213,4 @@ fi
 say "all together, load $(cut -d' ' -f1-3 /proc/loadavg) at $(date -u +%H:%M) UTC"
 printf '%-46s %14s %14s %6s  %s\n' what measured limit ratio target
 printf %s "$rows"
+[ -z "$busy" ] || echo "(measured on a busy machine)"

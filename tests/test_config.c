@@ -352,20 +352,20 @@ static void a_config_of_other_sizes_than_the_tensors_is_refused_with_both(void *
         const char *text;
     } wrong[] = {
 #define WRONG(field, text) {offsetof(pix_checkpoint_sizes, field), text " by the tensors"}
-#define IN_CONFIG " (in config.json or by default), but "
-        WRONG(embed_dim, "projection_dim of the model is 1000" IN_CONFIG "32"),
-        WRONG(image_size, "image_size of vision_config is 1000" IN_CONFIG "96"),
-        WRONG(patch_size, "patch_size of vision_config is 1000" IN_CONFIG "32"),
-        WRONG(vision_width, "hidden_size of vision_config is 1000" IN_CONFIG "64"),
-        WRONG(vision_layers, "num_hidden_layers of vision_config is 1000" IN_CONFIG "2"),
-        WRONG(vision_mlp_width, "intermediate_size of vision_config is 1000" IN_CONFIG "256"),
-        WRONG(context_length, "max_position_embeddings of text_config is 1000" IN_CONFIG "77"),
-        WRONG(vocab_size, "vocab_size of text_config is 1000" IN_CONFIG "512"),
-        WRONG(text_width, "hidden_size of text_config is 1000" IN_CONFIG "128"),
-        WRONG(text_layers, "num_hidden_layers of text_config is 1000" IN_CONFIG "3"),
-        WRONG(text_mlp_width, "intermediate_size of text_config is 1000" IN_CONFIG "512"),
+#define BESIDE " is 1000 by the config beside it or by default, but "
+        WRONG(embed_dim, "the size of an embedding" BESIDE "32"),
+        WRONG(image_size, "the image size" BESIDE "96"),
+        WRONG(patch_size, "the patch size" BESIDE "32"),
+        WRONG(vision_width, "the width of the vision tower" BESIDE "64"),
+        WRONG(vision_layers, "the number of layers of the vision tower" BESIDE "2"),
+        WRONG(vision_mlp_width, "the MLP width of the vision tower" BESIDE "256"),
+        WRONG(context_length, "the context length" BESIDE "77"),
+        WRONG(vocab_size, "the vocabulary size" BESIDE "512"),
+        WRONG(text_width, "the width of the text tower" BESIDE "128"),
+        WRONG(text_layers, "the number of layers of the text tower" BESIDE "3"),
+        WRONG(text_mlp_width, "the MLP width of the text tower" BESIDE "512"),
 #undef WRONG
-#undef IN_CONFIG
+#undef BESIDE
     };
     pix_checkpoint *checkpoint = vit();
     checkpoint->hints.sizes = right;

@@ -328,6 +328,16 @@ static void an_open_clip_config_says_heads_and_activation(void **state) {
     assert_int_equal(hints->end_token, -1);
     assert_true(hints->exact_gelu);
     assert_true(hints->layer_norm_eps == 1e-5);
+    const pix_checkpoint_sizes sizes = {.embed_dim = 512,
+                                        .image_size = 224,
+                                        .patch_size = 16,
+                                        .vision_width = 768,
+                                        .vision_layers = 12,
+                                        .context_length = 77,
+                                        .vocab_size = 49408,
+                                        .text_width = 512,
+                                        .text_layers = 12};
+    assert_memory_equal(&hints->sizes, &sizes, sizeof sizes);
     assert_true(pix_checkpoint_gelu_known(checkpoint, &source));
     assert_string_equal(source, "open_clip_config.json");
     pix_checkpoint_set_gelu(checkpoint, false);
@@ -336,14 +346,25 @@ static void an_open_clip_config_says_heads_and_activation(void **state) {
 
     /* A ModifiedResNet, and other norms. */
     set_open_clip(folder, ",\"quick_gelu\":true",
-                  ",\"layers\":[3,4,6,3],\"norm_kwargs\":{\"eps\":1e-6},\"pool_type\":\"tok\"",
-                  "\"norm_kwargs\":{\"eps\":1e-6}", "");
+                  ",\"layers\":[3,4,6,3],\"norm_kwargs\":{\"eps\":1e-6},\"pool_type\":\"tok\","
+                  "\"image_size\":288",
+                  "\"norm_kwargs\":{\"eps\":1e-6},\"layers\":11,\"context_length\":76,"
+                  "\"vocab_size\":1000,\"width\":640,\"tokenizer_kwargs\":{}",
+                  "\"size\":[288,288]");
     checkpoint = opened(folder);
     hints = pix_checkpoint_hint(checkpoint);
     assert_int_equal(hints->vision_heads, 768 * 32 / 64);
     assert_int_equal(hints->text_heads, 8);
     assert_false(hints->exact_gelu);
     assert_true(hints->layer_norm_eps == 1e-6);
+    const pix_checkpoint_sizes of_resnet = {.embed_dim = 512,
+                                            .image_size = 288,
+                                            .vision_width = 768,
+                                            .context_length = 76,
+                                            .vocab_size = 1000,
+                                            .text_width = 640,
+                                            .text_layers = 11};
+    assert_memory_equal(&hints->sizes, &of_resnet, sizeof of_resnet);
     pix_checkpoint_close(checkpoint);
 }
 
@@ -359,11 +380,31 @@ static void an_open_clip_model_of_another_kind_is_refused(void **state) {
         {"", ",\"attentional_pool\":true", "", "", PIX_EUNSUPPORTED, "attentional_pool of"},
         {"", ",\"pool_type\":\"avg\"", "", "", PIX_EUNSUPPORTED, "pool_type of vision_cfg is avg"},
         {"", ",\"head_width\":100", "", "", PIX_EFORMAT, "head_width of vision_cfg does not"},
-        {"", ",\"head_width\":0", "", "", PIX_EFORMAT, "head_width is not a number that can be"},
-        {"", ",\"norm_kwargs\":{\"eps\":1e-6}", "", "", PIX_EUNSUPPORTED, "norm_kwargs of"},
+        {"", ",\"head_width\":0", "", "", PIX_EFORMAT,
+         "head_width of vision_cfg is 0, expected a positive whole number"},
+        {"", ",\"norm_kwargs\":{\"eps\":1e-6}", "", "", PIX_EUNSUPPORTED,
+         "eps of norm_kwargs of vision_cfg (1e-06) and norm_kwargs of text_cfg (1e-05) differ"},
+        {"", ",\"norm_kwargs\":{\"eps\":0}", "", "", PIX_EFORMAT,
+         "eps of norm_kwargs of vision_cfg is 0, expected a positive number"},
+        {"", "", "\"norm_kwargs\":{\"eps\":\"1e-5\"}", "", PIX_EFORMAT,
+         "eps of norm_kwargs of text_cfg is \"1e-5\", expected a positive number"},
+        {"", ",\"global_average_pool\":true", "", "", PIX_EUNSUPPORTED,
+         "global_average_pool of vision_cfg is set"},
+        {"", ",\"image_size\":[224,336]", "", "", PIX_EFORMAT,
+         "image_size of vision_cfg is [224,336], expected"},
+        {"", ",\"layers\":\"12\"", "", "", PIX_EFORMAT, "layers of vision_cfg is \"12\", expected"},
+        {"", "", "\"hf_tokenizer_name\":\"t5\"", "", PIX_EUNSUPPORTED,
+         "hf_tokenizer_name of text_cfg is t5"},
+        {"", "", "\"tokenizer_kwargs\":{\"clean\":\"lower\"}", "", PIX_EUNSUPPORTED,
+         "tokenizer_kwargs of text_cfg is set"},
+        {"", "", "", "\"size\":336", PIX_EUNSUPPORTED,
+         "size of preprocess_cfg is 336, but image_size of vision_cfg is 224"},
+        {"", "", "", "\"size\":[384,384]", PIX_EUNSUPPORTED,
+         "size of preprocess_cfg is 384, but image_size of vision_cfg is 224"},
         {"", "", "\"hf_model_name\":\"roberta\"", "", PIX_EUNSUPPORTED, "hf_model_name of text"},
         {"", "", "\"no_causal_mask\":true", "", PIX_EUNSUPPORTED, "no_causal_mask of text_cfg"},
-        {"", "", "\"heads\":\"8\"", "", PIX_EFORMAT, "heads is not a number that can be"},
+        {"", "", "\"heads\":\"8\"", "", PIX_EFORMAT,
+         "heads of text_cfg is \"8\", expected a positive whole number"},
         {",\"multimodal_cfg\":{\"width\":1}", "", "", "", PIX_EUNSUPPORTED, "multimodal_cfg of"},
         {"", "", "", "\"mean\":[0.5,0.5,0.5]", PIX_EUNSUPPORTED,
          "mean of preprocess_cfg is [0.5,0.5,0.5], but"},

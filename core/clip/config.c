@@ -307,28 +307,28 @@ static pix_status compare_sizes(const pix_checkpoint *checkpoint, const pix_clip
                                 pix_error *error) {
     const pix_checkpoint_sizes *said = &pix_checkpoint_hint(checkpoint)->sizes;
     const struct {
-        const char *key, *of;
+        const char *what;
         int64_t said;
         int32_t shown;
     } sizes[] = {
-        {"projection_dim", "the model", said->embed_dim, config->embed_dim},
-        {"hidden_size", "vision_config", said->vision_width, config->vision_width},
-        {"num_hidden_layers", "vision_config", said->vision_layers, config->vision_layers},
-        {"intermediate_size", "vision_config", said->vision_mlp_width, config->vision_mlp_width},
-        {"patch_size", "vision_config", said->patch_size, config->patch_size},
-        {"image_size", "vision_config", said->image_size, config->image_size},
-        {"hidden_size", "text_config", said->text_width, config->text_width},
-        {"num_hidden_layers", "text_config", said->text_layers, config->text_layers},
-        {"intermediate_size", "text_config", said->text_mlp_width, config->text_mlp_width},
-        {"max_position_embeddings", "text_config", said->context_length, config->context_length},
-        {"vocab_size", "text_config", said->vocab_size, config->vocab_size},
+        {"size of an embedding", said->embed_dim, config->embed_dim},
+        {"width of the vision tower", said->vision_width, config->vision_width},
+        {"number of layers of the vision tower", said->vision_layers, config->vision_layers},
+        {"MLP width of the vision tower", said->vision_mlp_width, config->vision_mlp_width},
+        {"patch size", said->patch_size, config->patch_size},
+        {"image size", said->image_size, config->image_size},
+        {"width of the text tower", said->text_width, config->text_width},
+        {"number of layers of the text tower", said->text_layers, config->text_layers},
+        {"MLP width of the text tower", said->text_mlp_width, config->text_mlp_width},
+        {"context length", said->context_length, config->context_length},
+        {"vocabulary size", said->vocab_size, config->vocab_size},
     };
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         if (sizes[i].said != 0 && sizes[i].said != sizes[i].shown)
             return pix_fail(error, PIX_EFORMAT,
-                            "%s of %s is %" PRId64 " (in config.json or by default), but %" PRId32
-                            " by the tensors",
-                            sizes[i].key, sizes[i].of, sizes[i].said, sizes[i].shown);
+                            "the %s is %" PRId64 " by the config beside it or by default, but "
+                            "%" PRId32 " by the tensors",
+                            sizes[i].what, sizes[i].said, sizes[i].shown);
     return PIX_OK;
 }
 

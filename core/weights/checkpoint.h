@@ -38,7 +38,7 @@ typedef struct pix_checkpoint_hints {
     int64_t text_heads;         /* 0: width / 64 */
     int64_t end_token;          /* -1: the highest id in the text; also -1 for the old configs' 2 */
     double layer_norm_eps;      /* 1e-5 unless the config differs */
-    pix_checkpoint_sizes sizes; /* all 0 without a config */
+    pix_checkpoint_sizes sizes; /* 0: no config says it */
 } pix_checkpoint_hints;
 
 typedef struct pix_checkpoint pix_checkpoint;

@@ -1,73 +1,36 @@
 #include "core/weights/hf_config.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/weights/json_file.h"
 
-/* An object of the file with CLIP's settings. */
-typedef struct part {
-    const char *name;
-    const json_t *settings; /* NULL: every one has its default */
-} part;
-
-/* NULL also when it is null. */
-static const json_t *get(const json_t *object, const char *key) {
-    const json_t *value = json_object_get(object, key);
-    return json_is_null(value) ? NULL : value;
-}
-
-/* A setting that is not what it must be: "eos_token_id of text_config is [1], expected ...". */
-static pix_status fail_value(const part *p, const char *key, const json_t *value,
-                             const char *expected, pix_error *error) {
-    return pix_fail(error, PIX_EFORMAT, "%s of %s is %s, expected %s", key, p->name,
-                    pix_json_show(value).text, expected);
-}
-
 /* As CLIPConfig of transformers reads a tower's part: a "_dict", which old files have, counts alone
  * and the settings it leaves out have their defaults, whatever its twin says. */
-static pix_status find_tower(const json_t *root, const char *name, const char *dict, part *out,
-                             pix_error *error) {
-    *out = (part){.name = dict, .settings = get(root, dict)};
+static pix_status find_tower(const json_t *root, const char *name, const char *dict,
+                             pix_json_part *out, pix_error *error) {
+    *out = (pix_json_part){.name = dict, .settings = pix_json_get(root, dict)};
     if (!out->settings)
-        *out = (part){.name = name, .settings = get(root, name)};
+        *out = (pix_json_part){.name = name, .settings = pix_json_get(root, name)};
     if (out->settings && !json_is_object(out->settings))
         return pix_fail(error, PIX_EFORMAT, "%s is not an object", out->name);
-    if (!out->settings && !get(root, "model_type"))
+    if (!out->settings && !pix_json_get(root, "model_type"))
         return pix_fail(error, PIX_EUNSUPPORTED, "no %s: not the config of a CLIP model", name);
     return PIX_OK;
 }
 
 /* Activations are called as in transformers' ACT2FN, where two names are the exact GELU. */
-static pix_status read_activation(const part *p, bool *exact, pix_error *error) {
-    const json_t *value = get(p->settings, "hidden_act");
+static pix_status read_activation(const pix_json_part *p, bool *exact, pix_error *error) {
+    const json_t *value = pix_json_get(p->settings, "hidden_act");
     const char *name = value ? json_string_value(value) : "quick_gelu";
     if (!name)
-        return fail_value(p, "hidden_act", value, "a text", error);
+        return pix_json_fail_value(p, "hidden_act", value, "a text", error);
     *exact = strcmp(name, "gelu") == 0 || strcmp(name, "gelu_python") == 0;
     if (*exact || strcmp(name, "quick_gelu") == 0)
         return PIX_OK;
     return pix_fail(error, PIX_EUNSUPPORTED,
                     "hidden_act \"%.64s\" of %s is neither \"quick_gelu\" nor \"gelu\"", name,
                     p->name);
-}
-
-static pix_status read_eps(const part *p, double *out, pix_error *error) {
-    const json_t *value = get(p->settings, "layer_norm_eps");
-    *out = value ? json_number_value(value) : 1e-5;
-    return isfinite(*out) && *out > 0
-               ? PIX_OK
-               : fail_value(p, "layer_norm_eps", value, "a positive number", error);
-}
-
-static pix_status read_integer(const part *p, const char *key, int64_t absent, int64_t low,
-                               int64_t *out, pix_error *error) {
-    const json_t *value = get(p->settings, key);
-    *out = value ? json_integer_value(value) : absent;
-    if (value && (!json_is_integer(value) || *out < low || *out > INT32_MAX))
-        return fail_value(p, key, value, low ? "a positive whole number" : "a whole number", error);
-    return PIX_OK;
 }
 
 /* With the defaults of CLIPConfig, CLIPVisionConfig and CLIPTextConfig. */
@@ -98,12 +61,12 @@ static const setting text_settings[] = {
 };
 #undef SETTING
 
-static pix_status read_settings(const part *p, const setting *settings, size_t count,
+static pix_status read_settings(const pix_json_part *p, const setting *settings, size_t count,
                                 pix_checkpoint_hints *hints, pix_error *error) {
     pix_status status = PIX_OK;
     for (; !status && count > 0; settings++, count--) {
         int64_t value;
-        status = read_integer(p, settings->key, settings->absent, 1, &value, error);
+        status = pix_json_read_integer(p, settings->key, settings->absent, 1, &value, error);
         if (!status)
             memcpy((char *)hints + settings->offset, &value, sizeof value);
     }
@@ -112,26 +75,29 @@ static pix_status read_settings(const part *p, const setting *settings, size_t c
 
 /* transformers 4.31 made 49407 the default, which a small vocabulary does not have; before, every
  * config said 2, which still means the highest id. */
-static pix_status read_end_token(const part *text, pix_checkpoint_hints *hints, pix_error *error) {
+static pix_status read_end_token(const pix_json_part *text, pix_checkpoint_hints *hints,
+                                 pix_error *error) {
     int64_t absent = hints->sizes.vocab_size > 49407 ? 49407 : -1;
-    pix_status status = read_integer(text, "eos_token_id", absent, 0, &hints->end_token, error);
+    pix_status status =
+        pix_json_read_integer(text, "eos_token_id", absent, 0, &hints->end_token, error);
     if (!status && hints->end_token == 2)
         hints->end_token = -1;
     return status;
 }
 
 /* What our towers have one of. */
-static pix_status read_common(const part *vision, const part *text, pix_checkpoint_hints *hints,
-                              pix_error *error) {
+static pix_status read_common(const pix_json_part *vision, const pix_json_part *text,
+                              pix_checkpoint_hints *hints, pix_error *error) {
     bool exact = false;
     double eps = 0;
     pix_status status = read_activation(vision, &hints->exact_gelu, error);
     if (!status)
         status = read_activation(text, &exact, error);
     if (!status)
-        status = read_eps(vision, &hints->layer_norm_eps, error);
+        status =
+            pix_json_read_positive(vision, "layer_norm_eps", 1e-5, &hints->layer_norm_eps, error);
     if (!status)
-        status = read_eps(text, &eps, error);
+        status = pix_json_read_positive(text, "layer_norm_eps", 1e-5, &eps, error);
     if (status)
         return status;
     if (exact != hints->exact_gelu)
@@ -144,7 +110,7 @@ static pix_status read_common(const part *vision, const part *text, pix_checkpoi
 }
 
 static pix_status read_root(const json_t *root, pix_checkpoint_hints *hints, pix_error *error) {
-    part model = {.name = "the model", .settings = root}, vision, text;
+    pix_json_part model = {.name = "the model", .settings = root}, vision, text;
     pix_status status = find_tower(root, "vision_config", "vision_config_dict", &vision, error);
     if (!status)
         status = find_tower(root, "text_config", "text_config_dict", &text, error);
@@ -182,7 +148,7 @@ static pix_status fail_one_tower(const json_t *root, const char *type, const cha
 }
 
 static pix_status check_type(const json_t *root, pix_error *error) {
-    const json_t *value = get(root, "model_type");
+    const json_t *value = pix_json_get(root, "model_type");
     const char *type = json_string_value(value);
     if (!value || (type && strcmp(type, "clip") == 0))
         return PIX_OK;

@@ -1,5 +1,6 @@
 #include "core/weights/json_file.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,4 +54,34 @@ pix_json_shown pix_json_show(const json_t *value) {
                    text && strlen(text) > 40 ? "..." : "");
     free(text);
     return shown;
+}
+
+const json_t *pix_json_get(const json_t *object, const char *key) {
+    const json_t *value = json_object_get(object, key);
+    return json_is_null(value) ? NULL : value;
+}
+
+pix_status pix_json_fail_value(const pix_json_part *part, const char *key, const json_t *value,
+                               const char *expected, pix_error *error) {
+    return pix_fail(error, PIX_EFORMAT, "%s of %s is %s, expected %s", key, part->name,
+                    pix_json_show(value).text, expected);
+}
+
+pix_status pix_json_read_integer(const pix_json_part *part, const char *key, int64_t absent,
+                                 int64_t low, int64_t *out, pix_error *error) {
+    const json_t *value = pix_json_get(part->settings, key);
+    *out = value ? json_integer_value(value) : absent;
+    if (value && (!json_is_integer(value) || *out < low || *out > INT32_MAX))
+        return pix_json_fail_value(part, key, value,
+                                   low ? "a positive whole number" : "a whole number", error);
+    return PIX_OK;
+}
+
+pix_status pix_json_read_positive(const pix_json_part *part, const char *key, double absent,
+                                  double *out, pix_error *error) {
+    const json_t *value = pix_json_get(part->settings, key);
+    *out = value ? json_number_value(value) : absent;
+    return isfinite(*out) && *out > 0
+               ? PIX_OK
+               : pix_json_fail_value(part, key, value, "a positive number", error);
 }

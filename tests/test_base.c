@@ -10,6 +10,7 @@
 #include "core/base/files.h"
 #include "core/base/gzip.h"
 #include "core/base/json.h"
+#include "core/base/name_list.h"
 #include "core/base/sha256.h"
 #include "core/base/threads.h"
 #include "tests/support.h"
@@ -311,6 +312,42 @@ static void popping_an_empty_queue_times_out(void **state) {
     pix_queue_free(queue);
 }
 
+static void a_path_beside_another_is_in_its_folder(void **state) {
+    (void)state;
+    static const char *const cases[][2] = {
+        {"a/b.pt", "a/x"}, {"b.pt", "x"}, {"/b.pt", "/x"}, {"/a//b", "/a//x"}, {"a/", "a/x"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *path = pix_path_beside(cases[i][0], "x");
+        assert_string_equal(path, cases[i][1]);
+        free(path);
+    }
+}
+
+static void a_folders_names_are_listed(void **state) {
+    (void)state;
+    const char *folder = test_folder();
+    char path[4200];
+    for (int i = 0; i < 20; i++) {
+        (void)snprintf(path, sizeof path, "%s/%c", folder, 't' - i);
+        test_write_file(path, "", 0);
+    }
+    pix_name_list list = {0};
+    pix_error error;
+    assert_null(pix_name_list_find(&list, "a"));
+    assert_ok(pix_name_list_read(&list, folder, &error), &error);
+    pix_name_list_sort(&list);
+    assert_int_equal(list.count, 22);
+    assert_string_equal(list.data[2], "a");
+    assert_ptr_equal(pix_name_list_find(&list, "t"), list.data[21]);
+    assert_null(pix_name_list_find(&list, "u"));
+    pix_name_list_free(&list);
+    assert_int_equal(pix_name_list_read(&list, path, &error), PIX_EIO);
+    assert_non_null(strstr(error.text, path));
+    (void)strcat(path, "bsent");
+    assert_int_equal(pix_name_list_read(&list, path, &error), PIX_ENOTFOUND);
+    pix_name_list_free(&list);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_error_names_the_object_and_the_cause),
@@ -332,6 +369,8 @@ int main(void) {
         cmocka_unit_test(gzip_is_bounded_and_checked),
         cmocka_unit_test(a_closed_queue_drains),
         cmocka_unit_test(popping_an_empty_queue_times_out),
+        cmocka_unit_test(a_path_beside_another_is_in_its_folder),
+        cmocka_unit_test(a_folders_names_are_listed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -101,6 +101,8 @@ static void a_name_comes_from_the_file_or_its_folder(void **state) {
         {".", "clip-large"},
         {"././/", "clip-large"},
         {"laion/CLIP-ViT-B-32/open_clip_pytorch_model.bin", "CLIP-ViT-B-32"},
+        {"big/clip-1-of-3.safetensors", "clip"},
+        {"big/best-of-both.pt", "best-of-both"},
         {"ViT-L/14@336px.pt", "14@336px"},
         {"my weights (1).pt", "my_weights__1_"},
         {".hidden.pt", "hidden"},

@@ -208,6 +208,8 @@ static void a_parts_name_ends_with_its_number(void **state) {
         {"best-of-both-00001-of-00002.safetensors", "best-of-both.safetensors.index.json"},
         {"best-of-both.safetensors", NULL},
         {"model-00001-of-00002", NULL},
+        {"m-1-of-10.bin", "m.bin.index.json"},
+        {"m-00001-of-0002.bin", NULL},
         {"model-x-of-00002.bin", NULL},
         {"-of-.bin", NULL},
     };
@@ -301,6 +303,39 @@ static void of_the_files_in_a_folder_the_best_known_wins(void **state) {
     assert_weights(folder, "model.safetensors",
                    "pytorch_model.bin, open_clip_model.safetensors, open_clip_pytorch_model.bin");
     assert_weights(in(folder, "other.pth"), "other.pth", "");
+}
+
+/* Whatever the parts are called, and whichever of them is given. */
+static void parts_of_any_name_are_found_by_their_index(void **state) {
+    (void)state;
+    static const char *const names[] = {"clip", "open_clip_model", "model"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *folder = test_folder();
+        char part[64], index[64], map[256];
+        for (int k = 1; k <= 2; k++) {
+            (void)snprintf(part, sizeof part, "%s-0000%d-of-00002.safetensors", names[i], k);
+            put_tensors(folder, part, k == 1 ? "a b" : "c", (uint8_t)(10 * k));
+        }
+        refused(folder, PIX_ENOTFOUND, "one part of several, but no ");
+        (void)snprintf(index, sizeof index, "%s.safetensors.index.json", names[i]);
+        (void)snprintf(map, sizeof map, "{\"weight_map\":{\"c\":\"%s\",\"a\":\"%.*s1%s\"}}", part,
+                       (int)strlen(names[i]) + 5, part, part + strlen(names[i]) + 6);
+        put_file(folder, index, map);
+        assert_weights(folder, index, "");
+        assert_weights(in(folder, part), index, "");
+    }
+    const char *folder = test_folder();
+    put_tensors(folder, "a-1-of-1.bin", "a", 0);
+    put_tensors(folder, "b.pt", "a", 0);
+    put_file(folder, "a.bin.index.json", "{\"weight_map\":{\"a\":\"a-1-of-1.bin\"}}");
+    refused(folder, PIX_EINVALID, "several files may be the weights (a.bin.index.json, b.pt)");
+}
+
+static void a_part_that_is_not_there_is_not_its_index(void **state) {
+    (void)state;
+    const char *folder = make_parts(whole_map);
+    refused(in(folder, "model-00099-of-00002.safetensors"), PIX_ENOTFOUND,
+            "model-00099-of-00002.safetensors: No such file");
 }
 
 /* open_clip */
@@ -622,6 +657,8 @@ int main(void) {
         cmocka_unit_test(json_of_too_many_values_is_not_parsed),
         cmocka_unit_test(parts_that_do_not_fit_together_are_refused),
         cmocka_unit_test(of_the_files_in_a_folder_the_best_known_wins),
+        cmocka_unit_test(parts_of_any_name_are_found_by_their_index),
+        cmocka_unit_test(a_part_that_is_not_there_is_not_its_index),
         cmocka_unit_test(an_open_clip_config_says_heads_and_activation),
         cmocka_unit_test(an_open_clip_model_of_another_kind_is_refused),
         cmocka_unit_test(the_name_in_a_training_checkpoint_tells_the_activation),

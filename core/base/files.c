@@ -226,6 +226,13 @@ char *pix_path_join(const char *folder, const char *name) {
     return asprintf(&path, "%s%s%s", folder, slash, name) < 0 ? NULL : path;
 }
 
+char *pix_path_beside(const char *path, const char *name) {
+    const char *slash = strrchr(path, '/');
+    char *result = NULL;
+    int length = slash ? (int)(slash + 1 - path) : 0;
+    return asprintf(&result, "%.*s%s", length, path, name) < 0 ? NULL : result;
+}
+
 char *pix_path_absolute(const char *path) {
     char *folder = path[0] == '/' ? strdup("") : getcwd(NULL, 0);
     char *result = folder ? malloc(strlen(folder) + 1 + strlen(path) + 1) : NULL;

@@ -37,6 +37,10 @@ void pix_atomic_file_close(pix_atomic_file *file);
 /* "a/b" from "a" and "b" in heap memory; NULL when memory is out. */
 char *pix_path_join(const char *folder, const char *name);
 
+/* The path of the file called `name` in the folder that `path` is in; heap memory, NULL when that
+ * is out. */
+char *pix_path_beside(const char *path, const char *name);
+
 /* `path` from the root, in heap memory: the current folder comes before a relative one and "."
  * components go; ".." and symbolic links stay, so a person knows it again.  NULL with errno. */
 char *pix_path_absolute(const char *path);

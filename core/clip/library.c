@@ -1,6 +1,5 @@
 #include "core/clip/library.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,8 @@
 
 #include "core/base/bytes.h"
 #include "core/base/files.h"
+#include "core/base/name_list.h"
+#include "core/weights/shards.h"
 
 static const char extension[] = ".pixm";
 static const char bundled_folder[] = "share/pixgrep/models";
@@ -92,20 +93,8 @@ static part last_component(const char *path, size_t length) {
     return (part){path + start, length - start};
 }
 
-/* Without "-00001-of-00002", of weights in several files. */
-static part without_number(part name) {
-    static const char form[] = "-00000-of-00000";
-    size_t size = sizeof form - 1, length = name.length - size;
-    if (name.length <= size)
-        return name;
-    for (size_t i = 0; i < size; i++) {
-        char c = name.start[length + i];
-        if (form[i] == '0' ? c < '0' || c > '9' : c != form[i])
-            return name;
-    }
-    return (part){name.start, length};
-}
-
+/* Without a file's ending and, of weights in several files, "-00001-of-00002"; `name` ends in NUL.
+ */
 static part without_ending(part name) {
     static const char *const endings[] = {".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".pixm"};
     static const char index[] = ".index.json";
@@ -114,8 +103,13 @@ static part without_ending(part name) {
         name.length -= last;
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
         size_t size = strlen(endings[i]);
-        if (name.length > size && memcmp(name.start + name.length - size, endings[i], size) == 0)
-            return without_number((part){name.start, name.length - size});
+        if (name.length <= size || memcmp(name.start + name.length - size, endings[i], size) != 0)
+            continue;
+        const char *ending, *number = pix_shards_number(name.start, &ending);
+        name.length -= size;
+        if (number && ending == name.start + name.length)
+            name.length = (size_t)(number - name.start);
+        break;
     }
     return name;
 }
@@ -205,63 +199,36 @@ static pix_status open_named(const char *name, pix_model **out, pix_error *error
     return status;
 }
 
-typedef struct names {
-    char **data;
-    size_t count, capacity;
-} names;
-
-static void names_free(names *list) {
-    for (size_t i = 0; i < list->count; i++)
-        free(list->data[i]);
-    free(list->data);
-}
-
-static pix_status names_add(names *list, const char *name, size_t length, pix_error *error) {
-    char **data = pix_array_reserve(list->data, &list->capacity, list->count, 1, sizeof *data);
-    if (!data)
-        return pix_fail_memory(error);
-    list->data = data;
-    list->data[list->count] = strndup(name, length);
-    return list->data[list->count++] ? PIX_OK : pix_fail_memory(error);
-}
-
 /* Adds the models in a folder; one that does not exist has none.  Takes `folder`. */
-static pix_status add_folder(names *list, char *folder, pix_error *error) {
+static pix_status add_folder(pix_name_list *list, char *folder, pix_error *error) {
     if (!folder)
         return PIX_OK;
-    DIR *stream = opendir(folder);
-    pix_status status = PIX_OK;
-    if (!stream && errno != ENOENT)
-        status = pix_fail_errno(error, "%s", folder);
-    for (struct dirent *entry; !status && stream && (entry = readdir(stream));) {
-        part name = {entry->d_name, strlen(entry->d_name)};
-        size_t ending = sizeof extension - 1;
-        if (name.length > ending && is_name(name.start, name.length - ending) &&
-            strcmp(name.start + name.length - ending, extension) == 0)
-            status = names_add(list, name.start, name.length - ending, error);
+    pix_name_list files = {0};
+    pix_status status = pix_name_list_read(&files, folder, error);
+    for (size_t i = 0; !status && i < files.count; i++) {
+        const char *name = files.data[i];
+        size_t length = strlen(name), ending = sizeof extension - 1;
+        if (length > ending && is_name(name, length - ending) &&
+            strcmp(name + length - ending, extension) == 0)
+            status = pix_name_list_add(list, name, length - ending, error);
     }
-    if (stream)
-        (void)closedir(stream);
+    pix_name_list_free(&files);
     free(folder);
-    return status;
-}
-
-static int by_text(const void *a, const void *b) {
-    return strcmp(*(char *const *)a, *(char *const *)b);
+    return status == PIX_ENOTFOUND ? PIX_OK : status;
 }
 
 /* The first of the models that the person has imported, in heap memory; *name = NULL without any.
  */
 static pix_status first_own(char **name, pix_error *error) {
     *name = NULL;
-    names own = {0};
+    pix_name_list own = {0};
     pix_status status = add_folder(&own, pix_place_data("models"), error);
     if (!status && own.count > 0) {
-        qsort(own.data, own.count, sizeof *own.data, by_text);
+        pix_name_list_sort(&own);
         *name = strdup(own.data[0]);
         status = *name ? PIX_OK : pix_fail_memory(error);
     }
-    names_free(&own);
+    pix_name_list_free(&own);
     return status;
 }
 
@@ -405,15 +372,14 @@ pix_status pix_library_remove(const char *name, pix_error *error) {
 
 pix_status pix_library_list(pix_status (*each)(void *context, const char *name), void *context,
                             pix_error *error) {
-    names list = {0};
+    pix_name_list list = {0};
     pix_status status = add_folder(&list, pix_place_data("models"), error);
     if (!status)
         status = add_folder(&list, pix_place_installed(bundled_folder), error);
-    if (!status && list.count > 0)
-        qsort(list.data, list.count, sizeof *list.data, by_text);
+    pix_name_list_sort(&list);
     for (size_t i = 0; !status && i < list.count; i++)
         if (i == 0 || strcmp(list.data[i], list.data[i - 1]) != 0)
             status = each(context, list.data[i]);
-    names_free(&list);
+    pix_name_list_free(&list);
     return status;
 }

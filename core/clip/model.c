@@ -244,10 +244,7 @@ static char *source_file(const char *source, const char *name) {
     struct stat info;
     if (stat(source, &info) == 0 && S_ISDIR(info.st_mode))
         return pix_path_join(source, name);
-    char *folder = strndup(source, (size_t)(strrchr(source, '/') - source) + 1);
-    char *path = folder ? pix_path_join(folder, name) : NULL;
-    free(folder);
-    return path;
+    return pix_path_beside(source, name);
 }
 
 static pix_status verify_file(const pix_model *model, const char *path, const char *digits,

@@ -48,34 +48,23 @@ static pix_status at_path(pix_status status, const char *path, pix_error *error)
     return status;
 }
 
-/* `path` itself, what a folder holds, or the index of a part. */
+/* `path` itself, what a folder holds, or the index of a part that is there. */
 static pix_status find_weights(pix_checkpoint *checkpoint, const char *path, pix_error *error) {
     struct stat info;
-    char *index;
-    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
+    char *index = NULL;
+    bool there = stat(path, &info) == 0;
+    if (there && S_ISDIR(info.st_mode))
         return pix_folder_weights(path, &checkpoint->path, &checkpoint->others, error);
-    pix_status status = pix_shards_index_of(path, &index, error);
-    if (status)
-        return status;
-    if (index && stat(path, &info) == 0 && stat(index, &info) != 0) {
+    pix_status status = there ? pix_shards_index_of(path, &index, error) : PIX_OK;
+    if (!status && index && access(index, F_OK) != 0)
         status = pix_fail(error, PIX_ENOTFOUND, "%s is one part of several, and there is no %s",
                           path, index);
+    if (status) {
         free(index);
         return status;
     }
     checkpoint->path = index ? index : strdup(path);
     return checkpoint->path ? PIX_OK : pix_fail_memory(error);
-}
-
-/* The file called `name` in the folder of `path`; NULL when memory is out. */
-static char *beside(const char *path, const char *name) {
-    const char *slash = strrchr(path, '/');
-    if (!slash)
-        return strdup(name);
-    char *folder = strndup(path, (size_t)(slash - path) + 1);
-    char *result = folder ? pix_path_join(folder, name) : NULL;
-    free(folder);
-    return result;
 }
 
 /* Fills a table with whatever names a file has. */
@@ -127,7 +116,7 @@ static pix_status open_parts(pix_checkpoint *checkpoint, const pix_shards *shard
     for (size_t i = 0; i < shards->count; i++) {
         part *p = &checkpoint->parts[i];
         checkpoint->part_count++;
-        p->path = beside(checkpoint->path, shards->names[i]);
+        p->path = pix_path_beside(checkpoint->path, shards->names[i]);
         pix_status status =
             p->path ? pix_mapping_open(&p->mapping, p->path, error) : pix_fail_memory(error);
         if (status)
@@ -173,8 +162,8 @@ static pix_status read_tensors(pix_checkpoint *checkpoint, pix_error *error) {
 
 /* Hugging Face's names say nothing without the config beside them. */
 static pix_status read_config(pix_checkpoint *checkpoint, pix_error *error) {
-    char *config = beside(checkpoint->path, "config.json");
-    char *preprocessor = beside(checkpoint->path, "preprocessor_config.json");
+    char *config = pix_path_beside(checkpoint->path, "config.json");
+    char *preprocessor = pix_path_beside(checkpoint->path, "preprocessor_config.json");
     pix_status status;
     if (!config || !preprocessor)
         status = pix_fail_memory(error);
@@ -204,14 +193,11 @@ static void judge_name(pix_checkpoint *checkpoint) {
                    "by the name \"%s\" in the file", name);
 }
 
-/* OpenAI's names are open_clip's too, whose models differ in the activation. */
+/* OpenAI's names are open_clip's too, whose models differ in the activation.  OpenAI alone
+ * published modules, but anybody can make one: a config beside it counts first. */
 static pix_status read_open_clip_config(pix_checkpoint *checkpoint, pix_error *error) {
     static const char name[] = "open_clip_config.json";
-    if (checkpoint->facts.module) {
-        checkpoint->gelu_known = true;
-        return PIX_OK;
-    }
-    char *path = beside(checkpoint->path, name);
+    char *path = pix_path_beside(checkpoint->path, name);
     if (!path)
         return pix_fail_memory(error);
     pix_status status = PIX_OK;
@@ -219,7 +205,9 @@ static pix_status read_open_clip_config(pix_checkpoint *checkpoint, pix_error *e
         status = pix_open_clip_config_read(path, &checkpoint->hints, error);
         checkpoint->gelu_known = true;
         (void)snprintf(checkpoint->gelu_source, sizeof checkpoint->gelu_source, "%s", name);
-    } else
+    } else if (checkpoint->facts.module)
+        checkpoint->gelu_known = true;
+    else
         judge_name(checkpoint);
     free(path);
     return status;

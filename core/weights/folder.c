@@ -1,61 +1,22 @@
 #include "core/weights/folder.h"
 
-#include <dirent.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/bytes.h"
 #include "core/base/files.h"
+#include "core/base/name_list.h"
 #include "core/weights/shards.h"
 
-static const char *const hugging_face[] = {"model.safetensors", "model.safetensors.index.json",
-                                           "pytorch_model.bin", "pytorch_model.bin.index.json"};
-static const char *const open_clip[] = {"open_clip_model.safetensors",
-                                        "open_clip_pytorch_model.bin"};
+enum { KNOWN = 4 };
+static const char *const hugging_face[KNOWN] = {"model.safetensors", "model.safetensors.index.json",
+                                                "pytorch_model.bin",
+                                                "pytorch_model.bin.index.json"};
+static const char *const open_clip[KNOWN] = {
+    "open_clip_model.safetensors", "open_clip_model.safetensors.index.json",
+    "open_clip_pytorch_model.bin", "open_clip_pytorch_model.bin.index.json"};
 static const char *const endings[] = {".pt", ".pth", ".ckpt", ".safetensors", ".bin"};
-
-/* The names in a folder, sorted. */
-typedef struct names {
-    char **data;
-    size_t count, capacity;
-} names;
-
-static void names_free(names *list) {
-    for (size_t i = 0; i < list->count; i++)
-        free(list->data[i]);
-    free((void *)list->data);
-}
-
-static int by_text(const void *a, const void *b) {
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static pix_status list_names(const char *folder, names *list, pix_error *error) {
-    DIR *stream = opendir(folder);
-    pix_status status = PIX_OK;
-    if (!stream)
-        return pix_fail_errno(error, "%s", folder);
-    for (struct dirent *entry; !status && (entry = readdir(stream));) {
-        char **data = pix_array_reserve(list->data, &list->capacity, list->count, 1, sizeof *data);
-        if (data)
-            list->data = data;
-        char *name = data ? strdup(entry->d_name) : NULL;
-        if (name)
-            list->data[list->count++] = name;
-        else
-            status = pix_fail_memory(error);
-    }
-    (void)closedir(stream);
-    if (list->count > 0)
-        qsort((void *)list->data, list->count, sizeof *list->data, by_text);
-    return status;
-}
-
-static bool has(const names *list, const char *name) {
-    return list->count > 0 &&
-           bsearch(&name, list->data, list->count, sizeof *list->data, by_text) != NULL;
-}
 
 /* A file of weights by its name; what trainers leave beside one is not. */
 static bool may_be_weights(const char *name) {
@@ -71,20 +32,21 @@ static bool may_be_weights(const char *name) {
     return false;
 }
 
-/* The published names that are there, best first. */
-static size_t find_known(const names *list, const char *found[6]) {
-    bool theirs = has(list, "config.json") || !has(list, "open_clip_config.json");
+static size_t add_known(const pix_name_list *list, const char *const known[KNOWN],
+                        const char **found) {
     size_t count = 0;
-    for (int turn = 0; turn < 2; turn++) {
-        bool now = (turn == 0) == theirs;
-        const char *const *known = now ? hugging_face : open_clip;
-        size_t known_count =
-            now ? sizeof hugging_face / sizeof *hugging_face : sizeof open_clip / sizeof *open_clip;
-        for (size_t i = 0; i < known_count; i++)
-            if (has(list, known[i]))
-                found[count++] = known[i];
-    }
+    for (size_t i = 0; i < KNOWN; i++)
+        if (pix_name_list_find(list, known[i]))
+            found[count++] = known[i];
     return count;
+}
+
+/* The published names that are there, best first. */
+static size_t find_known(const pix_name_list *list, const char *found[2 * KNOWN]) {
+    bool theirs = !pix_name_list_find(list, "config.json") &&
+                  pix_name_list_find(list, "open_clip_config.json");
+    size_t count = add_known(list, theirs ? open_clip : hugging_face, found);
+    return count + add_known(list, theirs ? hugging_face : open_clip, found + count);
 }
 
 static pix_status join(const char *const *found, size_t count, char **out, pix_error *error) {
@@ -100,44 +62,60 @@ static pix_status join(const char *const *found, size_t count, char **out, pix_e
     return PIX_OK;
 }
 
-/* Without a published name: the one file that may be weights. */
-static pix_status find_only(const char *folder, const names *list, const char **out,
+/* What a file of weights is given by: the index when it is a part, else itself. */
+static pix_status find_whole(const char *folder, const pix_name_list *list, const char *name,
+                             const char **out, pix_error *error) {
+    char *index;
+    pix_status status = pix_shards_index_of(name, &index, error);
+    *out = index ? pix_name_list_find(list, index) : name;
+    if (!status && !*out)
+        status = pix_fail(error, PIX_ENOTFOUND, "%s: has %s, one part of several, but no %s",
+                          folder, name, index);
+    free(index);
+    return status;
+}
+
+/* Without a published name: the one file, or index, that may be weights. */
+static pix_status find_only(const char *folder, const pix_name_list *list, const char **out,
                             pix_error *error) {
-    const char *found[4];
+    enum { MOST = 4 };
+    const char *found[MOST];
     size_t count = 0;
-    for (size_t i = 0; i < list->count && count < 4; i++)
-        if (may_be_weights(list->data[i]))
-            found[count++] = list->data[i];
+    pix_status status = PIX_OK;
+    for (size_t i = 0; !status && i < list->count && count < MOST; i++) {
+        if (!may_be_weights(list->data[i]))
+            continue;
+        status = find_whole(folder, list, list->data[i], &found[count], error);
+        if (count == 0 || found[count] != found[count - 1]) /* an index's parts are neighbours */
+            count++;
+    }
+    if (status)
+        return status;
     if (count == 0)
         return pix_fail(error, PIX_ENOTFOUND,
                         "%s: a folder without model.safetensors, pytorch_model.bin or another file "
                         "of weights",
                         folder);
-    char *text, *index;
-    pix_status status = pix_shards_index_of(found[0], &index, error);
-    if (!status && index)
-        status = pix_fail(error, PIX_ENOTFOUND, "%s: has %s, one part of several, but no %s",
-                          folder, found[0], index);
-    free(index);
-    if (status || count == 1) {
-        *out = found[0];
-        return status;
-    }
-    status = join(found, count < 4 ? count : 3, &text, error);
+    *out = found[0];
+    if (count == 1)
+        return PIX_OK;
+    char *text;
+    status = join(found, count < MOST ? count : MOST - 1, &text, error);
     if (!status)
         status =
             pix_fail(error, PIX_EINVALID, "%s: several files may be the weights (%s%s): name one",
-                     folder, text, count < 4 ? "" : ", ...");
+                     folder, text, count < MOST ? "" : ", ...");
     free(text);
     return status;
 }
 
 pix_status pix_folder_weights(const char *folder, char **path, char **others, pix_error *error) {
-    names list = {0};
-    const char *found[6] = {NULL};
+    pix_name_list list = {0};
+    const char *found[2 * KNOWN] = {NULL};
     size_t count = 0;
     *path = *others = NULL;
-    pix_status status = list_names(folder, &list, error);
+    pix_status status = pix_name_list_read(&list, folder, error);
+    pix_name_list_sort(&list);
     if (!status && (count = find_known(&list, found)) == 0)
         status = find_only(folder, &list, &found[0], error);
     if (!status && !(*path = pix_path_join(folder, found[0])))
@@ -148,6 +126,6 @@ pix_status pix_folder_weights(const char *folder, char **path, char **others, pi
         free(*path);
         *path = NULL;
     }
-    names_free(&list);
+    pix_name_list_free(&list);
     return status;
 }

@@ -13,9 +13,7 @@ static bool all_digits(const char *text, size_t size) {
     return size > 0 && strspn(text, "0123456789") >= size;
 }
 
-/* Where "-00001-of-00002" stands in a file's name, and the ending after it; NULL when it does not.
- */
-static const char *part_number(const char *name, const char **ending) {
+const char *pix_shards_number(const char *name, const char **ending) {
     const char *of = NULL, *start;
     for (const char *at = name; (at = strstr(at, "-of-")); at++)
         of = at; /* the last: a model's own name may have one */
@@ -25,14 +23,16 @@ static const char *part_number(const char *name, const char **ending) {
     if (!start || start < name + 2)
         return NULL;
     *ending = strchr(of + 4, '.');
-    bool numbered = all_digits(start, (size_t)(of - start)) && *ending &&
-                    all_digits(of + 4, (size_t)(*ending - of - 4));
+    if (!*ending)
+        return NULL;
+    size_t digits = (size_t)(of - start), most = (size_t)(*ending - of - 4);
+    bool numbered = digits <= most && all_digits(start, digits) && all_digits(of + 4, most);
     return numbered ? start - 1 : NULL;
 }
 
 pix_status pix_shards_index_of(const char *path, char **index, pix_error *error) {
     const char *slash = strrchr(path, '/'), *ending;
-    const char *number = part_number(slash ? slash + 1 : path, &ending);
+    const char *number = pix_shards_number(slash ? slash + 1 : path, &ending);
     *index = NULL;
     if (number && asprintf(index, "%.*s%s.index.json", (int)(number - path), path, ending) < 0) {
         *index = NULL;

@@ -7,6 +7,10 @@
 
 #include "core/weights/tensors.h"
 
+/* Where "-00001-of-00002" stands in the name of a part, at its second byte or later, and the ending
+ * after it; NULL when it does not.  A part has no more digits than the number of all. */
+const char *pix_shards_number(const char *name, const char **ending);
+
 /* *index becomes the heap path of the index that belongs to the part at `path`, or NULL when this
  * is not the name of a part. */
 pix_status pix_shards_index_of(const char *path, char **index, pix_error *error);

@@ -117,6 +117,24 @@ else
     echo "SKIP open_clip and old PyTorch: the reference data is not here"
 fi
 
+# An open_clip_config.json counts also beside a module, which OpenAI publishes without one; that of
+# another model is refused.
+mkdir "$WORK/beside"
+cp "$golden/vit-p32/vit-p32.pt" "$WORK/beside/"
+open_clip() { # open_clip EMBED_DIM
+    echo "{\"model_cfg\":{\"embed_dim\":$1,\"vision_cfg\":{\"image_size\":96,\"layers\":2,\"width\":64,\"patch_size\":32},
+        \"text_cfg\":{\"vocab_size\":512,\"width\":128,\"heads\":2,\"layers\":2}}}" >"$WORK/beside/open_clip_config.json"
+}
+open_clip 32
+run pixgrepd model import "$WORK/beside" --no-use
+expect 0 "a config beside a module"
+prints "a config beside a module" "activation *exact GELU (open_clip_config.json)$"
+run pixgrepd model remove beside
+open_clip 9999
+run pixgrepd model import "$WORK/beside" --no-use
+expect 2 "the config of another model"
+says "the config of another model" "beside/vit-p32.pt: the size of an embedding is 9999 by the config beside it or by default, but 32 by the tensors"
+
 # What is no CLIP model is refused in one line that says what it is or lacks.
 refuses() { # refuses FILE TEXT
     run pixgrepd model import "$1"

@@ -271,7 +271,7 @@ static void resnet_activations_match(const fixture *f) {
     pix_error error;
     const pix_clip_config *c = pix_model_config(f->model);
     assert_ok(pix_resnet_init(&resnet, f->model, &error), &error);
-    assert_true(pix_resnet_measure(c, 1, &sizes));
+    assert_true(pix_resnet_measure(c, 1, NULL, &sizes));
     assert_ok(pix_resnet_scratch_init(&scratch, &sizes, &error), &error);
     pix_resnet_put_floats(&resnet, &scratch, 0, f->pixels.f);
     pix_conv_run(&resnet.stem[0], &compute, 1, c->image_size, c->image_size, scratch.pixels,

@@ -44,7 +44,8 @@ static pix_status open_vision(pix_session *session, const pix_model *model,
         return status;
     }
     status = pix_resnet_init(&session->resnet, model, error);
-    if (!status && !pix_resnet_measure(pix_model_config(model), count, &resnet_sizes))
+    if (!status &&
+        !pix_resnet_measure(pix_model_config(model), count, session->compute.pool, &resnet_sizes))
         status = pix_fail_memory(error);
     return status ? status
                   : pix_resnet_scratch_init(&session->resnet_scratch, &resnet_sizes, error);

@@ -453,7 +453,8 @@ static void bytes_are_normalised_like_the_reference(void **state) {
 }
 
 static int open_kernels(void **state) {
-    return test_open_gemm(state) || pix_kernels_choose(NULL, &compute.kernels, NULL);
+    (void)state;
+    return pix_kernels_choose(NULL, &compute.kernels, NULL);
 }
 
 int main(void) {

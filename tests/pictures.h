@@ -47,6 +47,8 @@ typedef struct jpeg_options {
     int channels; /* 1, 3 or 4; 0 means 3 */
     int quality;  /* 0 means 95 */
     bool progressive;
+    int across, down; /* samples of brightness for one of colour; 0 means 2 */
+    unsigned restart; /* blocks between marks to restart at, or 0 */
     const pix_bytes *exif;
     const void *profile;
     size_t profile_size;
@@ -68,6 +70,11 @@ static inline void make_jpeg(const char *path, const uint8_t *pixels, int width,
     jpeg.in_color_space = channels == 1 ? JCS_GRAYSCALE : channels == 3 ? JCS_RGB : JCS_CMYK;
     jpeg_set_defaults(&jpeg);
     jpeg_set_quality(&jpeg, options->quality ? options->quality : 95, TRUE);
+    if (options->across)
+        jpeg.comp_info[0].h_samp_factor = options->across;
+    if (options->down)
+        jpeg.comp_info[0].v_samp_factor = options->down;
+    jpeg.restart_interval = options->restart;
     if (options->progressive)
         jpeg_simple_progression(&jpeg);
     jpeg_start_compress(&jpeg, TRUE);

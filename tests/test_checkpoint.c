@@ -146,9 +146,9 @@ static void the_digest_is_that_of_the_weights_file(void **state) {
     pix_sha256_finish(&hash, expected);
     assert_ok(pix_checkpoint_sha256(checkpoint, digest, &list, &error), &error);
     assert_memory_equal(digest, expected, sizeof digest);
-    char line[PIX_SHA256_HEX + 32];
-    pix_hex(digest, sizeof digest, line);
-    strcat(line, "  model.safetensors");
+    char hex[PIX_SHA256_HEX], line[PIX_SHA256_HEX + 32];
+    pix_hex(digest, sizeof digest, hex);
+    (void)snprintf(line, sizeof line, "%s  model.safetensors", hex);
     assert_int_equal(list.size, strlen(line) + 1);
     assert_string_equal(list.data, line);
     pix_bytes_free(&list);
@@ -569,6 +569,7 @@ static void a_file_that_is_no_checkpoint_says_what_it_looks_like(void **state) {
          "truncated or damaged torch.save file: the version has no end in its 15 bytes"},
         {"\x80\x04]", 3, PIX_EFORMAT, "a Python pickle, but not one of torch.save"},
         {"GGUF\3\0\0\0", 8, PIX_EUNSUPPORTED, "a GGUF model"},
+        {"\x1c\0\0\0TFL3\x14", 9, PIX_EUNSUPPORTED, "a TFLite model"},
         {"\xff\xd8\xff\xe0", 4, PIX_EFORMAT, "a JPEG picture"},
         {"{\"text_config\":", 15, PIX_EFORMAT, "a JSON text"},
         {"hello, world\n", 13, PIX_EFORMAT, "looks like text (13 bytes)"},

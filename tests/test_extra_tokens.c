@@ -50,7 +50,7 @@ static void write_weights(const char *path, int rows) {
     pix_bytes_append(&file, golden.data + 8, (size_t)(at - golden.data) - 8);
     pix_bytes_append(&file, entry, (size_t)size);
     pix_bytes_append(&file, rest, golden.size - (size_t)(rest - golden.data));
-    for (int i = 0; i < rows; i++)
+    for (size_t i = 0; i < (size_t)rows; i++)
         pix_bytes_append(&file, golden.data + data + 2 + i % GOLDEN_TOKENS * ROW_BYTES, ROW_BYTES);
     assert_int_equal(file.size, 8 + length + data_size + (size_t)rows * ROW_BYTES);
     test_write_file(path, file.data, file.size);

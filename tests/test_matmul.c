@@ -71,7 +71,7 @@ static int8_product int8_prepare(const pix_compute *compute, int rows, int out, 
     p.packed = allocate(pix_panels_int8_size(out, in));
     pix_panels_int8_pack(out, in, weight, p.packed);
     p.weights = pix_panels_int8_view(out, in, p.packed);
-    p.codes.codes = allocate((size_t)rows * pix_codes_stride(in));
+    p.codes.codes = allocate((size_t)rows * pix_codes_stride(compute->kernels, in));
     p.codes.scales = allocate((size_t)rows * sizeof *p.codes.scales);
     pix_quantise(compute, rows, in, x, (size_t)in, &p.codes);
     return p;
@@ -83,59 +83,93 @@ static void int8_release(int8_product *p) {
     free(p->codes.scales);
 }
 
-/* Checks out = (float)sum, which is exact up to the rounding of that conversion. */
-static void check_whole_product(const pix_kernels *kernels, int rows, int out, int in,
-                                draws pattern) {
-    float *x = whole_numbers((size_t)rows, (size_t)in, pattern, 1);
-    float *weight = whole_numbers((size_t)out, (size_t)in, pattern, 2);
-    size_t stride = (size_t)out + 3;
-    float *result = allocate((size_t)rows * stride * sizeof *result);
-    memset(result, 0x55, (size_t)rows * stride * sizeof *result);
-    float untouched = result[0];
+/* One product of whole numbers, and its sums as float32, which are exact up to the rounding of that
+ * conversion. */
+typedef struct whole_product {
+    int rows, out, in;
+    draws pattern;
+    float *x, *weight, *sums;
+} whole_product;
+
+static void check_whole_product(const whole_product *p, const pix_kernels *kernels) {
+    size_t stride = (size_t)p->out + 3;
+    float *result = random_floats((size_t)p->rows * stride, 3);
+    float *before = random_floats((size_t)p->rows * stride, 3);
     const pix_compute compute = {.kernels = kernels};
     const pix_epilogue plain = {0};
-    int8_product p = int8_prepare(&compute, rows, out, in, x, weight);
-    pix_matmul_int8(&compute, rows, &p.codes, &p.weights, &plain, result, stride);
-    for (int row = 0; row < rows; row++)
-        for (int channel = 0; channel < (int)stride; channel++) {
-            int64_t sum = 0;
-            for (int i = 0; channel < out && i < in; i++)
-                sum += (int64_t)x[row * in + i] * (int64_t)weight[channel * in + i];
-            float got = result[(size_t)row * stride + (size_t)channel];
-            float expected = channel < out ? (float)sum : untouched;
+    int8_product q = int8_prepare(&compute, p->rows, p->out, p->in, p->x, p->weight);
+    pix_matmul_int8(&compute, p->rows, &q.codes, &q.weights, &plain, result, stride);
+    for (size_t row = 0; row < (size_t)p->rows; row++)
+        for (size_t channel = 0; channel < stride; channel++) {
+            float got = result[row * stride + channel];
+            float expected = channel < (size_t)p->out ? p->sums[row * (size_t)p->out + channel]
+                                                      : before[row * stride + channel];
             if (got != expected)
-                fail_msg("%s, %d x %d x %d, pattern %d: [%d, %d] is %.9g, not %.9g", kernels->name,
-                         rows, out, in, (int)pattern, row, channel, (double)got, (double)expected);
+                fail_msg("%s, %d x %d x %d, pattern %d: [%zu, %zu] is %.9g, not %.9g",
+                         kernels->name, p->rows, p->out, p->in, (int)p->pattern, row, channel,
+                         (double)got, (double)expected);
         }
-    int8_release(&p);
-    free(x);
-    free(weight);
+    int8_release(&q);
     free(result);
+    free(before);
+}
+
+static void check_whole_products(int rows, int out, int in, draws pattern) {
+    whole_product p = {.rows = rows, .out = out, .in = in, .pattern = pattern};
+    p.x = whole_numbers((size_t)rows, (size_t)in, pattern, 1);
+    p.weight = whole_numbers((size_t)out, (size_t)in, pattern, 2);
+    p.sums = allocate((size_t)rows * (size_t)out * sizeof *p.sums);
+    for (int row = 0; row < rows; row++)
+        for (int channel = 0; channel < out; channel++) {
+            int64_t sum = 0;
+            for (int i = 0; i < in; i++)
+                sum += (int64_t)p.x[row * in + i] * (int64_t)p.weight[channel * in + i];
+            p.sums[row * out + channel] = (float)sum;
+        }
+    const pix_kernels *kernels;
+    for (size_t k = 0; (kernels = pix_kernels_at(k)); k++)
+        check_whole_product(&p, kernels);
+    free(p.x);
+    free(p.weight);
+    free(p.sums);
 }
 
 static void int8_products_of_odd_sizes_are_exact(void **state) {
     (void)state;
-    const pix_kernels *kernels;
-    for (size_t k = 0; (kernels = pix_kernels_at(k)); k++) {
-        /* Every number of rows to 33, of channels to 70 and of inputs to 300. */
-        for (int i = 0; i < 300; i++)
-            check_whole_product(kernels, 1 + i % 33, 1 + i * 11 % 70, 1 + i * 7 % 300,
-                                (draws)(i % PATTERNS));
-        for (int i = 0; i < PATTERNS; i++)
-            check_whole_product(kernels, 15 + i, 33, 3072, (draws)i);
-    }
+    /* Every number of rows to 33, of channels to 70 and of inputs to 300. */
+    for (int i = 0; i < 300; i++)
+        check_whole_products(1 + i % 33, 1 + i * 11 % 70, 1 + i * 7 % 300, (draws)(i % PATTERNS));
+    for (int i = 0; i < PATTERNS; i++)
+        check_whole_products(15 + i, 33, 3072, (draws)i);
+}
+
+static void store_code(pix_code kind, int code, uint8_t *codes, size_t i) {
+    if (kind == PIX_CODE_WORD)
+        memcpy(codes + 2 * i, &(int16_t){(int16_t)code}, 2);
+    else
+        codes[i] = (uint8_t)(code + (kind == PIX_CODE_UNSIGNED ? 128 : 0));
+}
+
+static int load_code(pix_code kind, const uint8_t *codes, size_t i) {
+    int16_t word = codes[i];
+    if (kind == PIX_CODE_WORD)
+        memcpy(&word, codes + 2 * i, 2);
+    return kind == PIX_CODE_UNSIGNED ? word - 128
+           : kind == PIX_CODE_BYTE   ? (word ^ 128) - 128 /* its sign extended */
+                                     : word;
 }
 
 /* Bare sums of one tile, beyond what a float32 holds. */
 static void check_tile(const pix_kernels *kernels, int rows, size_t groups, draws x_pattern,
                        draws w_pattern) {
-    size_t stride = groups * 4 + 64, panel = groups * 64;
+    size_t stride = groups * 8 + 64, panel = groups * 64;
     uint8_t *x = allocate((size_t)rows * stride);
     int8_t *codes = allocate(PIX_TILE_PANELS * panel);
     int32_t channel_sums[PIX_TILE_PANELS * PIX_PANEL] = {0}, sums[PIX_TILE_VALUES];
     uint64_t seed = groups;
-    for (size_t i = 0; i < (size_t)rows * stride; i++)
-        x[i] = (uint8_t)(draw(x_pattern, i, &seed) + kernels->int8_offset);
+    for (size_t row = 0; row < (size_t)rows; row++)
+        for (size_t i = 0; i < groups * 4; i++)
+            store_code(kernels->int8_code, draw(x_pattern, i, &seed), x + row * stride, i);
     for (size_t i = 0; i < PIX_TILE_PANELS * panel; i++) {
         codes[i] = draw(w_pattern, i, &seed);
         channel_sums[i / panel * PIX_PANEL + i % 64 / 4] += codes[i];
@@ -151,7 +185,7 @@ static void check_tile(const pix_kernels *kernels, int rows, size_t groups, draw
         const int8_t *channel = codes + i % width / PIX_PANEL * panel + i % PIX_PANEL * 4;
         int64_t expected = 0;
         for (size_t input = 0; input < groups * 4; input++)
-            expected += (int64_t)(int8_t)(row[input] - kernels->int8_offset) *
+            expected += (int64_t)load_code(kernels->int8_code, row, input) *
                         channel[input / 4 * 64 + input % 4];
         if (sums[i] != expected)
             fail_msg("%s, %d rows, %zu groups: sum %zu is %d, not %lld", kernels->name, rows,
@@ -161,16 +195,21 @@ static void check_tile(const pix_kernels *kernels, int rows, size_t groups, draw
     free(codes);
 }
 
+static void check_tiles(const pix_kernels *kernels, int rows, size_t groups) {
+    for (int i = 0; i < PATTERNS * PATTERNS; i++)
+        check_tile(kernels, rows, groups, (draws)(i / PATTERNS), (draws)(i % PATTERNS));
+}
+
 static void tiles_of_every_height_sum_extreme_codes_exactly(void **state) {
     (void)state;
-    static const size_t groups[] = {4, 8, 20, 768};
     const pix_kernels *kernels;
-    for (size_t k = 0; (kernels = pix_kernels_at(k)); k++)
-        for (int rows = 1; rows <= kernels->int8_rows; rows++)
-            for (size_t g = 0; g < sizeof groups / sizeof *groups; g++)
-                for (int i = 0; i < PATTERNS * PATTERNS; i++)
-                    check_tile(kernels, rows, groups[g], (draws)(i / PATTERNS),
-                               (draws)(i % PATTERNS));
+    for (size_t k = 0; (kernels = pix_kernels_at(k)); k++) {
+        for (int rows = 1; rows <= kernels->int8_rows; rows++) {
+            check_tiles(kernels, rows, 4);
+            check_tiles(kernels, rows, 20);
+        }
+        check_tiles(kernels, kernels->int8_rows, 768);
+    }
 }
 
 /* The largest sum there is: every code extreme, as many inputs as are allowed. */
@@ -210,10 +249,10 @@ static void check_codes(const float *x, int count) {
         if (scale != want && !(isnan(scale) && isnan(want)))
             fail_msg("%s: scale %g, not %g", kernels->name, (double)scale, (double)want);
         for (int i = 0; i < (count + 15) / 16 * 16; i++) {
-            uint8_t code = (uint8_t)((i < count ? expected[i] : 0) + kernels->int8_offset);
-            if (codes[i] != code)
-                fail_msg("%s, %d values: code %d of %.9g is %d, not %d", kernels->name, count, i,
-                         i < count ? (double)x[i] : 0, codes[i], code);
+            int code = load_code(kernels->int8_code, codes, (size_t)i);
+            if (code != (i < count ? expected[i] : 0))
+                fail_msg("%s, %d values: code %d of %.9g is %d", kernels->name, count, i,
+                         i < count ? (double)x[i] : 0, code);
         }
     }
 }
@@ -317,64 +356,73 @@ static double activated(pix_activation activation, double v) {
     }
 }
 
-static void check_f32(const pix_kernels *kernels, const f32_case *c) {
-    size_t in = (size_t)c->in, out = (size_t)c->out, x_stride = in + 5, stride = out + 3;
-    float *x = random_floats((size_t)c->rows * x_stride, 5);
-    float *weight = random_floats(out * in, 6), *bias = random_floats(out, 7);
-    float *result = random_floats((size_t)c->rows * stride, 8);
-    float *before = random_floats((size_t)c->rows * stride, 8);
+/* What is computed, in float64, and by how much float32 may miss it. */
+typedef struct f32_result {
+    double value, allowed;
+} f32_result;
+
+static f32_result expected_f32(const f32_case *c, const float *x, const float *weight, double bias,
+                               double before) {
+    double sum = 0, magnitudes = 0;
+    for (int i = 0; i < c->in; i++) {
+        double term = (double)x[i] * (double)weight[i];
+        sum += term;
+        magnitudes += fabs(term);
+    }
+    double v = sum + (c->bias ? bias : 0) + (c->add ? before : 0);
+    /* Roundings add up like steps in random directions: far below `in` of them. */
+    return (f32_result){activated(c->activation, v), 1e-6 + 8 * 0x1p-24 * magnitudes};
+}
+
+static void check_f32(const f32_case *c) {
+    size_t rows = (size_t)c->rows, in = (size_t)c->in, out = (size_t)c->out;
+    size_t x_stride = in + 5, stride = out + 3;
+    float *x = random_floats(rows * x_stride, 5), *weight = random_floats(out * in, 6);
+    float *bias = random_floats(out, 7), *before = random_floats(rows * stride, 8);
     float *packed = allocate(pix_panels_f32_size(c->out, c->in));
+    f32_result *expected = allocate(rows * stride * sizeof *expected);
+    for (size_t i = 0; i < rows * stride; i++) {
+        size_t row = i / stride, channel = i % stride;
+        expected[i] = (f32_result){(double)before[i], 0};
+        if (channel < out)
+            expected[i] = expected_f32(c, x + row * x_stride, weight + channel * in,
+                                       (double)bias[channel], (double)before[i]);
+    }
     pix_panels_f32_pack(c->out, c->in, weight, packed);
     pix_panels_f32 panels = pix_panels_f32_view(c->out, c->in, packed);
     const pix_epilogue epilogue = {c->bias ? bias : NULL, c->add, c->activation};
-    pix_matmul_f32(&(pix_compute){.kernels = kernels}, c->rows, x, x_stride, &panels, &epilogue,
-                   result, stride);
-    for (size_t row = 0; row < (size_t)c->rows; row++)
-        for (size_t channel = 0; channel < stride; channel++) {
-            size_t at = row * stride + channel;
-            double expected = (double)before[at], allowed = 0;
-            if (channel < out) {
-                double sum = 0, magnitudes = 0;
-                for (size_t i = 0; i < in; i++) {
-                    double term = (double)x[row * x_stride + i] * (double)weight[channel * in + i];
-                    sum += term;
-                    magnitudes += fabs(term);
-                }
-                expected = activated(c->activation, sum + (c->bias ? (double)bias[channel] : 0) +
-                                                        (c->add ? expected : 0));
-                /* Roundings add up like steps in random directions: far below `in` of them. */
-                allowed = 1e-6 + 8 * 0x1p-24 * magnitudes;
-            }
-            if (!(fabs((double)result[at] - expected) <= allowed))
-                fail_msg("%s, %d x %d x %d: [%zu, %zu] is %.9g, not %.9g", kernels->name, c->rows,
-                         c->out, c->in, row, channel, (double)result[at], expected);
-        }
+    const pix_kernels *kernels;
+    for (size_t k = 0; (kernels = pix_kernels_at(k)); k++) {
+        float *got = random_floats(rows * stride, 8);
+        pix_matmul_f32(&(pix_compute){.kernels = kernels}, c->rows, x, x_stride, &panels, &epilogue,
+                       got, stride);
+        for (size_t i = 0; i < rows * stride; i++)
+            if (!(fabs((double)got[i] - expected[i].value) <= expected[i].allowed))
+                fail_msg("%s, %d x %d x %d: value %zu is %.9g, not %.9g", kernels->name, c->rows,
+                         c->out, c->in, i, (double)got[i], expected[i].value);
+        free(got);
+    }
     free(x);
     free(weight);
     free(bias);
-    free(result);
     free(before);
     free(packed);
+    free(expected);
 }
 
 static void float32_products_equal_float64(void **state) {
     (void)state;
-    const pix_kernels *kernels;
-    for (size_t k = 0; (kernels = pix_kernels_at(k)); k++) {
-        for (int i = 0; i < 300; i++) {
-            const f32_case c = {.rows = 1 + i % 33,
-                                .out = 1 + i * 11 % 70,
-                                .in = 1 + i * 7 % 300,
-                                .bias = i % 2,
-                                .add = i / 2 % 2,
-                                .activation = (pix_activation)(i / 4 % 4)};
-            check_f32(kernels, &c);
-        }
-        static const int inputs[] = {383, 384, 385, 768, 3072};
-        for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)
-            for (int add = 0; add < 2; add++)
-                check_f32(kernels, &(f32_case){19, 40, inputs[i], true, add, PIX_QUICK_GELU});
-    }
+    for (int i = 0; i < 300; i++)
+        check_f32(&(f32_case){.rows = 1 + i % 33,
+                              .out = 1 + i * 11 % 70,
+                              .in = 1 + i * 7 % 300,
+                              .bias = i % 2,
+                              .add = i / 2 % 2,
+                              .activation = (pix_activation)(i / 4 % 4)});
+    static const int inputs[] = {383, 384, 385, 768, 3072};
+    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)
+        for (int add = 0; add < 2; add++)
+            check_f32(&(f32_case){19, 40, inputs[i], true, add, PIX_QUICK_GELU});
 }
 
 /* Rows times 150 channels times `in` inputs, float32 or int8, into out. */

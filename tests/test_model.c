@@ -197,6 +197,56 @@ static void checkpoints_that_cannot_run_are_refused(void **state) {
     assert_int_equal(entries(in(folder, "out")), 0);
 }
 
+/* Adds an empty tensor to a file of safetensors. */
+static void add_tensor(const char *path, const char *name) {
+    pix_bytes file = {0}, now = {0};
+    char entry[128];
+    pix_error error;
+    assert_ok(pix_file_read(path, SIZE_MAX, &file, &error), &error);
+    uint64_t length;
+    memcpy(&length, file.data, sizeof length);
+    int size = snprintf(entry, sizeof entry,
+                        ",\"%s\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}}", name);
+    uint64_t grown = length + (uint64_t)size - 1; /* in the place of the last brace */
+    pix_bytes_append(&now, &grown, sizeof grown);
+    pix_bytes_append(&now, file.data + 8, length - 1);
+    pix_bytes_append(&now, entry, (size_t)size);
+    pix_bytes_append(&now, file.data + 8 + length, file.size - 8 - length);
+    test_write_file(path, now.data, now.size);
+    pix_bytes_free(&file);
+    pix_bytes_free(&now);
+}
+
+static void weights_without_a_place_are_refused_and_buffers_left_out(void **state) {
+    (void)state;
+    static const char *const weights[] = {
+        "visual.head.weight",   "visual_projection.bias",   "transformer.resblocks.0.ls_1.gamma",
+        "text_projection.bias", "positional_embedding_res", "token_embedding.bias"};
+    static const char *const others[] = {"attn_mask", "transformer.resblocks.0.attn_mask",
+                                         "optimizer.step"};
+    pix_clip_config config = test_small_config();
+    const char *folder = test_folder(), *source = in(folder, "model.safetensors");
+    const char *path = in(folder, "m.pixm");
+    pix_import_report report;
+    pix_error error;
+    for (size_t i = 0; i < sizeof weights / sizeof *weights; i++) {
+        char expected[4400];
+        test_write_checkpoint(source, &config, NULL);
+        add_tensor(source, weights[i]);
+        assert_int_equal(pix_model_import(source, "m", path, NULL, &report, &error),
+                         PIX_EUNSUPPORTED);
+        (void)snprintf(expected, sizeof expected,
+                       "%s: tensor %s is not a part of a CLIP model as OpenAI's", source,
+                       weights[i]);
+        assert_string_equal(error.text, expected);
+    }
+    test_write_checkpoint(source, &config, NULL);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        add_tensor(source, others[i]);
+    assert_ok(pix_model_import(source, "m", path, NULL, &report, &error), &error);
+    assert_int_equal(report.ignored, sizeof others / sizeof *others);
+}
+
 /* The tensor of that name in the checkpoint, on the heap. */
 static float *read_tensor(pix_checkpoint *checkpoint, const char *prefix, const char *name,
                           size_t elements) {
@@ -984,6 +1034,7 @@ int main(void) {
         cmocka_unit_test(fingerprints_stay_what_they_are),
         cmocka_unit_test(opening_touches_no_tensor),
         cmocka_unit_test(checkpoints_that_cannot_run_are_refused),
+        cmocka_unit_test(weights_without_a_place_are_refused_and_buffers_left_out),
         cmocka_unit_test(batch_norms_are_folded_into_the_convolutions),
         cmocka_unit_test(a_resnet_has_the_parameters_that_were_trained),
         cmocka_unit_test(a_batch_norm_must_be_one),

@@ -8,6 +8,7 @@
 #include <vips/vips.h>
 
 #include "core/base/sha256.h"
+#include "core/image/crop.h"
 #include "tests/pictures.h"
 
 static const pix_decode_options exact_224 = {.size = 224, .exact = true, .ignore_rotation = true};
@@ -63,7 +64,15 @@ static void assert_goldens(const char *index_path, const char *images, size_t at
 
 static void generated_pictures_equal_pillow_bit_for_bit(void **state) {
     (void)state;
-    assert_goldens(test_golden("preprocess/index.json"), test_golden("preprocess/images"), 10);
+    const char *chosen = getenv("PIXGREP_ISA");
+    char *before = chosen ? strdup(chosen) : NULL;
+    const pix_loops *loops;
+    for (size_t i = 0; (loops = pix_loops_at(i)); i++) {
+        assert_int_equal(setenv("PIXGREP_ISA", loops->name, 1), 0);
+        assert_goldens(test_golden("preprocess/index.json"), test_golden("preprocess/images"), 10);
+    }
+    assert_int_equal(before ? setenv("PIXGREP_ISA", before, 1) : unsetenv("PIXGREP_ISA"), 0);
+    free(before);
 }
 
 static void all_reference_pictures_equal_pillow_bit_for_bit(void **state) {
@@ -97,6 +106,91 @@ static void scaled_decoding_stays_near_the_exact_crop(void **state) {
             print_message("%s at %d pixels: %.1f dB\n", names[i], sizes[s], level);
             assert_true(level >= 45.0);
         }
+}
+
+static unsigned expected_shrink(unsigned shorter, const pix_decode_options *options) {
+    for (unsigned shrink = 8; shrink > 1 && !options->exact; shrink /= 2)
+        if (shorter / shrink >= 3 * (unsigned)options->size)
+            return shrink;
+    return 1;
+}
+
+/* The crop from every row and column of the decoded picture. */
+static void crop_from_all(const char *path, const pix_decode_options *options, uint8_t *crop) {
+    struct jpeg_decompress_struct jpeg;
+    struct jpeg_error_mgr errors;
+    pix_crop *whole;
+    pix_error error;
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    jpeg.err = jpeg_std_error(&errors);
+    jpeg_create_decompress(&jpeg);
+    jpeg_stdio_src(&jpeg, file);
+    (void)jpeg_read_header(&jpeg, TRUE);
+    jpeg.scale_num = 1;
+    jpeg.scale_denom = expected_shrink(
+        jpeg.image_width < jpeg.image_height ? jpeg.image_width : jpeg.image_height, options);
+    jpeg.do_fancy_upsampling = jpeg.scale_denom == 1;
+    (void)jpeg_start_decompress(&jpeg);
+    pix_picture picture = {.mode = jpeg.output_components == 1 ? PIX_MODE_GREY : PIX_MODE_RGB,
+                           .width = (int)jpeg.output_width,
+                           .height = (int)jpeg.output_height,
+                           .full_width = (int)jpeg.image_width,
+                           .full_height = (int)jpeg.image_height,
+                           .shrink = (int)jpeg.scale_denom,
+                           .orientation = 1};
+    assert_ok(pix_crop_new(&picture, options, crop, &whole, &error), &error);
+    JSAMPROW row = malloc((size_t)jpeg.output_width * (size_t)jpeg.output_components);
+    assert_non_null(row);
+    while (jpeg.output_scanline < jpeg.output_height) {
+        (void)jpeg_read_scanlines(&jpeg, &row, 1);
+        pix_crop_row(whole, row);
+    }
+    assert_ok(pix_crop_finish(whole, &error), &error);
+    pix_crop_free(whole);
+    (void)jpeg_finish_decompress(&jpeg);
+    jpeg_destroy_decompress(&jpeg);
+    free(row);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* Long pictures, of which most is not looked at, in every way that JPEG stores colours. */
+static void what_the_crop_does_not_need_is_left_out_without_a_trace(void **state) {
+    (void)state;
+    static const int sides[][2] = {{1201, 307}, {307, 1201}, {640, 320}, {400, 411}};
+    static const int samplings[][2] = {{1, 1}, {2, 1}, {2, 2}, {1, 2}};
+    static const int sizes[] = {12, 24, 48, 60, 300};
+    char path[4096];
+    (void)snprintf(path, sizeof path, "%s/long.jpg", test_folder());
+    srand(7);
+    for (size_t i = 0; i < 4; i++) {
+        size_t count = 3 * (size_t)sides[i][0] * (size_t)sides[i][1];
+        uint8_t *noise = malloc(count);
+        assert_non_null(noise);
+        for (size_t k = 0; k < count; k++)
+            noise[k] = (uint8_t)rand();
+        for (size_t kind = 0; kind < 20; kind++) { /* four samplings and grey, four ways each */
+            size_t colours = kind / 4;
+            bool grey = colours == 4;
+            make_jpeg(path, noise, sides[i][0], sides[i][1],
+                      &(jpeg_options){.channels = grey ? 1 : 3,
+                                      .across = samplings[colours % 4][0],
+                                      .down = samplings[colours % 4][1],
+                                      .progressive = kind % 2 == 1,
+                                      .restart = kind % 4 >= 2 ? 3 : 0,
+                                      .quality = 60});
+            for (size_t c = 0; c < 5; c++) { /* the last: in full, exactly */
+                static uint8_t crop[3 * 300 * 300], expected[3 * 300 * 300];
+                pix_decode_options options = {.size = sizes[c], .exact = c == 4};
+                pix_error error;
+                assert_ok(preprocess(path, &options, crop, NULL, &error), &error);
+                crop_from_all(path, &options, expected);
+                if (memcmp(crop, expected, 3 * (size_t)options.size * (size_t)options.size) != 0)
+                    fail_msg("%d x %d, kind %zu, crop %zu", sides[i][0], sides[i][1], kind, c);
+            }
+        }
+        free(noise);
+    }
 }
 
 /* The upright scene as seen when stored for `orientation`, by the words of the EXIF standard: where
@@ -326,14 +420,14 @@ static void a_profile_that_is_broken_or_does_not_fit_is_ignored(void **state) {
     size_t p3_size, ink_size;
     const void *p3_data = vips_blob_get(p3, &p3_size), *ink_data = vips_blob_get(ink, &ink_size);
     const struct {
-        int channels;
         const void *profile;
         size_t size;
+        int channels;
         bool ignored;
-    } cases[] = {{3, p3_data, p3_size, false},   {3, p3_data, p3_size / 2, true},
-                 {3, "not a profile", 13, true}, {3, p3_data, p3_size, false},
-                 {3, ink_data, ink_size, true},  {1, p3_data, p3_size, true},
-                 {4, p3_data, p3_size, true},    {4, ink_data, ink_size, true}};
+    } cases[] = {{p3_data, p3_size, 3, false},   {p3_data, p3_size / 2, 3, true},
+                 {"not a profile", 13, 3, true}, {p3_data, p3_size, 3, false},
+                 {ink_data, ink_size, 3, true},  {p3_data, p3_size, 1, true},
+                 {p3_data, p3_size, 4, true},    {ink_data, ink_size, 4, true}};
     const uint8_t colour[4] = {180, 120, 90, 200};
     uint8_t first[3] = {0};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -433,6 +527,7 @@ int main(void) {
         cmocka_unit_test(generated_pictures_equal_pillow_bit_for_bit),
         cmocka_unit_test(all_reference_pictures_equal_pillow_bit_for_bit),
         cmocka_unit_test(scaled_decoding_stays_near_the_exact_crop),
+        cmocka_unit_test(what_the_crop_does_not_need_is_left_out_without_a_trace),
         cmocka_unit_test(every_orientation_is_turned_upright_before_the_crop),
         cmocka_unit_test(transparency_is_composited_on_white),
         cmocka_unit_test(sixteen_bits_are_scaled_by_default_and_cut_in_exact_mode),

@@ -90,7 +90,8 @@ static void check(const pix_axis *x, const pix_axis *y, int channels) {
         uint8_t *out = run(loops, from, x, y, channels);
         for (size_t row = 0; row < (size_t)y->count; row++) {
             size_t start = ((size_t)y->first + row) * (size_t)x->output + (size_t)x->first;
-            if (memcmp(out + row * (size_t)x->count * c, whole + start * c, (size_t)x->count * c))
+            if (memcmp(out + row * (size_t)x->count * c, whole + start * c, (size_t)x->count * c) !=
+                0)
                 fail_msg("%s: %d channels, row %zu of %d x %d from %d x %d", loops->name, channels,
                          row, x->count, y->count, x->input, y->input);
         }
@@ -172,18 +173,18 @@ static void edges_are_clipped_at_both_ends(void **state) {
     pix_axis axis = {.input = 40, .extent = 40.0F, .output = 97, .first = 0, .count = 97};
     for (int channels = 1; channels <= 4; channels++)
         for (int period = 1; period <= 4; period++) {
-            size_t c = (size_t)channels, count = 40 * 40 * c;
+            size_t c = (size_t)channels, count = c * 40 * 40, out_size = c * 97 * 97;
             uint8_t *stripes = malloc(count);
             assert_non_null(stripes);
             for (size_t i = 0; i < count; i++)
                 stripes[i] = (i / c / (size_t)period + i / c / 40) % 2 ? 255 : 0;
             uint8_t *expected = run(pix_loops_at(0), stripes, &axis, &axis, channels);
             uint8_t *plainly = resize_plainly(stripes, &axis, &axis, c);
-            assert_memory_equal(expected, plainly, 97 * 97 * c);
+            assert_memory_equal(expected, plainly, out_size);
             const pix_loops *loops;
             for (size_t i = 1; (loops = pix_loops_at(i)); i++) {
                 uint8_t *out = run(loops, stripes, &axis, &axis, channels);
-                if (memcmp(out, expected, 97 * 97 * c) != 0)
+                if (memcmp(out, expected, out_size) != 0)
                     fail_msg("%s: %d channels, stripes of %d", loops->name, channels, period);
                 free(out);
             }

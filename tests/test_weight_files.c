@@ -9,6 +9,8 @@
 
 #include "core/base/files.h"
 #include "core/weights/checkpoint.h"
+#include "core/weights/safetensors.h"
+#include "core/weights/shards.h"
 #include "tests/archives.h"
 
 /* A path in `folder`, in one of four static buffers. */
@@ -196,6 +198,61 @@ static void an_index_that_is_wrong_is_refused(void **state) {
         refused(make_parts(cases[i].map), cases[i].status, cases[i].text);
 }
 
+static void a_parts_name_ends_with_its_number(void **state) {
+    (void)state;
+    static const struct {
+        const char *part, *index;
+    } cases[] = {
+        {"model-00001-of-00002.safetensors", "model.safetensors.index.json"},
+        {"/a-1-of-2/m-1-of-3.bin", "/a-1-of-2/m.bin.index.json"},
+        {"best-of-both-00001-of-00002.safetensors", "best-of-both.safetensors.index.json"},
+        {"best-of-both.safetensors", NULL},
+        {"model-00001-of-00002", NULL},
+        {"model-x-of-00002.bin", NULL},
+        {"-of-.bin", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *index;
+        pix_error error;
+        assert_ok(pix_shards_index_of(cases[i].part, &index, &error), &error);
+        if (cases[i].index)
+            assert_string_equal(index, cases[i].index);
+        else
+            assert_null(index);
+        free(index);
+    }
+}
+
+/* Twenty megabytes that would take a gigabyte of memory. */
+static void json_of_too_many_values_is_not_parsed(void **state) {
+    (void)state;
+    enum { VALUES = 7 << 20 };
+    static const char start[] = "{\"weight_map\":[";
+    char *text = malloc(sizeof start + 3 * (size_t)VALUES);
+    assert_non_null(text);
+    memcpy(text, start, sizeof start);
+    char *end = text + sizeof start - 1;
+    for (int i = 0; i < VALUES; i++, end += 3)
+        memcpy(end, "[],", 3);
+    end[-1] = ']';
+    end[0] = '}';
+    size_t size = (size_t)(end + 1 - text);
+    pix_shards shards;
+    pix_error error = {0};
+    assert_int_equal(pix_shards_read((const uint8_t *)text, size, &shards, &error), PIX_ELIMIT);
+    assert_string_equal(error.text, "an index of more values than any model needs");
+
+    pix_bytes file = {0};
+    put_number(&file, size, 8);
+    put_bytes(&file, text, size);
+    pix_tensors tensors = {0};
+    assert_int_equal(pix_safetensors_read((const uint8_t *)file.data, file.size, &tensors, &error),
+                     PIX_ELIMIT);
+    assert_string_equal(error.text, "safetensors header of more values than any model needs");
+    pix_bytes_free(&file);
+    free(text);
+}
+
 static void parts_that_do_not_fit_together_are_refused(void **state) {
     (void)state;
     const char *folder = make_parts(whole_map);
@@ -308,8 +365,10 @@ static void an_open_clip_model_of_another_kind_is_refused(void **state) {
         {"", "", "\"no_causal_mask\":true", "", PIX_EUNSUPPORTED, "no_causal_mask of text_cfg"},
         {"", "", "\"heads\":\"8\"", "", PIX_EFORMAT, "heads is not a number that can be"},
         {",\"multimodal_cfg\":{\"width\":1}", "", "", "", PIX_EUNSUPPORTED, "multimodal_cfg of"},
-        {"", "", "", "\"mean\":[0.5,0.5,0.5]", PIX_EUNSUPPORTED, "mean of preprocess_cfg is not"},
-        {"", "", "", "\"std\":[0.5,0.5]", PIX_EUNSUPPORTED, "std of preprocess_cfg is not"},
+        {"", "", "", "\"mean\":[0.5,0.5,0.5]", PIX_EUNSUPPORTED,
+         "mean of preprocess_cfg is [0.5,0.5,0.5], but"},
+        {"", "", "", "\"std\":[0.5,0.5]", PIX_EUNSUPPORTED,
+         "std of preprocess_cfg is [0.5,0.5], but"},
         {"", "", "", "\"resize_mode\":\"squash\"", PIX_EUNSUPPORTED, "resize_mode of"},
     };
     const char *folder = test_folder();
@@ -321,7 +380,7 @@ static void an_open_clip_model_of_another_kind_is_refused(void **state) {
     put_file(folder, "open_clip_config.json", "{\"model_cfg\":{}}");
     refused(folder, PIX_EFORMAT, "no model_cfg with vision_cfg and text_cfg");
     put_file(folder, "open_clip_config.json", "[");
-    refused(folder, PIX_EFORMAT, "open_clip_config.json: not a JSON object");
+    refused(folder, PIX_EFORMAT, "open_clip_config.json: not JSON: line 1: ");
 }
 
 /* torch.save */
@@ -518,6 +577,8 @@ int main(void) {
         cmocka_unit_test(weights_in_several_files_are_one_checkpoint),
         cmocka_unit_test(the_digest_of_several_files_is_that_of_their_list),
         cmocka_unit_test(an_index_that_is_wrong_is_refused),
+        cmocka_unit_test(a_parts_name_ends_with_its_number),
+        cmocka_unit_test(json_of_too_many_values_is_not_parsed),
         cmocka_unit_test(parts_that_do_not_fit_together_are_refused),
         cmocka_unit_test(of_the_files_in_a_folder_the_best_known_wins),
         cmocka_unit_test(an_open_clip_config_says_heads_and_activation),

@@ -89,7 +89,18 @@ static bool is_buffer(const char *name) {
     return false;
 }
 
-/* Counts what is left out, and refuses to leave weights of a tower out: it would be another. */
+/* By its name one of the weights, of a tower or of what stands around it: Long-CLIP's
+ * positional_embedding_res, a bias of a projection that OpenAI's do without. */
+static bool is_weight(const char *name) {
+    static const char *const beginnings[] = {"visual",   "transformer.",    "token_embedding",
+                                             "ln_final", "text_projection", "positional_embedding"};
+    bool found = false;
+    for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
+        found = found || begins(name, beginnings[i]);
+    return found && !is_buffer(name);
+}
+
+/* Counts what is left out, and refuses to leave weights out: it would be another model. */
 static pix_status count_ignored(importer *im, pix_error *error) {
     pix_clip_tensor *tensors;
     size_t count;
@@ -101,8 +112,7 @@ static pix_status count_ignored(importer *im, pix_error *error) {
             bsearch(name, tensors, count, sizeof *tensors, by_name))
             continue;
         im->ignored++;
-        bool of_tower = begins(name, "visual.") || begins(name, "transformer.");
-        if (of_tower && !is_buffer(name))
+        if (is_weight(name))
             status = pix_fail(error, PIX_EUNSUPPORTED,
                               "%s: tensor %s is not a part of a CLIP model as OpenAI's",
                               pix_checkpoint_path(im->checkpoint), name);
@@ -335,7 +345,7 @@ static pix_status finish(importer *im, pix_error *error) {
     return status ? status : pix_atomic_file_commit(im->file, error);
 }
 
-/* "F16 201, F32 101": how the checkpoint stores the model's tensors. */
+/* "F16 201, F32 101": how the checkpoint stores its tensors, in at most eight ways. */
 static void list_dtypes(const importer *im, char *out, size_t size) {
     struct {
         const char *name;

@@ -152,6 +152,17 @@ void pix_crop_row(pix_crop *c, const void *row) {
         pix_resampler_row(c->resampler, samples);
 }
 
+pix_box pix_crop_needs(const pix_crop *c) {
+    if (!c->resampler)
+        return (pix_box){.right = c->picture.width, .bottom = c->picture.height};
+    return pix_resampler_needs(c->resampler);
+}
+
+void pix_crop_skip(pix_crop *c, int rows) {
+    if (c->resampler)
+        pix_resampler_skip(c->resampler, rows);
+}
+
 /* The first one or three samples of every pixel. */
 static void drop_to_rgb(const uint8_t *from, size_t count, size_t channels, uint8_t *rgb) {
     bool grey = channels < 3;

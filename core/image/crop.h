@@ -15,6 +15,7 @@
 
 #include "core/base/error.h"
 #include "core/image/decoder.h"
+#include "core/image/resample.h"
 
 typedef enum pix_mode {
     PIX_MODE_GREY,
@@ -43,6 +44,12 @@ pix_status pix_crop_new(const pix_picture *picture, const pix_decode_options *op
                         pix_crop **crop, pix_error *error);
 void pix_crop_free(pix_crop *crop);
 void pix_crop_row(pix_crop *crop, const void *row);
+
+/* What the crop depends on, in rows and columns that come; elsewhere rows may hold anything, and
+ * rows that are wholly outside may be left out. */
+pix_box pix_crop_needs(const pix_crop *crop);
+void pix_crop_skip(pix_crop *crop, int rows);
+
 pix_status pix_crop_finish(pix_crop *crop, pix_error *error);
 
 /* Bytes of one pixel of a row. */

@@ -34,7 +34,8 @@ typedef struct job {
     pix_status status;
     bool ended; /* the file, not the picture */
     pix_crop *crop;
-    uint8_t *rows;
+    uint8_t *rows; /* [ROWS, row_size] */
+    size_t row_size;
     JOCTET *profile;
 } job;
 
@@ -219,27 +220,61 @@ static void start(job *j) {
     jpeg_calc_output_dimensions(&j->jpeg);
     picture.width = (int)j->jpeg.output_width;
     picture.height = (int)j->jpeg.output_height;
-    j->rows = malloc((size_t)j->jpeg.output_width * pix_mode_bytes(picture.mode) * ROWS);
+    j->row_size = (size_t)j->jpeg.output_width * pix_mode_bytes(picture.mode);
+    j->rows = calloc(ROWS, j->row_size);
     j->status = j->rows ? pix_crop_new(&picture, j->source->options, j->out, &j->crop, j->error)
                         : pix_fail_memory(j->error);
     if (j->status)
         longjmp(j->escape, 1);
 }
 
-static void read_rows(job *j) {
-    size_t samples = (size_t)j->jpeg.output_width * (size_t)j->jpeg.output_components;
-    JSAMPROW rows[ROWS];
-    for (size_t i = 0; i < ROWS; i++)
-        rows[i] = j->rows + i * samples;
-    (void)jpeg_start_decompress(&j->jpeg);
-    while (j->jpeg.output_scanline < j->jpeg.output_height) {
-        JDIMENSION count = jpeg_read_scanlines(&j->jpeg, rows, ROWS);
-        if (j->jpeg.out_color_space == JCS_CMYK) /* Adobe's, and so everybody's, is inverted */
-            for (size_t i = 0; i < count * samples; i++)
-                j->rows[i] = (uint8_t)(255 - j->rows[i]);
-        for (JDIMENSION i = 0; i < count; i++)
-            pix_crop_row(j->crop, rows[i]);
+/* Columns that libjpeg treats as the picture's edge differ from what they are inside it, by up to
+ * two blocks when a progressive picture is smoothed: those are decoded, but not needed. */
+static void choose_columns(job *j, const pix_box *needed, JDIMENSION *left, JDIMENSION *width) {
+    JDIMENSION margin = (JDIMENSION)(3 * j->jpeg.max_h_samp_factor * DCTSIZE);
+    JDIMENSION right = (JDIMENSION)needed->right + margin;
+    right = right < j->jpeg.output_width ? right : j->jpeg.output_width;
+    *left = (JDIMENSION)needed->left > margin ? (JDIMENSION)needed->left - margin : 0;
+    *width = right - *left;
+    jpeg_crop_scanline(&j->jpeg, left, width);
+}
+
+/* Rows up to `end`. */
+static void read_until(job *j, JDIMENSION end, JSAMPARRAY rows, size_t samples) {
+    while (j->jpeg.output_scanline < end) {
+        JDIMENSION most = end - j->jpeg.output_scanline;
+        JDIMENSION count = jpeg_read_scanlines(&j->jpeg, rows, most < ROWS ? most : ROWS);
+        for (JDIMENSION i = 0; i < count; i++) {
+            if (j->jpeg.out_color_space == JCS_CMYK) /* Adobe's, and so everybody's, is inverted */
+                for (size_t k = 0; k < samples; k++)
+                    rows[i][k] = (uint8_t)(255 - rows[i][k]);
+            pix_crop_row(j->crop, j->rows + i * j->row_size);
+        }
     }
+}
+
+static void skip_until(job *j, JDIMENSION end) {
+    if (end > j->jpeg.output_scanline) {
+        JDIMENSION count = jpeg_skip_scanlines(&j->jpeg, end - j->jpeg.output_scanline);
+        pix_crop_skip(j->crop, (int)count);
+    }
+}
+
+/* Of what the crop does not need, libjpeg only reads the compressed data.  That it reads to the
+ * end, which skipping to the last row would not, so that damage anywhere is noticed. */
+static void read_rows(job *j) {
+    JSAMPROW rows[ROWS];
+    JDIMENSION left, width, height = j->jpeg.output_height;
+    pix_box needed = pix_crop_needs(j->crop);
+    (void)jpeg_start_decompress(&j->jpeg);
+    choose_columns(j, &needed, &left, &width);
+    size_t components = (size_t)j->jpeg.output_components;
+    for (size_t i = 0; i < ROWS; i++)
+        rows[i] = j->rows + i * j->row_size + left * components;
+    skip_until(j, (JDIMENSION)needed.top);
+    read_until(j, (JDIMENSION)needed.bottom, rows, width * components);
+    skip_until(j, height - 1);
+    read_until(j, height, rows, width * components);
     (void)jpeg_finish_decompress(&j->jpeg);
 }
 

@@ -3,18 +3,16 @@
 #include <string.h>
 
 /* The faster of two comes later. */
-static const pix_loops *const all[] = {
-    &pix_loops_portable,
+static const pix_loops *const all[] = {&pix_loops_portable,
 #if defined(__x86_64__)
-    &pix_loops_avx2,
-    &pix_loops_avx512vnni,
+                                       &pix_loops_avx2, &pix_loops_avx512vnni,
 #endif
-};
+                                       NULL};
 
 const pix_loops *pix_loops_at(size_t index) {
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (all[i]->supported() && index-- == 0)
-            return all[i];
+    for (const pix_loops *const *loops = all; *loops; loops++)
+        if ((*loops)->supported() && index-- == 0)
+            return *loops;
     return NULL;
 }
 

@@ -15,17 +15,23 @@ static inline void squeeze_channels(const pix_windows *w, int from, int to, cons
                                     uint8_t *out, size_t channels) {
     for (int i = from; i < to; i++) {
         const uint8_t *samples = row + (size_t)w->starts[i] * channels;
-        const uint8_t *packed = w->packed + (size_t)i * w->stride;
-        uint32_t sums[4] = {1U << (PIX_PRECISION - 1), 1U << (PIX_PRECISION - 1),
-                            1U << (PIX_PRECISION - 1), 1U << (PIX_PRECISION - 1)};
-        for (int tap = 0; tap < w->groups[i]; tap++, samples += channels) {
-            uint32_t weight;
-            memcpy(&weight, packed + (size_t)tap * sizeof weight, sizeof weight);
-            for (size_t c = 0; c < channels; c++)
-                sums[c] += weight * samples[c];
+        const void *packed = w->packed + (size_t)i * w->stride;
+        const uint32_t *weights = packed;
+        uint32_t half = 1U << (PIX_PRECISION - 1);
+        uint32_t a = half, b = half, c = half, d = half;
+        for (int tap = 0; tap < w->groups[i]; tap++) {
+            const uint8_t *pixel = samples + (size_t)tap * channels;
+            a += weights[tap] * pixel[0];
+            if (channels > 1)
+                b += weights[tap] * pixel[1];
+            if (channels > 2)
+                c += weights[tap] * pixel[2];
+            if (channels > 3)
+                d += weights[tap] * pixel[3];
         }
-        for (size_t c = 0; c < channels; c++)
-            out[(size_t)i * channels + c] = pix_clip(sums[c]);
+        const uint32_t sums[4] = {a, b, c, d};
+        for (size_t k = 0; k < channels; k++)
+            out[(size_t)i * channels + k] = pix_clip(sums[k]);
     }
 }
 

@@ -154,6 +154,25 @@ void pix_resampler_free(pix_resampler *r) {
     free(r);
 }
 
+pix_box pix_resampler_needs(const pix_resampler *r) {
+    pix_box box = {.left = r->x.starts[0], .top = r->y.starts[0]};
+    int input = (int)r->input;
+    for (int i = 0; i < r->x.count; i++) {
+        int right = r->x.starts[i] + r->x.groups[i] * r->loops->taps;
+        box.right = right > box.right ? right : box.right;
+    }
+    box.right = box.right < input ? box.right : input;
+    for (int i = 0; i < r->rows_out; i++) {
+        int bottom = r->y.starts[i] + r->y.taps[i];
+        box.bottom = bottom > box.bottom ? bottom : box.bottom;
+    }
+    return box;
+}
+
+void pix_resampler_skip(pix_resampler *r, int rows) {
+    r->row += rows;
+}
+
 static uint8_t *ring_row(const pix_resampler *r, int row) {
     return r->ring + (size_t)(row % r->y.stride) * r->ring_stride;
 }

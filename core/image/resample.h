@@ -20,6 +20,11 @@ typedef struct pix_axis {
     int count;      /* how many are wanted */
 } pix_axis;
 
+/* A part of a picture. */
+typedef struct pix_box {
+    int left, right, top, bottom; /* right and bottom are just outside */
+} pix_box;
+
 typedef struct pix_resampler pix_resampler;
 
 /* Writes out [y->count, x->count, channels], which the caller keeps alive; channels is 1 to 4.
@@ -29,7 +34,13 @@ pix_status pix_resampler_new(const pix_loops *loops, const pix_axis *x, const pi
                              pix_error *error);
 void pix_resampler_free(pix_resampler *resampler);
 
-/* The next row [x->input, channels] from the top.  Once all y->input rows came, `out` is whole. */
+/* What the result depends on. */
+pix_box pix_resampler_needs(const pix_resampler *resampler);
+
+/* The next row [x->input, channels] from the top, of which only the needed columns must be there.
+ * Once all needed rows came, `out` is whole. */
 void pix_resampler_row(pix_resampler *resampler, const uint8_t *row);
+/* Leaves out rows that are not needed. */
+void pix_resampler_skip(pix_resampler *resampler, int rows);
 
 #endif

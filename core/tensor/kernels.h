@@ -32,6 +32,13 @@ typedef struct pix_int8_panel {
     const int32_t *sums;
 } pix_int8_panel;
 
+/* How a code of activations is stored, as a kernel's multiplication wants it. */
+typedef enum pix_code {
+    PIX_CODE_BYTE,     /* int8 */
+    PIX_CODE_UNSIGNED, /* code + 128 in an uint8 */
+    PIX_CODE_WORD,     /* int16 */
+} pix_code;
+
 /* Weights that come next, of which a tile kernel asks the memory for its part: at every step, the
  * line at each panel's place, which then moves on by `step` bytes. */
 typedef struct pix_ahead {
@@ -64,16 +71,14 @@ struct pix_kernels {
     void (*f32_finish)(const pix_finish *finish, const float *sums);
 
     int int8_rows, int8_panels;
-    /* What codes of activations are stored with: 0 as they are, 128 where the instruction wants
-     * unsigned bytes. */
-    uint8_t int8_offset;
+    pix_code int8_code;
     /* x: [rows] at `stride` bytes, of groups * 4 codes; groups is a multiple of 4. */
     void (*int8_tile)(int rows, const uint8_t *x, size_t stride, size_t groups,
                       const pix_int8_panel *panels, const pix_ahead *ahead, int32_t *sums);
     void (*int8_finish)(const pix_finish *finish, const int32_t *sums);
 
-    /* codes = round(x / scale) + offset, zero codes up to a multiple of 16; returns the scale. */
-    float (*quantise)(const float *x, size_t count, uint8_t offset, uint8_t *codes);
+    /* quantise.h's codes, with zeros up to a multiple of 16; returns the scale. */
+    float (*quantise)(const float *x, size_t count, uint8_t *codes);
 };
 
 extern const pix_kernels pix_kernels_portable;

@@ -13,7 +13,7 @@
 #define AVXVNNI __attribute__((target("avx2,fma,avxvnni")))
 
 /* A panel of 16 channels is two registers, of 8 channels each. */
-enum { ROWS = 6, SIGNED_ROWS = 4, HALF = PIX_PANEL / 2 };
+enum { ROWS = 6, HALF = PIX_PANEL / 2 };
 
 #define PREFETCH                                                                                   \
     _mm_prefetch(next, _MM_HINT_T1);                                                               \
@@ -51,49 +51,56 @@ AVX2 static void f32_tile(int rows, const float *x, size_t inputs, const float *
 #define LOAD(address) _mm256_loadu_si256((const __m256i *)(const void *)(address))
 #define STORE(address, value) _mm256_storeu_si256((__m256i *)(void *)(address), value)
 
-/* 4 consecutive codes in every lane. */
-#define BROADCAST(codes) _mm256_set1_epi32(pix_load_int32(codes))
+AVX2 PIX_INLINE __m256i widened(const int8_t *codes) {
+    return _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)codes));
+}
 
-/* |x| is unsigned and w takes the sign of x, so that vpmaddubsw's sums of two products, at most
- * 2 * 127 * 127 = 32258, fit its int16. */
-AVX2 PIX_INLINE __m256i add_products(__m256i sum, __m256i codes, __m256i magnitude,
-                                     __m256i weights) {
-    __m256i pairs = _mm256_maddubs_epi16(magnitude, _mm256_sign_epi8(weights, codes));
-    return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+/* 8 channels of a panel, in words: vpmaddubsw, which multiplies bytes, saturates.  A register of
+ * weights is 4 channels of 4 inputs, so every channel has two sums until the end. */
+AVX2 PIX_INLINE void word_rows(const int rows, const uint8_t *x, size_t stride, size_t groups,
+                               const int8_t *weights, const char *next, size_t step,
+                               int32_t *sums) {
+    __m256i low[ROWS], high[ROWS];
+    PIX_EACH_ROW {
+        low[row] = high[row] = _mm256_setzero_si256();
+    }
+    for (size_t i = 0; i < groups; i++, x += 8, weights += PIX_GROUP, next += step) {
+        _mm_prefetch(next, _MM_HINT_T1);
+        __m256i low_weights = widened(weights), high_weights = widened(weights + 16);
+        PIX_EACH_ROW {
+            __m256i codes = _mm256_castpd_si256(
+                _mm256_broadcast_sd((const double *)(const void *)(x + row * stride)));
+            low[row] = _mm256_add_epi32(low[row], _mm256_madd_epi16(codes, low_weights));
+            PIX_KEEP(low[row]);
+            high[row] = _mm256_add_epi32(high[row], _mm256_madd_epi16(codes, high_weights));
+            PIX_KEEP(high[row]);
+        }
+    }
+    PIX_EACH_ROW {
+        __m256i pairs = _mm256_hadd_epi32(low[row], high[row]); /* channels 0 1 4 5, 2 3 6 7 */
+        STORE(sums + row * PIX_PANEL, _mm256_permute4x64_epi64(pairs, 0xD8));
+    }
 }
 
 AVX2 PIX_INLINE void int8_rows(const int rows, const uint8_t *x, size_t stride, size_t groups,
                                const pix_int8_panel *panels, const pix_ahead *ahead,
                                int32_t *sums) {
-    __m256i low[SIGNED_ROWS], high[SIGNED_ROWS];
     const int8_t *weights = panels[0].codes;
     const char *next = ahead->panels[0];
-    PIX_EACH_ROW {
-        low[row] = high[row] = _mm256_setzero_si256();
-    }
-    for (size_t i = 0; i < groups; i++, x += 4, weights += PIX_GROUP) {
-        PREFETCH
-        __m256i low_weights = LOAD(weights), high_weights = LOAD(weights + PIX_GROUP / 2);
-        PIX_EACH_ROW {
-            __m256i codes = BROADCAST(x + row * stride);
-            __m256i magnitude = _mm256_abs_epi8(codes);
-            low[row] = add_products(low[row], codes, magnitude, low_weights);
-            high[row] = add_products(high[row], codes, magnitude, high_weights);
-        }
-    }
-    PIX_EACH_ROW {
-        STORE(sums + row * PIX_PANEL, low[row]);
-        STORE(sums + row * PIX_PANEL + HALF, high[row]);
-    }
+    word_rows(rows, x, stride, groups, weights, next, ahead->step, sums);
+    word_rows(rows, x, stride, groups, weights + PIX_GROUP / 2, next, 0, sums + HALF);
 }
 
 AVX2 static void int8_tile(int rows, const uint8_t *x, size_t stride, size_t groups,
                            const pix_int8_panel *panels, const pix_ahead *ahead, int32_t *sums) {
-    PIX_UP_TO_4_ROWS(int8_rows, rows, x, stride, groups, panels, ahead, sums);
+    PIX_UP_TO_6_ROWS(int8_rows, rows, x, stride, groups, panels, ahead, sums);
 }
 
 /* Unsigned codes are x + 128, so sum((x + 128) w) - 128 sum(w) = sum(x w): the sums start at what
  * has to be taken away.  They wrap around on the way, as integers modulo 2^32 may. */
+/* 4 consecutive codes in every lane. */
+#define BROADCAST(codes) _mm256_set1_epi32(pix_load_int32(codes))
+
 AVXVNNI PIX_INLINE void vnni_rows(const int rows, const uint8_t *x, size_t stride, size_t groups,
                                   const pix_int8_panel *panels, const pix_ahead *ahead,
                                   int32_t *sums) {
@@ -134,8 +141,12 @@ AVX2 static void int8_finish(const pix_finish *finish, const int32_t *sums) {
     pix_tile_finish(finish, NULL, sums);
 }
 
-AVX2 static float quantise(const float *x, size_t count, uint8_t offset, uint8_t *codes) {
-    return pix_row_quantise(x, count, offset, codes);
+AVX2 static float quantise(const float *x, size_t count, uint8_t *codes) {
+    return pix_row_quantise(x, count, PIX_CODE_UNSIGNED, codes);
+}
+
+AVX2 static float quantise_words(const float *x, size_t count, uint8_t *codes) {
+    return pix_row_quantise(x, count, PIX_CODE_WORD, codes);
 }
 
 static bool avx2_supported(void) {
@@ -156,11 +167,12 @@ const pix_kernels pix_kernels_avx2 = {
     .f32_panels = 1,
     .f32_tile = f32_tile,
     .f32_finish = f32_finish,
-    .int8_rows = SIGNED_ROWS,
+    .int8_rows = ROWS,
     .int8_panels = 1,
+    .int8_code = PIX_CODE_WORD,
     .int8_tile = int8_tile,
     .int8_finish = int8_finish,
-    .quantise = quantise,
+    .quantise = quantise_words,
 };
 
 const pix_kernels pix_kernels_avxvnni = {
@@ -172,7 +184,7 @@ const pix_kernels pix_kernels_avxvnni = {
     .f32_finish = f32_finish,
     .int8_rows = ROWS,
     .int8_panels = 1,
-    .int8_offset = 128,
+    .int8_code = PIX_CODE_UNSIGNED,
     .int8_tile = vnni_tile,
     .int8_finish = int8_finish,
     .quantise = quantise,

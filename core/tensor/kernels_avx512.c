@@ -86,46 +86,50 @@ AVX512VNNI static void vnni_tile(int rows, const uint8_t *x, size_t stride, size
     PIX_UP_TO_14_ROWS(vnni_rows, rows, x, stride, groups, panels, ahead, sums);
 }
 
-/* Without VNNI: |x| is unsigned and w takes the sign of x, so that vpmaddubsw's sums of two
- * products, at most 2 * 127 * 127 = 32258, fit its int16. */
-AVX512 PIX_INLINE __m512i add_products(__m512i sum, __m512i magnitude, __mmask64 negative,
-                                       __m512i weights) {
-    weights = _mm512_mask_sub_epi8(weights, negative, _mm512_setzero_si512(), weights);
-    __m512i pairs = _mm512_maddubs_epi16(magnitude, weights);
-    return _mm512_add_epi32(sum, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
+enum { WORD_ROWS = 12 };
+
+AVX512 PIX_INLINE __m512i widened(const int8_t *codes) {
+    return _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *)(const void *)codes));
 }
 
-enum { INT8_ROWS = 12 };
+/* The sums of 8 channels, one in each 64 bits, from two each. */
+AVX512 PIX_INLINE __m256i channels(__m512i pairs) {
+    return _mm512_cvtepi64_epi32(_mm512_add_epi32(pairs, _mm512_srli_epi64(pairs, 32)));
+}
 
-AVX512 PIX_INLINE void int8_rows(const int rows, const uint8_t *x, size_t stride, size_t groups,
+/* Without VNNI, in words: vpmaddubsw, which multiplies bytes, saturates.  A register of weights is
+ * 8 channels of 4 inputs, so every channel has two sums until the end. */
+AVX512 PIX_INLINE void word_rows(const int rows, const uint8_t *x, size_t stride, size_t groups,
                                  const pix_int8_panel *panels, const pix_ahead *ahead,
                                  int32_t *sums) {
-    __m512i left[INT8_ROWS], right[INT8_ROWS];
-    const int8_t *l = panels[0].codes, *r = panels[1].codes;
-    const char *l_ahead = ahead->panels[0], *r_ahead = ahead->panels[1];
+    __m512i low[WORD_ROWS], high[WORD_ROWS];
+    const int8_t *weights = panels[0].codes;
+    const char *next = ahead->panels[0];
     PIX_EACH_ROW {
-        left[row] = right[row] = _mm512_setzero_si512();
+        low[row] = high[row] = _mm512_setzero_si512();
     }
-    for (size_t i = 0; i < groups; i++, x += 4, l += PIX_GROUP, r += PIX_GROUP) {
-        PREFETCH_BOTH
-        __m512i l_weights = _mm512_loadu_si512(l), r_weights = _mm512_loadu_si512(r);
+    for (size_t i = 0; i < groups; i++, x += 8, weights += PIX_GROUP, next += ahead->step) {
+        _mm_prefetch(next, _MM_HINT_T1);
+        __m512i low_weights = widened(weights), high_weights = widened(weights + PIX_GROUP / 2);
         PIX_EACH_ROW {
-            __m512i four = BROADCAST(x + row * stride);
-            __m512i magnitude = _mm512_abs_epi8(four);
-            __mmask64 negative = _mm512_movepi8_mask(four);
-            left[row] = add_products(left[row], magnitude, negative, l_weights);
-            right[row] = add_products(right[row], magnitude, negative, r_weights);
+            __m512i codes = _mm512_castpd_si512(_mm512_broadcastsd_pd(
+                _mm_load_sd((const double *)(const void *)(x + row * stride))));
+            low[row] = _mm512_add_epi32(low[row], _mm512_madd_epi16(codes, low_weights));
+            PIX_KEEP(low[row]);
+            high[row] = _mm512_add_epi32(high[row], _mm512_madd_epi16(codes, high_weights));
+            PIX_KEEP(high[row]);
         }
     }
     PIX_EACH_ROW {
-        _mm512_storeu_si512(sums + row * WIDTH, left[row]);
-        _mm512_storeu_si512(sums + row * WIDTH + PIX_PANEL, right[row]);
+        int32_t *out = sums + row * PIX_PANEL;
+        _mm256_storeu_si256((__m256i *)(void *)out, channels(low[row]));
+        _mm256_storeu_si256((__m256i *)(void *)(out + PIX_PANEL / 2), channels(high[row]));
     }
 }
 
-AVX512 static void int8_tile(int rows, const uint8_t *x, size_t stride, size_t groups,
+AVX512 static void word_tile(int rows, const uint8_t *x, size_t stride, size_t groups,
                              const pix_int8_panel *panels, const pix_ahead *ahead, int32_t *sums) {
-    PIX_UP_TO_12_ROWS(int8_rows, rows, x, stride, groups, panels, ahead, sums);
+    PIX_UP_TO_12_ROWS(word_rows, rows, x, stride, groups, panels, ahead, sums);
 }
 
 AVX512 static void f32_finish(const pix_finish *finish, const float *sums) {
@@ -136,8 +140,12 @@ AVX512 static void int8_finish(const pix_finish *finish, const int32_t *sums) {
     pix_tile_finish(finish, NULL, sums);
 }
 
-AVX512 static float quantise(const float *x, size_t count, uint8_t offset, uint8_t *codes) {
-    return pix_row_quantise(x, count, offset, codes);
+AVX512 static float quantise(const float *x, size_t count, uint8_t *codes) {
+    return pix_row_quantise(x, count, PIX_CODE_UNSIGNED, codes);
+}
+
+AVX512 static float quantise_words(const float *x, size_t count, uint8_t *codes) {
+    return pix_row_quantise(x, count, PIX_CODE_WORD, codes);
 }
 
 static bool avx512_supported(void) {
@@ -157,11 +165,12 @@ const pix_kernels pix_kernels_avx512 = {
     .f32_panels = 2,
     .f32_tile = f32_tile,
     .f32_finish = f32_finish,
-    .int8_rows = INT8_ROWS,
-    .int8_panels = 2,
-    .int8_tile = int8_tile,
+    .int8_rows = WORD_ROWS,
+    .int8_panels = 1,
+    .int8_code = PIX_CODE_WORD,
+    .int8_tile = word_tile,
     .int8_finish = int8_finish,
-    .quantise = quantise,
+    .quantise = quantise_words,
 };
 
 const pix_kernels pix_kernels_avx512vnni = {
@@ -173,7 +182,7 @@ const pix_kernels pix_kernels_avx512vnni = {
     .f32_finish = f32_finish,
     .int8_rows = ROWS,
     .int8_panels = 2,
-    .int8_offset = 128,
+    .int8_code = PIX_CODE_UNSIGNED,
     .int8_tile = vnni_tile,
     .int8_finish = int8_finish,
     .quantise = quantise,

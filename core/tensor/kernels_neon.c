@@ -181,8 +181,8 @@ static void int8_finish(const pix_finish *finish, const int32_t *sums) {
     pix_tile_finish(finish, NULL, sums);
 }
 
-static float quantise(const float *x, size_t count, uint8_t offset, uint8_t *codes) {
-    return pix_row_quantise(x, count, offset, codes);
+static float quantise(const float *x, size_t count, uint8_t *codes) {
+    return pix_row_quantise(x, count, PIX_CODE_BYTE, codes);
 }
 
 static bool always(void) {

@@ -194,7 +194,8 @@ static void int8_task(void *context, size_t index) {
     const product *p = context;
     const pix_share share = share_of(p, index);
     alignas(64) int32_t sums[PIX_TILE_VALUES];
-    size_t groups = pix_panels_int8_groups(p->int8.in), stride = pix_codes_stride(p->int8.in);
+    size_t groups = pix_panels_int8_groups(p->int8.in);
+    size_t stride = pix_codes_stride(p->kernels, p->int8.in);
     size_t panel_bytes = groups * PIX_GROUP;
     for (size_t step = share.first_step; step < share.last_step; step++) {
         pix_int8_panel panels[PIX_TILE_PANELS];
@@ -233,13 +234,14 @@ void pix_matmul_int8(const pix_compute *compute, int rows, const pix_codes *x,
                  .int8 = *weights};
     if (rows < 1)
         return;
-    cut(&p, kernels->int8_rows, kernels->int8_panels, pix_codes_stride(weights->in),
+    cut(&p, kernels->int8_rows, kernels->int8_panels, pix_codes_stride(kernels, weights->in),
         pix_pool_threads(compute->pool));
     pix_pool_run(compute->pool, p.blocks * p.ranges, int8_task, &p);
 }
 
-size_t pix_codes_stride(int in) {
-    return divided_up((size_t)in, 64) * 64 | 64;
+size_t pix_codes_stride(const pix_kernels *kernels, int in) {
+    size_t bytes = (size_t)in * (kernels->int8_code == PIX_CODE_WORD ? 2 : 1);
+    return divided_up(bytes, 64) * 64 | 64;
 }
 
 typedef struct quantisation {
@@ -252,10 +254,10 @@ typedef struct quantisation {
 
 static void quantise_task(void *context, size_t index) {
     const quantisation *q = context;
-    size_t stride = pix_codes_stride((int)q->in), first = index * QUANTISE_ROWS;
+    size_t stride = pix_codes_stride(q->kernels, (int)q->in), first = index * QUANTISE_ROWS;
     for (size_t row = first; row < q->rows && row < first + QUANTISE_ROWS; row++)
-        q->out.scales[row] = q->kernels->quantise(
-            q->x + row * q->x_stride, q->in, q->kernels->int8_offset, q->out.codes + row * stride);
+        q->out.scales[row] =
+            q->kernels->quantise(q->x + row * q->x_stride, q->in, q->out.codes + row * stride);
 }
 
 void pix_quantise(const pix_compute *compute, int rows, int in, const float *x, size_t stride,

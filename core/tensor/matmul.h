@@ -36,13 +36,13 @@ typedef struct pix_epilogue {
 /* Rows of int8 codes with their scales (quantise.h), in the caller's memory.  Codes are stored as
  * the kernels that made them want them: only the same kernels may read them. */
 typedef struct pix_codes {
-    uint8_t *codes; /* [rows] at pix_codes_stride(in) bytes */
+    uint8_t *codes; /* [rows] at pix_codes_stride bytes */
     float *scales;  /* [rows] */
 } pix_codes;
 
 /* Bytes from row to row of codes: an odd number of cache lines, so that no two rows of a tile fight
  * for one set of the cache. */
-size_t pix_codes_stride(int in);
+size_t pix_codes_stride(const pix_kernels *kernels, int in);
 
 /* x: [rows, in] at `stride` floats. */
 void pix_quantise(const pix_compute *compute, int rows, int in, const float *x, size_t stride,

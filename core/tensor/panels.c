@@ -65,7 +65,7 @@ static int32_t pack_channel(const float *weight, size_t in, float inverse, int8_
         float values[PIX_LANES] = {0};
         uint8_t lanes[PIX_LANES];
         memcpy(values, weight + i, (in - i < PIX_LANES ? in - i : PIX_LANES) * sizeof *values);
-        pix_row_codes(values, PIX_LANES, inverse, 0, lanes);
+        pix_row_codes(values, PIX_LANES, inverse, PIX_CODE_BYTE, lanes);
         for (size_t lane = 0; lane < PIX_LANES; lane += 4, codes += PIX_GROUP)
             memcpy(codes, lanes + lane, 4);
         for (size_t lane = 0; lane < PIX_LANES; lane++)

@@ -24,8 +24,8 @@ typedef struct pix_panels_f32 {
     const float *values; /* [ceil(out/16)][in][16] */
 } pix_panels_f32;
 
-/* Codes are -127..127, never -128: AVX2 and AVX-512 multiply |x| by w with x's sign, which an int8
- * cannot hold for -128, and whose sums of two products would not fit an int16. */
+/* Codes are -127..127.  A damaged file's -128 is multiplied as any other code: activations' codes
+ * are never -128, so that two products still fit an int16. */
 typedef struct pix_panels_int8 {
     int out, in;
     const int8_t *codes; /* [ceil(out/16)][ceil(in/16)*4][16][4] */

@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "core/tensor/elementwise.h"
+#include "core/tensor/kernels.h"
 
 typedef struct pix_row_range {
     float scale, inverse; /* both 0 for zeros; NaN and 0 beside an infinity or a NaN */
@@ -40,33 +41,38 @@ PIX_INLINE pix_row_range pix_row_range_of(const float *x, size_t count) {
     return (pix_row_range){.scale = m / 127.0f, .inverse = 127.0f / m};
 }
 
-PIX_INLINE void pix_lanes_codes(const float *x, float inverse, uint8_t offset, uint8_t *codes) {
+PIX_INLINE void pix_lanes_codes(const float *x, float inverse, pix_code code, uint8_t *codes) {
     const float round_bias =
         12582912.0f; /* 1.5 * 2^23: adding it leaves the integer in the low bits */
+    int16_t words[PIX_LANES];
     for (size_t lane = 0; lane < PIX_LANES; lane++)
-        codes[lane] = (uint8_t)(pix_bits_of(x[lane] * inverse + round_bias) + offset);
+        words[lane] = (int16_t)pix_bits_of(x[lane] * inverse + round_bias);
+    if (code == PIX_CODE_WORD)
+        memcpy(codes, words, sizeof words);
+    else
+        for (size_t lane = 0; lane < PIX_LANES; lane++)
+            codes[lane] = (uint8_t)(words[lane] + (code == PIX_CODE_UNSIGNED ? 128 : 0));
 }
 
-/* Codes + offset, with zeros up to a multiple of 16. */
-PIX_INLINE void pix_row_codes(const float *x, size_t count, float inverse, uint8_t offset,
+/* All codes, with zeros up to a multiple of 16. */
+PIX_INLINE void pix_row_codes(const float *x, size_t count, float inverse, pix_code code,
                               uint8_t *codes) {
-    if (inverse == 0) {
-        memset(codes, offset, (count + PIX_LANES - 1) / PIX_LANES * PIX_LANES);
-        return;
-    }
-    size_t i = 0;
-    for (; i + PIX_LANES <= count; i += PIX_LANES)
-        pix_lanes_codes(x + i, inverse, offset, codes + i);
-    if (i < count) {
+    static const float zeros[PIX_LANES];
+    size_t lanes_bytes = code == PIX_CODE_WORD ? 2 * PIX_LANES : PIX_LANES;
+    for (size_t i = 0; i < count; i += PIX_LANES, codes += lanes_bytes) {
         float last[PIX_LANES] = {0};
-        memcpy(last, x + i, (count - i) * sizeof *x);
-        pix_lanes_codes(last, inverse, offset, codes + i);
+        const float *values = x + i;
+        if (inverse == 0)
+            values = zeros; /* NaN times 0 is not 0 */
+        else if (count - i < PIX_LANES)
+            values = memcpy(last, x + i, (count - i) * sizeof *x);
+        pix_lanes_codes(values, inverse, code, codes);
     }
 }
 
-PIX_INLINE float pix_row_quantise(const float *x, size_t count, uint8_t offset, uint8_t *codes) {
+PIX_INLINE float pix_row_quantise(const float *x, size_t count, pix_code code, uint8_t *codes) {
     pix_row_range range = pix_row_range_of(x, count);
-    pix_row_codes(x, count, range.inverse, offset, codes);
+    pix_row_codes(x, count, range.inverse, code, codes);
     return range.scale;
 }
 

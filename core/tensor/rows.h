@@ -26,8 +26,6 @@
 /* switch (rows) with a call of `body` for each number. */
 #define PIX_UP_TO_2_ROWS(body, rows, ...)                                                          \
     switch (rows) { PIX_CASES_2(body, __VA_ARGS__) }
-#define PIX_UP_TO_4_ROWS(body, rows, ...)                                                          \
-    switch (rows) { PIX_CASES_4(body, __VA_ARGS__) }
 #define PIX_UP_TO_6_ROWS(body, rows, ...)                                                          \
     switch (rows) { PIX_CASES_6(body, __VA_ARGS__) }
 #define PIX_UP_TO_12_ROWS(body, rows, ...)                                                         \
@@ -38,12 +36,10 @@
 #define PIX_CASES_2(body, ...)                                                                     \
     PIX_ROWS(1, body, __VA_ARGS__)                                                                 \
     PIX_ROWS(2, body, __VA_ARGS__)
-#define PIX_CASES_4(body, ...)                                                                     \
+#define PIX_CASES_6(body, ...)                                                                     \
     PIX_CASES_2(body, __VA_ARGS__)                                                                 \
     PIX_ROWS(3, body, __VA_ARGS__)                                                                 \
-    PIX_ROWS(4, body, __VA_ARGS__)
-#define PIX_CASES_6(body, ...)                                                                     \
-    PIX_CASES_4(body, __VA_ARGS__)                                                                 \
+    PIX_ROWS(4, body, __VA_ARGS__)                                                                 \
     PIX_ROWS(5, body, __VA_ARGS__)                                                                 \
     PIX_ROWS(6, body, __VA_ARGS__)
 #define PIX_CASES_12(body, ...)                                                                    \
@@ -58,6 +54,11 @@
     PIX_CASES_12(body, __VA_ARGS__)                                                                \
     PIX_ROWS(13, body, __VA_ARGS__)                                                                \
     PIX_ROWS(14, body, __VA_ARGS__)
+
+#if defined(__x86_64__)
+/* Keeps a sum in its register: else the compiler may multiply ahead and run out of registers. */
+#define PIX_KEEP(sum) __asm__ volatile("" : "+v"(sum))
+#endif
 
 PIX_INLINE int32_t pix_load_int32(const void *bytes) {
     int32_t value;

@@ -11,6 +11,7 @@
 #include "core/weights/convert.h"
 #include "core/weights/folder.h"
 #include "core/weights/hf_config.h"
+#include "core/weights/hf_preprocessor.h"
 #include "core/weights/names.h"
 #include "core/weights/open_clip.h"
 #include "core/weights/safetensors.h"
@@ -172,17 +173,21 @@ static pix_status read_tensors(pix_checkpoint *checkpoint, pix_error *error) {
 
 /* Hugging Face's names say nothing without the config beside them. */
 static pix_status read_config(pix_checkpoint *checkpoint, pix_error *error) {
-    char *path = beside(checkpoint->path, "config.json");
-    if (!path)
-        return pix_fail_memory(error);
+    char *config = beside(checkpoint->path, "config.json");
+    char *preprocessor = beside(checkpoint->path, "preprocessor_config.json");
     pix_status status;
-    if (access(path, F_OK) != 0)
+    if (!config || !preprocessor)
+        status = pix_fail_memory(error);
+    else if (access(config, F_OK) != 0)
         status =
             pix_fail(error, PIX_ENOTFOUND,
-                     "%s: missing; the model's number of heads and activation stand there", path);
+                     "%s: missing; the model's number of heads and activation stand there", config);
     else
-        status = pix_hf_config_read(path, &checkpoint->hints, error);
-    free(path);
+        status = pix_hf_config_read(config, &checkpoint->hints, error);
+    if (!status && access(preprocessor, F_OK) == 0)
+        status = pix_hf_preprocessor_check(preprocessor, checkpoint->hints.sizes.image_size, error);
+    free(preprocessor);
+    free(config);
     checkpoint->gelu_known = true;
     (void)snprintf(checkpoint->gelu_source, sizeof checkpoint->gelu_source, "config.json");
     return status;

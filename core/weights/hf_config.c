@@ -2,13 +2,9 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
-
-#include "core/base/bytes.h"
-#include "core/base/files.h"
+#include "core/weights/json_file.h"
 
 /* An object of the file with CLIP's settings. */
 typedef struct part {
@@ -25,13 +21,8 @@ static const json_t *get(const json_t *object, const char *key) {
 /* A setting that is not what it must be: "eos_token_id of text_config is [1], expected ...". */
 static pix_status fail_value(const part *p, const char *key, const json_t *value,
                              const char *expected, pix_error *error) {
-    char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII);
-    if (!text)
-        return pix_fail_memory(error);
-    pix_status status = pix_fail(error, PIX_EFORMAT, "%s of %s is %.40s%s, expected %s", key,
-                                 p->name, text, strlen(text) > 40 ? "..." : "", expected);
-    free(text);
-    return status;
+    return pix_fail(error, PIX_EFORMAT, "%s of %s is %s, expected %s", key, p->name,
+                    pix_json_show(value).text, expected);
 }
 
 /* As CLIPConfig of transformers reads a tower's part: a "_dict", which old files have, counts alone
@@ -204,34 +195,16 @@ static pix_status check_type(const json_t *root, pix_error *error) {
     return pix_fail(error, PIX_EUNSUPPORTED, "model_type is \"%.64s\", not \"clip\"", type);
 }
 
-static pix_status read_text(const char *text, size_t size, pix_checkpoint_hints *hints,
-                            pix_error *error) {
-    static const char mark[] = "\xef\xbb\xbf"; /* editors on Windows put it there */
-    if (size >= 3 && memcmp(text, mark, 3) == 0)
-        text += 3, size -= 3;
-    json_error_t where;
-    json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &where);
-    if (!root)
-        return pix_fail(error, PIX_EFORMAT, "not JSON: line %d: %s", where.line, where.text);
-    pix_status status = PIX_OK;
-    if (!json_is_object(root))
-        status = pix_fail(error, PIX_EFORMAT, "not a JSON object");
-    if (!status)
-        status = check_type(root, error);
+pix_status pix_hf_config_read(const char *path, pix_checkpoint_hints *hints, pix_error *error) {
+    json_t *root;
+    pix_status status = pix_json_file_read(path, &root, error);
+    if (status)
+        return status;
+    status = check_type(root, error);
     if (!status)
         status = read_root(root, hints, error);
+    if (status)
+        (void)pix_error_prefix(error, "%s", path);
     json_decref(root);
-    return status;
-}
-
-pix_status pix_hf_config_read(const char *path, pix_checkpoint_hints *hints, pix_error *error) {
-    pix_bytes text = {0};
-    pix_status status = pix_file_read(path, 1 << 20, &text, error);
-    if (!status) {
-        status = read_text(text.data ? text.data : "", text.size, hints, error);
-        if (status)
-            (void)pix_error_prefix(error, "%s", path);
-    }
-    pix_bytes_free(&text);
     return status;
 }

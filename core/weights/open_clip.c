@@ -1,12 +1,9 @@
 #include "core/weights/open_clip.h"
 
-#include <math.h>
 #include <string.h>
 
-#include <jansson.h>
-
-#include "core/base/bytes.h"
-#include "core/base/files.h"
+#include "core/weights/json_file.h"
+#include "core/weights/pictures.h"
 
 /* Settings of open_clip's CLIPVisionCfg, CLIPTextCfg and PreprocessCfg that make another network or
  * other pictures of it, unless they have this value (NULL: false or null). */
@@ -33,9 +30,6 @@ static const struct {
     {"preprocess_cfg", "resize_mode", "shortest"},
 };
 
-static const double mean[3] = {0.48145466, 0.4578275, 0.40821073};
-static const double deviation[3] = {0.26862954, 0.26130258, 0.27577711};
-
 static const json_t *part_of(const json_t *root, const char *part) {
     const json_t *model = json_object_get(root, "model_cfg");
     if (strcmp(part, "model_cfg") == 0)
@@ -58,15 +52,21 @@ static pix_status check_settings(const json_t *root, pix_error *error) {
     return PIX_OK;
 }
 
-static pix_status check_numbers(const json_t *root, const char *key, const double usual[3],
-                                pix_error *error) {
-    const json_t *list = json_object_get(json_object_get(root, "preprocess_cfg"), key);
-    bool same = !list || json_array_size(list) == 3;
-    for (size_t i = 0; list && same && i < 3; i++)
-        same = fabs(json_number_value(json_array_get(list, i)) - usual[i]) < 1e-4;
-    return same ? PIX_OK
-                : pix_fail(error, PIX_EUNSUPPORTED,
-                           "%s of preprocess_cfg is not that of OpenAI's CLIP", key);
+/* Their names for two of the settings. */
+static pix_status check_pictures(const json_t *root, pix_error *error) {
+    static const char *const keys[][2] = {{"mean", "image_mean"}, {"std", "image_std"}};
+    json_t *ours = pix_pictures_settings(1);
+    pix_status status = ours ? PIX_OK : pix_fail_memory(error);
+    for (size_t i = 0; !status && i < sizeof keys / sizeof *keys; i++) {
+        const json_t *value = json_object_get(part_of(root, "preprocess_cfg"), keys[i][0]);
+        const json_t *usual = json_object_get(ours, keys[i][1]);
+        if (value && !pix_pictures_fit(value, usual))
+            status =
+                pix_fail(error, PIX_EUNSUPPORTED, "%s of preprocess_cfg is %s, but pixgrep has %s",
+                         keys[i][0], pix_json_show(value).text, pix_json_show(usual).text);
+    }
+    json_decref(ours);
+    return status;
 }
 
 static pix_status read_integer(const json_t *part, const char *key, int64_t absent, int64_t *out,
@@ -90,9 +90,7 @@ static pix_status read_root(const json_t *root, pix_checkpoint_hints *hints, pix
         return pix_fail(error, PIX_EFORMAT, "no model_cfg with vision_cfg and text_cfg");
     int64_t width, head;
     pix_status status;
-    if ((status = check_settings(root, error)) ||
-        (status = check_numbers(root, "mean", mean, error)) ||
-        (status = check_numbers(root, "std", deviation, error)) ||
+    if ((status = check_settings(root, error)) || (status = check_pictures(root, error)) ||
         (status = read_integer(vision, "width", 768, &width, error)) ||
         (status = read_integer(vision, "head_width", 64, &head, error)) ||
         (status = read_integer(text, "heads", 8, &hints->text_heads, error)))
@@ -112,20 +110,13 @@ static pix_status read_root(const json_t *root, pix_checkpoint_hints *hints, pix
 
 pix_status pix_open_clip_config_read(const char *path, pix_checkpoint_hints *hints,
                                      pix_error *error) {
-    pix_bytes text = {0};
-    json_error_t json_error;
-    pix_status status = pix_file_read(path, 1 << 20, &text, error);
-    if (status) {
-        pix_bytes_free(&text);
+    json_t *root;
+    pix_status status = pix_json_file_read(path, &root, error);
+    if (status)
         return status;
-    }
-    json_t *root =
-        json_loadb(text.data ? text.data : "", text.size, JSON_REJECT_DUPLICATES, &json_error);
-    pix_bytes_free(&text);
-    status =
-        root ? read_root(root, hints, error) : pix_fail(error, PIX_EFORMAT, "not a JSON object");
-    json_decref(root);
+    status = read_root(root, hints, error);
     if (status)
         (void)pix_error_prefix(error, "%s", path);
+    json_decref(root);
     return status;
 }

@@ -3,9 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
-
 #include "core/base/bytes.h"
+#include "core/weights/json_file.h"
 #include "core/weights/little_endian.h"
 
 enum { LENGTH_SIZE = 8, MAX_HEADER = 25 << 20 };
@@ -144,6 +143,9 @@ static pix_status read_header(const uint8_t *data, size_t size, json_t **out, he
     h->start = LENGTH_SIZE + length;
     h->data = data + h->start;
     h->size = size - h->start;
+    if (pix_json_is_large(data + LENGTH_SIZE, length))
+        return pix_fail(error, PIX_ELIMIT,
+                        "safetensors header of more values than any model needs");
     json_error_t json_error = {0};
     json_t *root =
         json_loadb((const char *)data + LENGTH_SIZE, length, JSON_REJECT_DUPLICATES, &json_error);

@@ -4,9 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
-
 #include "core/base/bytes.h"
+#include "core/weights/json_file.h"
 
 enum { MAX_INDEX = 25 << 20, MAX_SHARDS = 1000 };
 
@@ -17,7 +16,10 @@ static bool all_digits(const char *text, size_t size) {
 /* Where "-00001-of-00002" stands in a file's name, and the ending after it; NULL when it does not.
  */
 static const char *part_number(const char *name, const char **ending) {
-    const char *of = strstr(name, "-of-"), *start = of;
+    const char *of = NULL, *start;
+    for (const char *at = name; (at = strstr(at, "-of-")); at++)
+        of = at; /* the last: a model's own name may have one */
+    start = of;
     while (start && start > name && start[-1] != '-')
         start--;
     if (!start || start < name + 2)
@@ -91,6 +93,8 @@ static pix_status list_names(json_t *map, pix_shards *out, pix_error *error) {
 pix_status pix_shards_read(const uint8_t *data, size_t size, pix_shards *out, pix_error *error) {
     json_error_t json_error = {0};
     *out = (pix_shards){0};
+    if (pix_json_is_large(data, size))
+        return pix_fail(error, PIX_ELIMIT, "an index of more values than any model needs");
     json_t *root = json_loadb((const char *)data, size, JSON_REJECT_DUPLICATES, &json_error);
     json_t *map = json_object_get(root, "weight_map");
     pix_status status;

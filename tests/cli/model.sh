@@ -144,6 +144,13 @@ mkdir "$WORK/encoder"
 safetensors "$WORK/encoder/model.safetensors" text_model.embeddings.token_embedding.weight
 echo '{"model_type":"clip_text_model"}' >"$WORK/encoder/config.json"
 refuses "$WORK/encoder" "$WORK/encoder/"
+mkdir "$WORK/siglip" "$WORK/halves"
+safetensors "$WORK/siglip/model.safetensors" vision_model.head.probe text_model.head.weight
+echo '{"model_type":"siglip"}' >"$WORK/siglip/config.json"
+refuses "$WORK/siglip" "$WORK/siglip/config.json: model_type is \"siglip\", not \"clip\""
+cp "$golden"/vit-p32/hf-f16/* "$WORK/halves/"
+echo '{"image_mean":[0.5,0.5,0.5]}' >"$WORK/halves/preprocessor_config.json"
+refuses "$WORK/halves" "preprocessor_config.json: image_mean is [0.5,0.5,0.5], but pixgrep has [0.48145466,0.4578275,0.40821073]"
 printf 'GGUF\3\0\0\0' >"$WORK/x.gguf"
 refuses "$WORK/x.gguf" "a GGUF model"
 printf '\010\007\022\007pytorch\032\0052.0.1' >"$WORK/x.onnx"

@@ -274,10 +274,8 @@ static void check(const pix_clip_config *config) {
             &error);
     assert_ok(pix_session_encode_pixels(session, pixels, IMAGES, floats, &error), &error);
     assert_memory_equal(batch, floats, sizeof batch);
+    assert_memory_equal(batch, single, sizeof batch);
     normalise(batch, IMAGES);
-    normalise(single, IMAGES);
-    const size_t all = sizeof batch / sizeof *batch;
-    assert_true(test_max_difference(batch, single, all) <= 1e-6);
     assert_true(test_max_difference(batch, batch + EMBED, EMBED) > 1e-3);
     for (size_t i = 0; i < IMAGES; i += 2) {
         oracle_run(&o, pixels + i * one, want);

@@ -2,7 +2,7 @@
  *
  * Everything is allocated by _new, sized for `max_images` images a batch; encoding allocates
  * nothing. Any number of sessions may share a model; a session belongs to one thread at a time.
- * A picture's features are the same bits in any batch and with any number of threads. */
+ * Features are the same bits in any batch and with any number of threads. */
 #ifndef PIX_CLIP_SESSION_H
 #define PIX_CLIP_SESSION_H
 

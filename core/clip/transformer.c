@@ -165,8 +165,8 @@ void pix_block_attend(const pix_transformer *t, int layer, pix_scratch *scratch,
     size_t w = (size_t)t->width;
     const float *q = scratch->qkv;
     pix_memory memory = {.k = q + w, .v = q + 2 * w, .stride = 3 * w};
-    pix_layer_norm(scratch->normal, scratch->x, (size_t)rows, w, block->ln_1_weight,
-                   block->ln_1_bias, t->eps);
+    pix_layer_norm(t->compute->pool, scratch->normal, scratch->x, (size_t)rows, w,
+                   block->ln_1_weight, block->ln_1_bias, t->eps);
     project(t, &block->q, rows, scratch->normal, scratch->qkv, 3);
     project(t, &block->k, rows, scratch->normal, scratch->qkv + w, 3);
     project(t, &block->v, rows, scratch->normal, scratch->qkv + 2 * w, 3);
@@ -181,8 +181,8 @@ void pix_block_attend(const pix_transformer *t, int layer, pix_scratch *scratch,
 void pix_block_feed_forward(const pix_transformer *t, int layer, pix_scratch *scratch, int rows) {
     const pix_block *block = &t->blocks[layer];
     size_t width = (size_t)t->width, mlp = (size_t)t->mlp_width;
-    pix_layer_norm(scratch->normal, scratch->x, (size_t)rows, width, block->ln_2_weight,
-                   block->ln_2_bias, t->eps);
+    pix_layer_norm(t->compute->pool, scratch->normal, scratch->x, (size_t)rows, width,
+                   block->ln_2_weight, block->ln_2_bias, t->eps);
     pix_linear_run(&block->c_fc, t->compute, rows, scratch->normal, width,
                    (pix_epilogue){.activation = t->exact_gelu ? PIX_EXACT_GELU : PIX_QUICK_GELU},
                    scratch->hidden, mlp);
@@ -212,8 +212,8 @@ static void run_for_results(const pix_transformer *t, int layer, pix_scratch *sc
     size_t w = (size_t)t->width;
     float *kv = scratch->qkv;                       /* [rows, 2 * width] */
     float *q = scratch->qkv + (size_t)rows * 2 * w; /* [count, width] */
-    pix_layer_norm(scratch->normal, scratch->x, (size_t)rows, w, block->ln_1_weight,
-                   block->ln_1_bias, t->eps);
+    pix_layer_norm(t->compute->pool, scratch->normal, scratch->x, (size_t)rows, w,
+                   block->ln_1_weight, block->ln_1_bias, t->eps);
     project(t, &block->k, rows, scratch->normal, kv, 2);
     project(t, &block->v, rows, scratch->normal, kv + w, 2);
     gather(pass, w, scratch->normal, scratch->mixed);

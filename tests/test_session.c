@@ -381,7 +381,8 @@ static void a_picture_is_the_same_in_any_batch(void **state) {
     assert_ok(pix_session_new(shared_model, IMAGES, 2, &session, &error), &error);
     assert_ok(pix_session_encode_images(session, rgb, IMAGES, batch, &error), &error);
     for (size_t i = 0; i < IMAGES; i++) {
-        assert_ok(pix_session_encode_images(session, rgb + i * PIXELS, 1, alone, &error), &error);
+        assert_ok(pix_session_encode_images(session, rgb + i * (size_t)PIXELS, 1, alone, &error),
+                  &error);
         assert_memory_equal(batch + i * EMBED, alone, sizeof alone);
     }
     pix_session_free(session);

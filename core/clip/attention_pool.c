@@ -58,6 +58,7 @@ static pix_panels_f32 of_head(const pix_panels_f32 *first, int head) {
 /* heads [count, heads, width] become the tokens of their picture mixed as each wants. */
 static void mix(const pix_attention_pool *pool, const pix_compute *compute,
                 const pix_pool_scratch *scratch, int count) {
+    int head_width = pool->width / pool->heads;
     size_t width = (size_t)pool->width;
     pix_attention all = {.sequences = count,
                          .heads = 1,
@@ -69,7 +70,7 @@ static void mix(const pix_attention_pool *pool, const pix_compute *compute,
                          .v = scratch->tokens,
                          .q_stride = width,
                          .kv_stride = width,
-                         .scale = 1.0f / sqrtf((float)(pool->width / pool->heads))};
+                         .scale = 1.0f / sqrtf((float)head_width)};
     pix_attend(compute, &all, scratch->room, scratch->heads, width);
 }
 

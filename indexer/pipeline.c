@@ -11,7 +11,6 @@
 
 #include "core/base/threads.h"
 #include "core/clip/session.h"
-#include "core/tensor/gemm.h"
 
 /* A crop waits no longer than this for others to be encoded with. */
 static const int64_t BATCH_WAIT_NS = 1000000000;
@@ -270,8 +269,6 @@ pix_status pix_pipeline_open(const pix_pipeline_settings *settings, pix_pipeline
     if (!pipeline->workers || pix_queue_new(pipeline->limit, &pipeline->jobs) ||
         pix_queue_new(pipeline->limit, &pipeline->done))
         status = pix_fail_memory(error);
-    if (!status)
-        status = pix_gemm_open(1, error);
     while (!status && pipeline->worker_count < threads)
         status =
             open_worker(pipeline, &pipeline->workers[pipeline->worker_count++], settings, error);

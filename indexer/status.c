@@ -10,7 +10,7 @@
 #include "core/base/json.h"
 #include "core/base/threads.h"
 #include "core/clip/library.h"
-#include "core/tensor/gemm.h"
+#include "core/tensor/isa.h"
 #include "indexer/commands.h"
 #include "indexer/format.h"
 
@@ -34,7 +34,7 @@ typedef struct status_report {
     pix_error current_error;
     model_row *models;
     size_t model_count;
-    const char *blas, *kernel; /* NULL unless verbose */
+    const pix_kernels *kernels; /* NULL unless verbose */
     char cpu[160];
     char *decoder;
     bool decoder_runs;
@@ -132,12 +132,7 @@ static pix_status look_at_machine(status_report *report, pix_error *error) {
     list_cpu_features(report->cpu, sizeof report->cpu);
     report->decoder = pix_place_installed("libexec/pixgrep/pixgrep-decode");
     report->decoder_runs = report->decoder && access(report->decoder, X_OK) == 0;
-    pix_status status = pix_gemm_open(1, error);
-    if (!status) {
-        report->blas = pix_gemm_library();
-        report->kernel = pix_gemm_kernel();
-    }
-    return status;
+    return pix_kernels_wanted(&report->kernels, error);
 }
 
 static void print_report(const status_report *report) {
@@ -173,10 +168,9 @@ static void print_report(const status_report *report) {
     if (totals->last_run_at > 0)
         (void)printf(", %s", totals->last_outcome[0] ? totals->last_outcome : "not finished");
     (void)putchar('\n');
-    if (!report->kernel)
+    if (!report->kernels)
         return;
-    (void)printf("blas      %s\nkernel    %s\ncpu       %s\n", report->blas, report->kernel,
-                 report->cpu);
+    (void)printf("kernels   %s\ncpu       %s\n", pix_kernels_name(report->kernels), report->cpu);
     (void)fputs("decoder   ", stdout);
     pix_print_path(stdout, report->decoder ? report->decoder : "unknown");
     (void)fputs(report->decoder_runs ? "\n" : " (cannot be run)\n", stdout);
@@ -223,10 +217,9 @@ static void print_json(const status_report *report) {
     print_text("current_model_error", report->current_broken ? report->current_error.text : NULL);
     print_number("last_run_at", totals->last_run_at);
     print_text("last_outcome", totals->last_outcome);
-    if (report->kernel) {
+    if (report->kernels) {
         const char *decoder = report->decoder ? report->decoder : "";
-        print_text("blas", report->blas);
-        print_text("kernel", report->kernel);
+        print_text("kernels", pix_kernels_name(report->kernels));
         print_text("cpu", report->cpu);
         (void)putchar(',');
         pix_json_bytes(stdout, "decoder", decoder, strlen(decoder));

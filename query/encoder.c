@@ -5,7 +5,6 @@
 
 #include "core/clip/session.h"
 #include "core/image/decoder.h"
-#include "core/tensor/gemm.h"
 #include "query/vocabulary.h"
 
 struct pix_encoder {
@@ -53,9 +52,6 @@ size_t pix_encoder_dimension(const pix_encoder *encoder) {
 static pix_status need_session(pix_encoder *encoder, pix_error *error) {
     if (encoder->session)
         return PIX_OK;
-    pix_status status = encoder->max_pictures > 0 ? pix_gemm_open(1, error) : PIX_OK;
-    if (status)
-        return status;
     return pix_session_new(encoder->model, encoder->max_pictures, encoder->options->threads,
                            &encoder->session, error);
 }

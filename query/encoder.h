@@ -1,7 +1,7 @@
 /* encoder.h - texts and pictures into unit vectors, for everything pixgrep asks of a model.
  *
  * Pictures take the way of the index: the same decoder, options and session, so that an indexed
- * photo finds itself.  Costs come when they are needed: OpenBLAS with the first encoding, the
+ * photo finds itself.  Costs come when they are needed: the session with the first encoding, the
  * decoder's process with the first picture; a text never starts it.  One thread at a time. */
 #ifndef PIX_QUERY_ENCODER_H
 #define PIX_QUERY_ENCODER_H

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "core/clip/library.h"
+#include "core/tensor/isa.h"
 #include "query/classify.h"
 #include "query/crop.h"
 #include "query/embed.h"
@@ -132,8 +133,13 @@ static int batch_code(size_t failed, const char *what) {
 /* Does what the options ask and leaves the exit code of success in *code. */
 static pix_status run(const pix_query_options *options, FILE *out, int *code, pix_error *error) {
     size_t count = 0;
-    pix_status status = PIX_OK;
+    const pix_kernels *kernels;
+    bool encodes = options->mode == PIX_QUERY_SEARCH || options->mode == PIX_QUERY_EMBED ||
+                   options->mode == PIX_QUERY_CLASSIFY;
+    pix_status status = encodes ? pix_kernels_wanted(&kernels, error) : PIX_OK;
     *code = EXIT_FOUND;
+    if (status)
+        return status;
     switch (options->mode) {
     case PIX_QUERY_SEARCH:
         status = run_search(options, out, &count, error);

@@ -56,17 +56,17 @@ static inline float *test_plain_tensor(const pix_model *model, const pix_clip_te
         memcpy(values, pix_model_tensor(model, tensor->name, elements), elements * sizeof *values);
         return values;
     }
-    pix_panels_f32 parts[3];
     int out = pix_clip_tensor_out(tensor), in = pix_clip_tensor_in(tensor);
-    assert_true(tensor->packed <= 3);
-    pix_model_panels(model, tensor->name, out, in, tensor->packed, parts);
-    for (int part = 0; part < tensor->packed; part++)
+    for (int part = 0; part < tensor->packed; part++, value += (size_t)out * (size_t)in) {
+        pix_panels_f32 panels =
+            pix_model_panels(model, tensor->name, out, in, tensor->packed, part);
         for (size_t row = 0; row < (size_t)out; row++)
             for (size_t i = 0; i < (size_t)in; i++) {
                 size_t panel = row / PIX_PANEL * (size_t)in + i;
-                float v = parts[part].values[panel * PIX_PANEL + row % PIX_PANEL];
-                *(tensor->transposed ? &values[i * (size_t)out + row] : value++) = v;
+                value[tensor->transposed ? i * (size_t)out + row : row * (size_t)in + i] =
+                    panels.values[panel * PIX_PANEL + row % PIX_PANEL];
             }
+    }
     return values;
 }
 

@@ -7,8 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/tensor/gemm.h"
-
 static void die(const char *what, const char *path) {
     (void)fprintf(stderr, "test support: %s: %s\n", path, what);
     exit(1);
@@ -124,19 +122,4 @@ double test_max_difference(const float *a, const float *b, size_t count) {
             largest = isnan(difference) ? INFINITY : difference;
     }
     return largest;
-}
-
-#ifdef __SANITIZE_THREAD__
-enum { GEMM_THREADS = 1 };
-#else
-enum { GEMM_THREADS = 2 };
-#endif
-
-int test_open_gemm(void **state) {
-    (void)state;
-    pix_error error;
-    if (pix_gemm_open(GEMM_THREADS, &error) == PIX_OK)
-        return 0;
-    print_error("%s\n", error.text);
-    return -1;
 }

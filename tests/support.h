@@ -48,11 +48,6 @@ void test_write_file(const char *path, const void *data, size_t size);
 /* The largest absolute difference; NaN anywhere gives infinity. */
 double test_max_difference(const float *a, const float *b, size_t count);
 
-/* A group's setup: matrix products with two threads.  With one under ThreadSanitizer, which cannot
- * see how the threads inside OpenBLAS, not built with it, hand over their work, and would report
- * races that are none. */
-int test_open_gemm(void **state);
-
 /* Prints "SKIP name: reason" and calls skip(). */
 #define test_skip(reason)                                                                          \
     do {                                                                                           \

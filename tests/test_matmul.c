@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "core/tensor/kernels.h"
-#include "core/tensor/layers.h"
 #include "tests/support.h"
 
 /* A sequence that looks random and is the same everywhere (Knuth's multiplier). */
@@ -533,27 +532,49 @@ static void int8_is_near_float32(void **state) {
     free(weight);
 }
 
-static void activations_equal_those_of_layers(void **state) {
+/* One value after the other through a product with 1, whose sums are the values. */
+static void activate(const pix_kernels *kernels, pix_activation activation, int count,
+                     const float *values, float *out) {
+    float one[PIX_PANEL] = {1};
+    const pix_panels_f32 panels = {.out = 1, .in = 1, .values = one};
+    const pix_epilogue epilogue = {.activation = activation};
+    pix_matmul_f32(&(pix_compute){.kernels = kernels}, count, values, 1, &panels, &epilogue, out,
+                   1);
+}
+
+static void activations_equal_float64_and_are_alike_everywhere(void **state) {
     (void)state;
-    enum { ROWS = 5, IN = 64 };
-    static void (*const functions[])(float *, size_t, size_t, const float *) = {
-        [PIX_QUICK_GELU] = pix_bias_quick_gelu, [PIX_EXACT_GELU] = pix_bias_exact_gelu};
-    float *x = random_floats((size_t)ROWS * IN, 17);
-    float *weight = random_floats((size_t)CHANNELS * IN, 18), *bias = random_floats(CHANNELS, 19);
-    float expected[ROWS * CHANNELS], got[ROWS * CHANNELS];
+    enum { COUNT = 8000 };
+    static float values[COUNT], first[COUNT], got[COUNT];
+    for (int i = 0; i < COUNT; i++)
+        values[i] = (float)i / 250.0f - 16;
+    const pix_kernels *kernels;
+    for (int activation = PIX_LINEAR; activation <= PIX_EXACT_GELU; activation++) {
+        activate(pix_kernels_at(0), (pix_activation)activation, COUNT, values, first);
+        for (size_t i = 0; i < COUNT; i++) {
+            double expected = activated((pix_activation)activation, (double)values[i]);
+            if (!(fabs((double)first[i] - expected) <= 2e-6))
+                fail_msg("activation %d of %.9g is %.9g, not %.9g", activation, (double)values[i],
+                         (double)first[i], expected);
+        }
+        for (size_t k = 1; (kernels = pix_kernels_at(k)); k++) {
+            activate(kernels, (pix_activation)activation, COUNT, values, got);
+            assert_memory_equal(got, first, sizeof got);
+        }
+    }
+}
+
+static void activations_hold_at_the_ends(void **state) {
+    (void)state;
+    static const float values[] = {-1e30f, -200, 200, 1e30f, NAN};
+    float got[5];
     const pix_kernels *kernels;
     for (size_t k = 0; (kernels = pix_kernels_at(k)); k++)
-        for (int activation = PIX_QUICK_GELU; activation <= PIX_EXACT_GELU; activation++) {
-            const pix_compute compute = {.kernels = kernels};
-            const pix_epilogue plain = {0}, whole = {bias, false, (pix_activation)activation};
-            multiply(&compute, false, ROWS, IN, x, weight, &plain, expected);
-            functions[activation](expected, ROWS, CHANNELS, bias);
-            multiply(&compute, false, ROWS, IN, x, weight, &whole, got);
-            assert_memory_equal(got, expected, sizeof got);
+        for (int activation = PIX_RELU; activation <= PIX_EXACT_GELU; activation++) {
+            activate(kernels, (pix_activation)activation, 5, values, got);
+            assert_true(got[0] == 0 && got[1] == 0 && got[2] == 200 && got[3] == 1e30f);
+            assert_true(isnan(got[4]));
         }
-    free(x);
-    free(weight);
-    free(bias);
 }
 
 static void a_bad_row_spoils_itself_only(void **state) {
@@ -652,7 +673,8 @@ int main(void) {
         cmocka_unit_test(threads_and_neighbours_change_no_bit),
         cmocka_unit_test(int8_results_are_the_same_bits_on_every_kernel),
         cmocka_unit_test(int8_is_near_float32),
-        cmocka_unit_test(activations_equal_those_of_layers),
+        cmocka_unit_test(activations_equal_float64_and_are_alike_everywhere),
+        cmocka_unit_test(activations_hold_at_the_ends),
         cmocka_unit_test(a_bad_row_spoils_itself_only),
         cmocka_unit_test(zeros_give_the_bias),
         cmocka_unit_test(alignment_changes_nothing),

@@ -13,7 +13,6 @@
 #include "core/base/bytes.h"
 #include "core/base/files.h"
 #include "core/clip/session.h"
-#include "core/tensor/gemm.h"
 #include "indexer/pipeline.h"
 #include "tests/support.h"
 
@@ -34,7 +33,6 @@ static int open_all(void **state) {
                                &report, &error),
               &error);
     assert_ok(pix_model_open(path, &model, &error), &error);
-    assert_ok(pix_gemm_open(1, &error), &error);
     return 0;
 }
 

@@ -274,10 +274,8 @@ static void check(const pix_clip_config *config) {
             &error);
     assert_ok(pix_session_encode_pixels(session, pixels, IMAGES, floats, &error), &error);
     assert_memory_equal(batch, floats, sizeof batch);
+    assert_memory_equal(batch, single, sizeof batch);
     normalise(batch, IMAGES);
-    normalise(single, IMAGES);
-    const size_t all = sizeof batch / sizeof *batch;
-    assert_true(test_max_difference(batch, single, all) <= 1e-6);
     assert_true(test_max_difference(batch, batch + EMBED, EMBED) > 1e-3);
     for (size_t i = 0; i < IMAGES; i += 2) {
         oracle_run(&o, pixels + i * one, want);
@@ -366,8 +364,8 @@ static void scratch_is_bounded_for_every_released_size(void **state) {
                                         .vision_width = released[i].width,
                                         .vision_heads = released[i].width / 2};
         pix_resnet_sizes one, batch;
-        assert_true(pix_resnet_measure(&config, 1, &one));
-        assert_true(pix_resnet_measure(&config, released[i].count, &batch));
+        assert_true(pix_resnet_measure(&config, 1, NULL, &one));
+        assert_true(pix_resnet_measure(&config, released[i].count, NULL, &batch));
         size_t least = pix_resnet_scratch_bytes(&one), most = pix_resnet_scratch_bytes(&batch);
         print_message("%s: scratch of %zu MB for a picture, %zu MB for %zu\n", released[i].name,
                       least / megabyte, most / megabyte, released[i].count);
@@ -383,9 +381,9 @@ static void sizes_that_overflow_are_noticed(void **state) {
     config.vision_width = 1024;
     config.vision_heads = 1024;
     pix_resnet_sizes sizes;
-    assert_true(pix_resnet_measure(&config, 1, &sizes));
+    assert_true(pix_resnet_measure(&config, 1, NULL, &sizes));
     assert_true(pix_resnet_scratch_bytes(&sizes) > 0);
-    assert_false(pix_resnet_measure(&config, SIZE_MAX / 1024, &sizes));
+    assert_false(pix_resnet_measure(&config, SIZE_MAX / 1024, NULL, &sizes));
     sizes = (pix_resnet_sizes){.pixels = SIZE_MAX - 3};
     assert_int_equal(pix_resnet_scratch_bytes(&sizes), 0);
     sizes = (pix_resnet_sizes){.pixels = SIZE_MAX / 2, .x = SIZE_MAX / 2, .y = 64};
@@ -416,5 +414,5 @@ int main(void) {
         cmocka_unit_test(sizes_that_overflow_are_noticed),
         cmocka_unit_test(sessions_of_two_threads_share_a_model),
     };
-    return cmocka_run_group_tests(tests, test_open_gemm, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "core/clip/session.h"
-#include "core/tensor/gemm.h"
 #include "tests/model_support.h"
 
 static pix_model *model;
@@ -83,8 +82,7 @@ static void texts_match(void **state) {
 static int open_model(void **state) {
     (void)state;
     pix_error error;
-    if (pix_gemm_open(1, &error) == PIX_OK &&
-        pix_model_open(test_built("share/pixgrep/models/tiny.pixm"), &model, &error) == PIX_OK)
+    if (pix_model_open(test_built("share/pixgrep/models/tiny.pixm"), &model, &error) == PIX_OK)
         return 0;
     print_error("%s\n", error.text);
     return -1;

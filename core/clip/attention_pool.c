@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/tensor/gemm.h"
+#include "core/tensor/attention.h"
 #include "core/tensor/layers.h"
 
 static const float *tensor(const pix_model *model, const char *name, size_t elements) {
@@ -16,6 +16,7 @@ static const float *tensor(const pix_model *model, const char *name, size_t elem
 void pix_attention_pool_init(pix_attention_pool *pool, const pix_model *model) {
     const pix_clip_config *c = pix_model_config(model);
     int tokens = pix_clip_vision_tokens(c), channels = 32 * c->vision_width;
+    int head_width = channels / c->vision_heads;
     size_t width = (size_t)channels;
     static const char prefix[] = "visual.attnpool.";
     *pool = (pix_attention_pool){
@@ -24,8 +25,10 @@ void pix_attention_pool_init(pix_attention_pool *pool, const pix_model *model) {
         .heads = c->vision_heads,
         .embed_dim = c->embed_dim,
         .positional_embedding = tensor(model, "positional_embedding", (size_t)tokens * width),
-        .k_weight = tensor(model, "k_proj.weight", width * width),
-        .v_weight = tensor(model, "v_proj.weight", width * width),
+        .k_proj = pix_model_panels(model, "visual.attnpool.k_proj.weight", channels, head_width,
+                                   c->vision_heads, 0),
+        .v_proj = pix_model_panels(model, "visual.attnpool.v_proj.weight", head_width, channels,
+                                   c->vision_heads, 0),
         .v_bias = tensor(model, "v_proj.bias", width),
     };
     pix_linear_init(&pool->q_proj, 1, model, prefix, "q_proj.weight", "q_proj.bias", channels,
@@ -46,42 +49,52 @@ static void embed(const pix_attention_pool *pool, const float *cells, float *tok
     pix_bias_add(tokens, 1, (count + 1) * width, pool->positional_embedding);
 }
 
-/* heads [heads, width] become the tokens [tokens, width] mixed as each head wants. */
-static void mix(const pix_attention_pool *pool, const float *tokens, float *heads, float *scores) {
-    int width = pool->width, count = pool->tokens, head_width = width / pool->heads;
-    float scale = 1.0f / sqrtf((float)head_width);
-    pix_gemm(pool->heads, count, width, scale, heads, width, tokens, width, true, 0.0f, scores,
-             count);
-    for (int head = 0; head < pool->heads; head++)
-        pix_softmax(scores + (size_t)head * (size_t)count, (size_t)count);
-    pix_gemm(pool->heads, width, count, 1.0f, scores, count, tokens, width, false, 0.0f, heads,
-             width);
+static pix_panels_f32 of_head(const pix_panels_f32 *first, int head) {
+    pix_panels_f32 panels = *first;
+    panels.values += (size_t)head * pix_panels_f32_size(panels.out, panels.in) / sizeof(float);
+    return panels;
+}
+
+/* heads [count, heads, width] become the tokens of their picture mixed as each wants. */
+static void mix(const pix_attention_pool *pool, const pix_compute *compute,
+                const pix_pool_scratch *scratch, int count) {
+    int head_width = pool->width / pool->heads;
+    size_t width = (size_t)pool->width;
+    pix_attention all = {.sequences = count,
+                         .heads = 1,
+                         .width = pool->width,
+                         .queries = pool->heads,
+                         .keys = pool->tokens,
+                         .q = scratch->heads,
+                         .k = scratch->tokens,
+                         .v = scratch->tokens,
+                         .q_stride = width,
+                         .kv_stride = width,
+                         .scale = 1.0f / sqrtf((float)head_width)};
+    pix_attend(compute, &all, scratch->room, scratch->heads, width);
 }
 
 void pix_attention_pool_run(const pix_attention_pool *pool, const pix_compute *compute,
                             const pix_pool_scratch *scratch, int count, const float *cells,
                             float *features) {
-    int width = pool->width, heads = pool->heads, head_width = width / heads;
-    size_t w = (size_t)width, one = (size_t)pool->tokens * w;
+    size_t w = (size_t)pool->width, one = (size_t)pool->tokens * w;
+    size_t head_width = w / (size_t)pool->heads, stride = (size_t)pool->heads * w;
     for (size_t i = 0; i < (size_t)count; i++)
         embed(pool, cells + i * (one - w), scratch->tokens + i * one);
     pix_linear_run(&pool->q_proj, compute, count, scratch->tokens, one, (pix_epilogue){0},
                    scratch->queries, w);
-    for (int head = 0; head < heads; head++) {
-        size_t first = (size_t)head * (size_t)head_width;
-        pix_gemm(count, width, head_width, 1.0f, scratch->queries + first, width,
-                 pool->k_weight + first * w, width, false, 0.0f, scratch->heads + (size_t)head * w,
-                 heads * width);
+    for (int head = 0; head < pool->heads; head++) {
+        pix_panels_f32 k = of_head(&pool->k_proj, head);
+        pix_matmul_f32(compute, count, scratch->queries + (size_t)head * head_width, w, &k,
+                       &(pix_epilogue){0}, scratch->heads + (size_t)head * w, stride);
     }
-    for (size_t i = 0; i < (size_t)count; i++)
-        mix(pool, scratch->tokens + i * one, scratch->heads + i * (size_t)heads * w,
-            scratch->scores);
-    for (int head = 0; head < heads; head++) {
-        size_t first = (size_t)head * (size_t)head_width;
-        pix_gemm(count, head_width, width, 1.0f, scratch->heads + (size_t)head * w, heads * width,
-                 pool->v_weight + first * w, width, true, 0.0f, scratch->queries + first, width);
+    mix(pool, compute, scratch, count);
+    for (int head = 0; head < pool->heads; head++) {
+        size_t first = (size_t)head * head_width;
+        pix_panels_f32 v = of_head(&pool->v_proj, head);
+        pix_matmul_f32(compute, count, scratch->heads + (size_t)head * w, stride, &v,
+                       &(pix_epilogue){.bias = pool->v_bias + first}, scratch->queries + first, w);
     }
-    pix_bias_add(scratch->queries, (size_t)count, w, pool->v_bias);
     pix_linear_run(&pool->c_proj, compute, count, scratch->queries, w, (pix_epilogue){0}, features,
                    (size_t)pool->embed_dim);
 }

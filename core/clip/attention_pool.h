@@ -16,9 +16,10 @@ typedef struct pix_attention_pool {
     int width, heads, embed_dim;
     const float *positional_embedding; /* [tokens, width] */
     pix_linear q_proj;                 /* [width, width] */
-    const float *k_weight;             /* [width, width], a head's rows together */
-    const float *v_weight, *v_bias;
-    pix_linear c_proj; /* [embed_dim, width] */
+    pix_panels_f32 k_proj;             /* [width, head_width] of the first of the heads, */
+    pix_panels_f32 v_proj;             /* [head_width, width]; the others' follow */
+    const float *v_bias;               /* [width] */
+    pix_linear c_proj;                 /* [embed_dim, width] */
 } pix_attention_pool;
 
 /* Where a pass of `count` pictures keeps its activations. */
@@ -26,7 +27,7 @@ typedef struct pix_pool_scratch {
     float *tokens;  /* [count, tokens, width] */
     float *heads;   /* [count, heads, width]: what each head multiplies tokens by, then their mix */
     float *queries; /* [count, width], then what the heads attended to */
-    float *scores;  /* [heads, tokens] of one picture */
+    float *room;    /* of core/tensor/attention.h */
 } pix_pool_scratch;
 
 void pix_attention_pool_init(pix_attention_pool *pool, const pix_model *model);

@@ -240,12 +240,11 @@ static pix_status write_part(importer *im, uint64_t offset, const void *data, si
 
 static void pack(const pix_clip_tensor *tensor, const float *values, char *bytes) {
     int out = pix_clip_tensor_out(tensor), in = pix_clip_tensor_in(tensor);
-    if (tensor->transposed) {
-        pix_panels_f32_pack_transposed(out, in, values, bytes);
-        return;
-    }
     for (int part = 0; part < tensor->packed; part++) {
-        pix_panels_f32_pack(out, in, values, bytes);
+        if (tensor->transposed)
+            pix_panels_f32_pack_transposed(out, in, values, bytes);
+        else
+            pix_panels_f32_pack(out, in, values, bytes);
         values += (size_t)out * (size_t)in;
         bytes += pix_panels_f32_size(out, in);
     }

@@ -310,12 +310,11 @@ const float *pix_model_tensor(const pix_model *model, const char *name, size_t e
     return find(model, name, elements * sizeof(float));
 }
 
-void pix_model_panels(const pix_model *model, const char *name, int out, int in, int count,
-                      pix_panels_f32 *parts) {
+pix_panels_f32 pix_model_panels(const pix_model *model, const char *name, int out, int in,
+                                int count, int part) {
     size_t size = pix_panels_f32_size(out, in);
     const char *bytes = find(model, name, (size_t)count * size);
-    for (int i = 0; i < count; i++, bytes += size)
-        parts[i] = pix_panels_f32_view(out, in, bytes);
+    return pix_panels_f32_view(out, in, bytes + (size_t)part * size);
 }
 
 void pix_model_read_ahead(const pix_model *model, const char *prefix) {

@@ -87,9 +87,9 @@ pix_status pix_model_verify(pix_model *model, bool *source_checked, pix_error *e
  * that it exists with that many elements.  For the towers. */
 const float *pix_model_tensor(const pix_model *model, const char *name, size_t elements);
 
-/* The same of one that is packed in `count` parts of [out, in]. */
-void pix_model_panels(const pix_model *model, const char *name, int out, int in, int count,
-                      pix_panels_f32 *parts);
+/* The same of a part of one that is packed in `count` parts of [out, in]. */
+pix_panels_f32 pix_model_panels(const pix_model *model, const char *name, int out, int in,
+                                int count, int part);
 
 /* Asks the kernel to read the tensors whose names begin with `prefix` ahead of their use. */
 void pix_model_read_ahead(const pix_model *model, const char *prefix);

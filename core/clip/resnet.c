@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/bytes.h"
+#include "core/tensor/attention.h"
 
 /* Sides and channels of a stage. */
 
@@ -34,7 +35,7 @@ static pix_conv convolution(const pix_model *model, const char *prefix, const ch
     char full[PIX_CLIP_NAME_MAX];
     pix_conv conv = {.in = in, .out = out, .kernel = kernel, .stride = 1, .relu = true};
     (void)snprintf(full, sizeof full, "%s%s.weight", prefix, name);
-    pix_model_panels(model, full, out, kernel * kernel * in, 1, &conv.weight);
+    conv.weight = pix_model_panels(model, full, out, kernel * kernel * in, 1, 0);
     (void)snprintf(full, sizeof full, "%s%s.bias", prefix, name);
     conv.bias = pix_model_tensor(model, full, (size_t)out);
     return conv;
@@ -119,7 +120,8 @@ static bool measure_stage(const pix_clip_config *c, int stage, size_t count,
            raise_to(&sizes->inner, pictures, after, stage > 0 ? in : 0);
 }
 
-bool pix_resnet_measure(const pix_clip_config *c, size_t count, pix_resnet_sizes *sizes) {
+bool pix_resnet_measure(const pix_clip_config *c, size_t count, const pix_pool *pool,
+                        pix_resnet_sizes *sizes) {
     *sizes = (pix_resnet_sizes){0};
     size_t size = (size_t)c->image_size, tokens = (size_t)pix_clip_vision_tokens(c);
     int width = c->vision_width, channels = 4 * stage_inner(c, 3);
@@ -139,8 +141,8 @@ bool pix_resnet_measure(const pix_clip_config *c, size_t count, pix_resnet_sizes
     const pix_conv widest = {.in = stage_inner(c, 3), .kernel = 3};
     sizes->windows = pix_conv_windows(&widest);
     sizes->queries = count * (size_t)channels;
-    sizes->scores = (size_t)c->vision_heads * tokens;
-    return true;
+    sizes->room = pix_attend_room(pool, (int)tokens, channels);
+    return sizes->room > 0;
 }
 
 /* Elements rounded up to whole cache lines, so that no array shares one. */
@@ -151,7 +153,7 @@ static bool add_array(size_t *total, size_t elements) {
 
 size_t pix_resnet_scratch_bytes(const pix_resnet_sizes *s) {
     const size_t arrays[] = {s->pixels,  s->x,      s->y,     s->joined,  s->inner, s->inner,
-                             s->windows, s->tokens, s->heads, s->queries, s->scores};
+                             s->windows, s->tokens, s->heads, s->queries, s->room};
     size_t total = 0, bytes;
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         if (!add_array(&total, arrays[i]))
@@ -183,7 +185,7 @@ pix_status pix_resnet_scratch_init(pix_resnet_scratch *scratch, const pix_resnet
     scratch->pool.tokens = take(&next, s->tokens);
     scratch->pool.heads = take(&next, s->heads);
     scratch->pool.queries = take(&next, s->queries);
-    scratch->pool.scores = take(&next, s->scores);
+    scratch->pool.room = take(&next, s->room);
     return PIX_OK;
 }
 

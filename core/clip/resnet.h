@@ -47,11 +47,13 @@ typedef struct pix_resnet_scratch {
 
 /* Elements of each array. */
 typedef struct pix_resnet_sizes {
-    size_t pixels, x, y, joined, inner, windows, tokens, heads, queries, scores;
+    size_t pixels, x, y, joined, inner, windows, tokens, heads, queries, room;
 } pix_resnet_sizes;
 
-/* What batches of `count` pictures need, from sizes alone; false on overflow. */
-bool pix_resnet_measure(const pix_clip_config *config, size_t count, pix_resnet_sizes *sizes);
+/* What batches of `count` pictures need, from sizes alone, with the threads of `pool`; false on
+ * overflow. */
+bool pix_resnet_measure(const pix_clip_config *config, size_t count, const pix_pool *pool,
+                        pix_resnet_sizes *sizes);
 /* Bytes of all arrays together; 0 on overflow. */
 size_t pix_resnet_scratch_bytes(const pix_resnet_sizes *sizes);
 pix_status pix_resnet_scratch_init(pix_resnet_scratch *scratch, const pix_resnet_sizes *sizes,

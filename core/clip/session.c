@@ -1,6 +1,5 @@
 #include "core/clip/session.h"
 
-#include <assert.h>
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
@@ -10,7 +9,6 @@
 #include "core/clip/text_tower.h"
 #include "core/clip/vit.h"
 #include "core/tensor/dot.h"
-#include "core/tensor/gemm.h"
 
 /* Tokens of texts that are computed at once: enough that a product's cost is arithmetic. */
 enum { TEXT_ROWS = 512 };
@@ -44,7 +42,8 @@ static pix_status open_vision(pix_session *session, const pix_model *model,
         return status;
     }
     status = pix_resnet_init(&session->resnet, model, error);
-    if (!status && !pix_resnet_measure(pix_model_config(model), count, &resnet_sizes))
+    if (!status &&
+        !pix_resnet_measure(pix_model_config(model), count, session->compute.pool, &resnet_sizes))
         status = pix_fail_memory(error);
     return status ? status
                   : pix_resnet_scratch_init(&session->resnet_scratch, &resnet_sizes, error);
@@ -70,7 +69,6 @@ static pix_status open_text(pix_session *session, const pix_model *model, pix_sc
 pix_status pix_session_new(pix_model *model, int max_images, int threads, pix_session **out,
                            pix_error *error) {
     *out = NULL;
-    assert((max_images <= 0 || pix_gemm_kernel()) && "pix_gemm_open comes first");
     const pix_clip_config *config = pix_model_config(model);
     if (max_images < 0 || max_images > INT_MAX / pix_clip_vision_tokens(config))
         return pix_fail(error, PIX_EINVALID, "a batch of %d images", max_images);
@@ -82,8 +80,7 @@ pix_status pix_session_new(pix_model *model, int max_images, int threads, pix_se
     session->is_resnet = config->vision_kind == PIX_VISION_RESNET;
     pix_pixel_values(session->byte_values);
     pix_scratch_sizes sizes = {0};
-    pix_status status =
-        pix_kernels_choose(getenv(PIX_ISA_VARIABLE), &session->compute.kernels, error);
+    pix_status status = pix_kernels_wanted(&session->compute.kernels, error);
     if (!status && threads > 1)
         status = pix_pool_new(threads, &session->compute.pool, error);
     if (!status)

@@ -2,8 +2,7 @@
  *
  * Everything is allocated by _new, sized for `max_images` images a batch; encoding allocates
  * nothing. Any number of sessions may share a model; a session belongs to one thread at a time.
- * Results do not depend on the batch a picture is in beyond float32 rounding (1e-6 on unit
- * features). */
+ * Features are the same bits in any batch and with any number of threads. */
 #ifndef PIX_CLIP_SESSION_H
 #define PIX_CLIP_SESSION_H
 
@@ -12,10 +11,8 @@
 
 typedef struct pix_session pix_session;
 
-/* max_images 0: text only (the vision scratch is not allocated, and OpenBLAS not needed; else
- * pix_gemm_open comes first).  `threads` share the work of each call, this one counted.  The
- * kernels are the fastest, or those that the environment variable PIXGREP_ISA names
- * (core/tensor/isa.h). */
+/* max_images 0: text only (the vision scratch is not allocated).  `threads` share the work of each
+ * call, this one counted.  The kernels are those of pix_kernels_wanted (core/tensor/isa.h). */
 pix_status pix_session_new(pix_model *model, int max_images, int threads, pix_session **out,
                            pix_error *error);
 void pix_session_free(pix_session *session);

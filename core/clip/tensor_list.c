@@ -148,9 +148,12 @@ static void add_attention_pool(struct list *list, const pix_clip_config *c, int6
     add_matrix(list, pool, "positional_embedding", pix_clip_vision_tokens(c), width);
     add_linear(list, pool, "q_proj.weight", width, width);
     add_vector(list, pool, "q_proj.bias", width);
-    add_matrix(list, pool, "k_proj.weight", width, width); /* multiplied head by head, as v_proj */
+    /* Of keys and values a head's rows are a part; queries are multiplied by the former. */
+    pix_clip_tensor *k = add_linear(list, pool, "k_proj.weight", width, width);
+    k->packed *= c->vision_heads;
+    k->transposed = true;
     add_vector(list, pool, "k_proj.bias", width);
-    add_matrix(list, pool, "v_proj.weight", width, width);
+    add_linear(list, pool, "v_proj.weight", width, width)->packed *= c->vision_heads;
     add_vector(list, pool, "v_proj.bias", width);
     add_linear(list, pool, "c_proj.weight", c->embed_dim, width);
     add_vector(list, pool, "c_proj.bias", c->embed_dim);

@@ -17,7 +17,7 @@ typedef struct pix_clip_tensor {
     int32_t rank;
     int64_t shape[PIX_CLIP_RANK_MAX];
     int packed;      /* 0, or in how many parts, one after another, of as many rows each */
-    bool transposed; /* packed as [shape[1], shape[0]] */
+    bool transposed; /* each part is packed as [shape[1], shape[0] / packed] */
 } pix_clip_tensor;
 
 size_t pix_clip_tensor_elements(const pix_clip_tensor *tensor);

@@ -76,8 +76,8 @@ void pix_text_tower_encode(const pix_text_tower *tower, pix_scratch *scratch, pi
     pix_pass pass = {.rows = trie->rows, .results = count, .trie = trie, .ends = ends};
     pix_text_tower_embed(tower, scratch, trie);
     pix_transformer_run(&tower->transformer, scratch, &pass);
-    pix_layer_norm(scratch->x, scratch->x, (size_t)count, width, tower->ln_final_weight,
-                   tower->ln_final_bias, tower->transformer.eps);
+    pix_layer_norm(tower->transformer.compute->pool, scratch->x, scratch->x, (size_t)count, width,
+                   tower->ln_final_weight, tower->ln_final_bias, tower->transformer.eps);
     pix_linear_run(&tower->text_projection, tower->transformer.compute, count, scratch->x, width,
                    (pix_epilogue){0}, features, (size_t)tower->embed_dim);
 }

@@ -7,7 +7,6 @@
 
 #include "core/base/bytes.h"
 #include "core/tensor/attention.h"
-#include "core/tensor/gemm.h"
 #include "core/tensor/layers.h"
 
 static const float *tensor(const pix_model *model, const char *block, const char *name,
@@ -71,10 +70,10 @@ static bool raise_to(size_t *size, size_t a, size_t b) {
 bool pix_transformer_measure(const pix_transformer *t, size_t rows, size_t tokens,
                              pix_scratch_sizes *sizes) {
     size_t width = (size_t)t->width;
-    return raise_to(&sizes->x, rows, width) && raise_to(&sizes->normal, rows, width) &&
+    size_t room = pix_attend_room(t->compute->pool, (int)tokens, t->width / t->heads);
+    return room > 0 && raise_to(&sizes->x, rows, width) && raise_to(&sizes->normal, rows, width) &&
            raise_to(&sizes->qkv, rows, 3 * width) && raise_to(&sizes->mixed, rows, width) &&
-           raise_to(&sizes->hidden, rows, (size_t)t->mlp_width) &&
-           raise_to(&sizes->scores, tokens, tokens);
+           raise_to(&sizes->hidden, rows, (size_t)t->mlp_width) && raise_to(&sizes->room, room, 1);
 }
 
 /* Cache-line aligned, so that no row straddles one more than it must. */
@@ -93,10 +92,10 @@ pix_status pix_scratch_init(pix_scratch *scratch, const pix_scratch_sizes *sizes
         .qkv = allocate(sizes->qkv),
         .mixed = allocate(sizes->mixed),
         .hidden = allocate(sizes->hidden),
-        .scores = allocate(sizes->scores),
+        .room = allocate(sizes->room),
     };
     if (scratch->x && scratch->normal && scratch->qkv && scratch->mixed && scratch->hidden &&
-        scratch->scores)
+        scratch->room)
         return PIX_OK;
     pix_scratch_free(scratch);
     return pix_fail_memory(error);
@@ -108,45 +107,40 @@ void pix_scratch_free(pix_scratch *scratch) {
     free(scratch->qkv);
     free(scratch->mixed);
     free(scratch->hidden);
-    free(scratch->scores);
+    free(scratch->room);
     *scratch = (pix_scratch){0};
 }
 
-/* What rows attend with and to: heads lie side by side, each of width / heads columns. */
-typedef struct attention {
-    const float *q; /* [queries, width] at stride q_stride */
-    int q_stride;
-    const float *k, *v; /* [rows, width] at stride kv_stride */
-    int kv_stride;
-} attention;
-
-/* out[queries, width] = softmax(q k' / sqrt(head_width)) v for each head, to all of `tokens` rows.
- */
-static void attend_sequence(const pix_transformer *t, const attention *a, int queries, int tokens,
-                            float *scores, float *out) {
-    int head_width = t->width / t->heads;
-    float scale = 1.0f / sqrtf((float)head_width);
-    for (int column = 0; column < t->width; column += head_width) {
-        pix_gemm(queries, tokens, head_width, scale, a->q + column, a->q_stride, a->k + column,
-                 a->kv_stride, true, 0.0f, scores, tokens);
-        for (int i = 0; i < queries; i++)
-            pix_softmax(scores + (size_t)i * (size_t)tokens, (size_t)tokens);
-        pix_gemm(queries, head_width, tokens, 1.0f, scores, tokens, a->v + column, a->kv_stride,
-                 false, 0.0f, out + column, t->width);
-    }
-}
-
-/* As attend_sequence, of the query `q` that stands at `row` of the trie. */
-static void attend_path(const pix_transformer *t, const attention *a, const float *q,
+/* out[width]: what the heads of the query `q` that stands at `row` of the trie attend to. */
+static void attend_path(const pix_transformer *t, const float *q, pix_memory memory,
                         pix_text_trie *trie, int row, float *scores, float *out) {
     size_t head_width = (size_t)(t->width / t->heads);
     const int32_t *path = pix_text_trie_path(trie, row);
     size_t length = (size_t)trie->depth[row] + 1;
     for (size_t column = 0; column < (size_t)t->width; column += head_width) {
-        pix_memory memory = {
-            .k = a->k + column, .v = a->v + column, .stride = (size_t)a->kv_stride};
         pix_attend_rows(q + column, &memory, path, length, head_width, scores, out + column);
+        memory.k += head_width;
+        memory.v += head_width;
     }
+}
+
+/* mixed[sequences * queries, width]: what the heads of every query attend to in its sequence. */
+static void attend_sequences(const pix_transformer *t, const pix_pass *pass, int queries,
+                             const float *q, size_t q_stride, const pix_memory *memory,
+                             const pix_scratch *scratch) {
+    int head_width = t->width / t->heads;
+    pix_attention all = {.sequences = pass->rows / pass->tokens,
+                         .heads = t->heads,
+                         .width = head_width,
+                         .queries = queries,
+                         .keys = pass->tokens,
+                         .q = q,
+                         .k = memory->k,
+                         .v = memory->v,
+                         .q_stride = q_stride,
+                         .kv_stride = memory->stride,
+                         .scale = 1.0f / sqrtf((float)head_width)};
+    pix_attend(t->compute, &all, scratch->room, scratch->mixed, (size_t)t->width);
 }
 
 /* Into columns of [rows, count * width]; x: [rows, width]. */
@@ -167,38 +161,28 @@ static void project_attention(const pix_transformer *t, const pix_block *block,
 void pix_block_attend(const pix_transformer *t, int layer, pix_scratch *scratch,
                       const pix_pass *pass) {
     const pix_block *block = &t->blocks[layer];
-    int rows = pass->rows, width = t->width;
-    size_t w = (size_t)width;
-    attention all = {.q = scratch->qkv,
-                     .q_stride = 3 * width,
-                     .k = scratch->qkv + w,
-                     .v = scratch->qkv + 2 * w,
-                     .kv_stride = 3 * width};
-    pix_layer_norm(scratch->normal, scratch->x, (size_t)rows, w, block->ln_1_weight,
-                   block->ln_1_bias, t->eps);
+    int rows = pass->rows;
+    size_t w = (size_t)t->width;
+    const float *q = scratch->qkv;
+    pix_memory memory = {.k = q + w, .v = q + 2 * w, .stride = 3 * w};
+    pix_layer_norm(t->compute->pool, scratch->normal, scratch->x, (size_t)rows, w,
+                   block->ln_1_weight, block->ln_1_bias, t->eps);
     project(t, &block->q, rows, scratch->normal, scratch->qkv, 3);
     project(t, &block->k, rows, scratch->normal, scratch->qkv + w, 3);
     project(t, &block->v, rows, scratch->normal, scratch->qkv + 2 * w, 3);
     for (int row = 0; pass->trie && row < rows; row++)
-        attend_path(t, &all, all.q + (size_t)row * 3 * w, pass->trie, row, scratch->scores,
+        attend_path(t, q + (size_t)row * 3 * w, memory, pass->trie, row, scratch->room,
                     scratch->mixed + (size_t)row * w);
-    for (int row = 0; !pass->trie && row < rows; row += pass->tokens) {
-        size_t at = (size_t)row * 3 * w;
-        attention one = all;
-        one.q += at;
-        one.k += at;
-        one.v += at;
-        attend_sequence(t, &one, pass->tokens, pass->tokens, scratch->scores,
-                        scratch->mixed + (size_t)row * w);
-    }
+    if (!pass->trie)
+        attend_sequences(t, pass, pass->tokens, q, 3 * w, &memory, scratch);
     project_attention(t, block, scratch, rows);
 }
 
 void pix_block_feed_forward(const pix_transformer *t, int layer, pix_scratch *scratch, int rows) {
     const pix_block *block = &t->blocks[layer];
     size_t width = (size_t)t->width, mlp = (size_t)t->mlp_width;
-    pix_layer_norm(scratch->normal, scratch->x, (size_t)rows, width, block->ln_2_weight,
-                   block->ln_2_bias, t->eps);
+    pix_layer_norm(t->compute->pool, scratch->normal, scratch->x, (size_t)rows, width,
+                   block->ln_2_weight, block->ln_2_bias, t->eps);
     pix_linear_run(&block->c_fc, t->compute, rows, scratch->normal, width,
                    (pix_epilogue){.activation = t->exact_gelu ? PIX_EXACT_GELU : PIX_QUICK_GELU},
                    scratch->hidden, mlp);
@@ -224,32 +208,23 @@ static void gather(const pix_pass *pass, size_t width, float *x, float *room) {
 static void run_for_results(const pix_transformer *t, int layer, pix_scratch *scratch,
                             const pix_pass *pass) {
     const pix_block *block = &t->blocks[layer];
-    int rows = pass->rows, count = pass->results, width = t->width;
-    size_t w = (size_t)width;
+    int rows = pass->rows, count = pass->results;
+    size_t w = (size_t)t->width;
     float *kv = scratch->qkv;                       /* [rows, 2 * width] */
     float *q = scratch->qkv + (size_t)rows * 2 * w; /* [count, width] */
-    pix_layer_norm(scratch->normal, scratch->x, (size_t)rows, w, block->ln_1_weight,
-                   block->ln_1_bias, t->eps);
+    pix_layer_norm(t->compute->pool, scratch->normal, scratch->x, (size_t)rows, w,
+                   block->ln_1_weight, block->ln_1_bias, t->eps);
     project(t, &block->k, rows, scratch->normal, kv, 2);
     project(t, &block->v, rows, scratch->normal, kv + w, 2);
     gather(pass, w, scratch->normal, scratch->mixed);
     gather(pass, w, scratch->x, scratch->mixed);
     project(t, &block->q, count, scratch->normal, q, 1);
-    for (int i = 0; i < count; i++) {
-        attention one = {.q = q + (size_t)i * w,
-                         .q_stride = width,
-                         .k = kv,
-                         .v = kv + w,
-                         .kv_stride = 2 * width};
-        float *mixed = scratch->mixed + (size_t)i * w;
-        if (pass->trie) {
-            attend_path(t, &one, one.q, pass->trie, row_asked(pass, i), scratch->scores, mixed);
-            continue;
-        }
-        one.k += (size_t)row_asked(pass, i) * 2 * w;
-        one.v += (size_t)row_asked(pass, i) * 2 * w;
-        attend_sequence(t, &one, 1, pass->tokens, scratch->scores, mixed);
-    }
+    pix_memory memory = {.k = kv, .v = kv + w, .stride = 2 * w};
+    for (int i = 0; pass->trie && i < count; i++)
+        attend_path(t, q + (size_t)i * w, memory, pass->trie, row_asked(pass, i), scratch->room,
+                    scratch->mixed + (size_t)i * w);
+    if (!pass->trie)
+        attend_sequences(t, pass, 1, q, w, &memory, scratch);
     project_attention(t, block, scratch, count);
     pix_block_feed_forward(t, layer, scratch, count);
 }

@@ -48,16 +48,16 @@ typedef struct pix_scratch {
     float *qkv;    /* [rows, 3 * width] */
     float *mixed;  /* [rows, width]: what the heads attended to */
     float *hidden; /* [rows, mlp_width], or the patches of a ViT */
-    float *scores; /* [tokens, tokens]: one head of one sequence */
+    float *room;   /* of core/tensor/attention.h */
 } pix_scratch;
 
 /* Elements of each array of a pix_scratch. */
 typedef struct pix_scratch_sizes {
-    size_t x, normal, qkv, mixed, hidden, scores;
+    size_t x, normal, qkv, mixed, hidden, room;
 } pix_scratch_sizes;
 
-/* Raises *sizes to what a pass of so many rows needs, each of which attends to at most `tokens`;
- * false on overflow. */
+/* Raises *sizes to what a pass of so many rows needs, each of which attends to at most `tokens`,
+ * with the threads of transformer->compute; false on overflow. */
 bool pix_transformer_measure(const pix_transformer *transformer, size_t rows, size_t tokens,
                              pix_scratch_sizes *sizes);
 pix_status pix_scratch_init(pix_scratch *scratch, const pix_scratch_sizes *sizes, pix_error *error);

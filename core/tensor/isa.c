@@ -1,6 +1,7 @@
 #include "core/tensor/isa.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/tensor/kernels.h"
@@ -53,4 +54,10 @@ pix_status pix_kernels_choose(const char *name, const pix_kernels **out, pix_err
         return unknown(name, error);
     *out = found;
     return PIX_OK;
+}
+
+pix_status pix_kernels_wanted(const pix_kernels **out, pix_error *error) {
+    pix_error why;
+    pix_status status = pix_kernels_choose(getenv(PIX_ISA_VARIABLE), out, &why);
+    return status ? pix_fail(error, status, PIX_ISA_VARIABLE ": %s", why.text) : PIX_OK;
 }

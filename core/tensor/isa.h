@@ -10,7 +10,7 @@
 
 #include "core/base/error.h"
 
-/* The environment variable whose value programs hand to pix_kernels_choose. */
+/* The environment variable that names the kernels to use. */
 #define PIX_ISA_VARIABLE "PIXGREP_ISA"
 
 typedef struct pix_kernels pix_kernels;
@@ -25,5 +25,8 @@ const char *pix_kernels_name(const pix_kernels *kernels);
 /* The kernels of that name, the fastest for NULL or "".  Of a name that is unknown, or that this
  * CPU cannot run, the error lists what it can. */
 pix_status pix_kernels_choose(const char *name, const pix_kernels **out, pix_error *error);
+
+/* Those that the environment variable names; its name begins the error. */
+pix_status pix_kernels_wanted(const pix_kernels **out, pix_error *error);
 
 #endif

@@ -5,6 +5,8 @@
 #include "core/tensor/elementwise.h"
 
 enum { LANES = PIX_LANES };
+/* Rows of one task. */
+enum { ROWS = 16 };
 
 /* The sum of the lanes, pairwise. */
 static inline float lanes_sum(const float *sum) {
@@ -38,55 +40,57 @@ static float row_square_deviation(const float *x, size_t size, float mean) {
     return lanes_sum(sum);
 }
 
-void pix_layer_norm(float *out, const float *x, size_t rows, size_t width, const float *weight,
-                    const float *bias, float eps) {
-    for (size_t row = 0; row < rows; row++, x += width, out += width) {
-        float mean = row_sum(x, width) / (float)width;
-        float variance = row_square_deviation(x, width, mean) / (float)width;
-        float scale = 1.0f / sqrtf(variance + eps);
-        size_t i = 0;
-        for (; i + LANES <= width; i += LANES) {
-            float normal[LANES];
-            for (size_t lane = 0; lane < LANES; lane++)
-                normal[lane] = (x[i + lane] - mean) * scale;
-            for (size_t lane = 0; lane < LANES; lane++)
-                out[i + lane] = normal[lane] * weight[i + lane] + bias[i + lane];
-        }
-        for (; i < width; i++)
-            out[i] = (x[i] - mean) * scale * weight[i] + bias[i];
+typedef struct layer_norm {
+    float *out;
+    const float *x;
+    size_t rows, width;
+    const float *weight, *bias;
+    float eps;
+} layer_norm;
+
+static void normalise_row(const layer_norm *n, size_t row) {
+    size_t width = n->width, i = 0;
+    const float *x = n->x + row * width, *weight = n->weight, *bias = n->bias;
+    float *out = n->out + row * width;
+    float mean = row_sum(x, width) / (float)width;
+    float variance = row_square_deviation(x, width, mean) / (float)width;
+    float scale = 1.0f / sqrtf(variance + n->eps);
+    for (; i + LANES <= width; i += LANES) {
+        float normal[LANES];
+        for (size_t lane = 0; lane < LANES; lane++)
+            normal[lane] = (x[i + lane] - mean) * scale;
+        for (size_t lane = 0; lane < LANES; lane++)
+            out[i + lane] = normal[lane] * weight[i + lane] + bias[i + lane];
     }
+    for (; i < width; i++)
+        out[i] = (x[i] - mean) * scale * weight[i] + bias[i];
 }
 
-/* Defines NAME: x = EXPRESSION of v = x + bias, on every row. */
-#define BIAS_FUNCTION(name, expression)                                                            \
-    static inline void name##_row(float *restrict x, const float *restrict bias, size_t width) {   \
-        size_t i = 0;                                                                              \
-        for (; i + LANES <= width; i += LANES)                                                     \
-            for (size_t lane = 0; lane < LANES; lane++) {                                          \
-                float v = x[i + lane] + bias[i + lane];                                            \
-                x[i + lane] = (expression);                                                        \
-            }                                                                                      \
-        for (; i < width; i++) {                                                                   \
-            float v = x[i] + bias[i];                                                              \
-            x[i] = (expression);                                                                   \
-        }                                                                                          \
-    }                                                                                              \
-    void name(float *x, size_t rows, size_t width, const float *bias) {                            \
-        for (size_t row = 0; row < rows; row++)                                                    \
-            name##_row(x + row * width, bias, width);                                              \
-    }
+static void layer_norm_task(void *context, size_t index) {
+    const layer_norm *n = context;
+    for (size_t row = index * ROWS; row < n->rows && row < (index + 1) * ROWS; row++)
+        normalise_row(n, row);
+}
 
-BIAS_FUNCTION(pix_bias_add, v)
-BIAS_FUNCTION(pix_bias_quick_gelu, pix_quick_gelu(v))
-BIAS_FUNCTION(pix_bias_exact_gelu, pix_exact_gelu(v))
+/* NOLINTNEXTLINE(readability-function-size): as many parameters as the formula has */
+void pix_layer_norm(pix_pool *pool, float *out, const float *x, size_t rows, size_t width,
+                    const float *weight, const float *bias, float eps) {
+    layer_norm n = {out, x, rows, width, weight, bias, eps};
+    pix_pool_run(pool, (rows + ROWS - 1) / ROWS, layer_norm_task, &n);
+}
 
-void pix_exp(float *x, size_t size) {
+static void row_bias_add(float *restrict x, const float *restrict bias, size_t width) {
     size_t i = 0;
-    for (; i + LANES <= size; i += LANES)
+    for (; i + LANES <= width; i += LANES)
         for (size_t lane = 0; lane < LANES; lane++)
-            x[i + lane] = pix_exponential(x[i + lane]);
-    for (; i < size; i++)
-        x[i] = pix_exponential(x[i]);
+            x[i + lane] += bias[i + lane];
+    for (; i < width; i++)
+        x[i] += bias[i];
+}
+
+void pix_bias_add(float *x, size_t rows, size_t width, const float *bias) {
+    for (size_t row = 0; row < rows; row++)
+        row_bias_add(x + row * width, bias, width);
 }
 
 static float row_maximum(const float *x, size_t size) {

@@ -23,8 +23,8 @@ typedef struct pix_compute {
 typedef enum pix_activation {
     PIX_LINEAR,
     PIX_RELU,
-    PIX_QUICK_GELU, /* as in layers.h */
-    PIX_EXACT_GELU,
+    PIX_QUICK_GELU, /* v * sigmoid(1.702 v), what OpenAI's models were trained with */
+    PIX_EXACT_GELU, /* v * Phi(v) (Hendrycks and Gimpel 2016) */
 } pix_activation;
 
 typedef struct pix_epilogue {

@@ -9,7 +9,6 @@
 
 #include "core/base/threads.h"
 #include "core/clip/session.h"
-#include "core/tensor/gemm.h"
 
 enum { LARGEST = 32, ROUNDS = 8, TEXT_ROUNDS = 60 };
 
@@ -73,9 +72,7 @@ int main(int argc, char **argv) {
         (void)fprintf(stderr, "usage: %s MODEL.pixm fp32 [THREADS]\n", argv[0]);
         return 2;
     }
-    pix_status status = pix_gemm_open(1, &error);
-    if (!status)
-        status = pix_model_open(argv[1], &model, &error);
+    pix_status status = pix_model_open(argv[1], &model, &error);
     if (!status)
         status = pix_session_new(model, LARGEST, threads, &session, &error);
     if (!status)

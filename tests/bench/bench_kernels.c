@@ -2,16 +2,16 @@
  *
  * The peaks are what a loop of nothing but multiply-adds reaches, measured in the same run; reading
  * is the memory's speed.  Then the products of ViT-B/32 and of its text tower, with the epilogues
- * they have there and 12 sets of weights in turn, as 12 layers have: OpenBLAS without an epilogue,
- * ours in float32, ours in int8 without and with quantising the rows.  PIXGREP_ISA chooses the
- * kernels. */
+ * they have there and 12 sets of weights in turn, as 12 layers have: OpenBLAS (0 where it is not
+ * installed) without an epilogue, ours in float32, ours in int8 without and with quantising the
+ * rows.  PIXGREP_ISA chooses the kernels. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/threads.h"
-#include "core/tensor/gemm.h"
 #include "core/tensor/matmul.h"
+#include "tests/bench/openblas.h"
 
 enum { SETS = 12, ROUNDS = 15 };
 
@@ -164,6 +164,7 @@ static const product text[] = {
 /* One shape's operands. */
 typedef struct operands {
     const pix_compute *compute;
+    const openblas *blas;
     const product *shape;
     pix_epilogue epilogue;
     int rows;
@@ -180,7 +181,8 @@ static size_t next_set(operands *o) {
 static void run_openblas(operands *o) {
     int in = o->shape->in, out = o->shape->out;
     const float *weight = o->weight + next_set(o) * (size_t)in * (size_t)out;
-    pix_gemm(o->rows, out, in, 1, o->x, in, weight, in, true, 0, o->out, out);
+    o->blas->sgemm(ROW_MAJOR, NO_TRANSPOSE, TRANSPOSE, o->rows, out, in, 1, o->x, in, weight, in, 0,
+                   o->out, out);
 }
 
 static void run_f32(operands *o) {
@@ -237,13 +239,14 @@ static void print_rate(double rate, double peak) {
         printf(" %8.1f    -", rate);
 }
 
-static void bench_shape(const pix_compute *compute, const rates *peaks, const product *shape,
-                        int rows) {
+static void bench_shape(const pix_compute *compute, const openblas *blas, const rates *peaks,
+                        const product *shape, int rows) {
     size_t in = (size_t)shape->in, out = (size_t)shape->out, weights = in * out;
     size_t f32_size = pix_panels_f32_size(shape->out, shape->in);
     size_t int8_size = pix_panels_int8_size(shape->out, shape->in);
     float *bias = allocate(out * sizeof *bias);
     operands o = {.compute = compute,
+                  .blas = blas,
                   .shape = shape,
                   .epilogue = shape->epilogue,
                   .rows = rows,
@@ -265,7 +268,7 @@ static void bench_shape(const pix_compute *compute, const rates *peaks, const pr
         memcpy(o.int8 + set * int8_size, o.int8, int8_size);
     }
     printf("%-14s %5d x %4d -> %4d", shape->name, rows, shape->in, shape->out);
-    print_rate(measure(run_openblas, &o), peaks->f32);
+    print_rate(blas->sgemm ? measure(run_openblas, &o) : 0, peaks->f32);
     print_rate(measure(run_f32, &o), peaks->f32);
     double int8 = measure(run_quantised, &o); /* first, because it makes the codes */
     print_rate(measure(run_int8, &o), peaks->int8);
@@ -282,13 +285,14 @@ static void bench_shape(const pix_compute *compute, const rates *peaks, const pr
     free(o.codes.scales);
 }
 
-static void bench_rows(const pix_compute *compute, const rates *peaks, int rows) {
+static void bench_rows(const pix_compute *compute, const openblas *blas, const rates *peaks,
+                       int rows) {
     if (rows < 50)
         for (size_t i = 0; i < sizeof text / sizeof *text; i++)
-            bench_shape(compute, peaks, &text[i], rows);
+            bench_shape(compute, blas, peaks, &text[i], rows);
     else
         for (size_t i = 0; i < sizeof vision / sizeof *vision; i++)
-            bench_shape(compute, peaks, &vision[i], rows);
+            bench_shape(compute, blas, peaks, &vision[i], rows);
 }
 
 int main(int count, char **arguments) {
@@ -296,9 +300,7 @@ int main(int count, char **arguments) {
     pix_error error;
     pix_compute compute = {0};
     int threads = count > 1 ? atoi(arguments[1]) : pix_cpu_count();
-    pix_status status = pix_kernels_choose(getenv(PIX_ISA_VARIABLE), &compute.kernels, &error);
-    if (!status)
-        status = pix_gemm_open(threads, &error);
+    pix_status status = pix_kernels_wanted(&compute.kernels, &error);
     if (!status)
         status = pix_pool_new(threads, &compute.pool, &error);
     if (status) {
@@ -306,19 +308,20 @@ int main(int count, char **arguments) {
         return 1;
     }
     const char *name = pix_kernels_name(compute.kernels);
+    const openblas blas = openblas_open(threads);
     const rates peaks = {measure_peak(compute.pool, f32_peak_loop(name)),
                          measure_peak(compute.pool, int8_peak_loop(name))};
     printf("%s on %d threads: peaks %.0f GFLOP/s float32, %.0f GOP/s int8; reading %.1f GB/s\n",
            name, pix_pool_threads(compute.pool), peaks.f32, peaks.int8,
            measure_reading(compute.pool));
     printf("%-35s %13s %13s %13s %13s\n", "rates in 1e9/s, and shares of the peak",
-           pix_gemm_kernel(), "float32", "int8", "with quantise");
+           blas.kernel ? blas.kernel : "no OpenBLAS", "float32", "int8", "with quantise");
     if (count > 2)
         for (int i = 2; i < count; i++)
-            bench_rows(&compute, &peaks, atoi(arguments[i]));
+            bench_rows(&compute, &blas, &peaks, atoi(arguments[i]));
     else
         for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
-            bench_rows(&compute, &peaks, usual[i]);
+            bench_rows(&compute, &blas, &peaks, usual[i]);
     pix_pool_free(compute.pool);
     return 0;
 }

@@ -89,17 +89,28 @@ run pixgrepd status
 check "status counts" grep -q '^model *1 of 1 photos encoded with vit-p32 (current)$' "$WORK/out"
 run pixgrepd status --verbose
 expect 0 "status --verbose"
-for line in blas kernel cpu decoder; do
+for line in kernels cpu decoder; do
     check "status --verbose: $line" grep -q "^$line  *." "$WORK/out"
 done
 check "status --verbose: the decoder can be run" test -z "$(grep 'cannot be run' "$WORK/out")"
-if grep -qw avx2 /proc/cpuinfo && [ -z "${OPENBLAS_CORETYPE:-}" ]; then
-    check "OpenBLAS does not fall to SSE3" test -z "$(grep -i '^kernel *prescott' "$WORK/out")"
+if grep -qw avx2 /proc/cpuinfo && [ -z "${PIXGREP_ISA:-}" ]; then
+    check "status --verbose: the kernels are those of the processor" grep -q '^kernels *avx' "$WORK/out"
 fi
+run env PIXGREP_ISA=portable pixgrepd status --verbose
+check "PIXGREP_ISA chooses the kernels" grep -q '^kernels *portable$' "$WORK/out"
 run pixgrepd status --json --verbose
 for key in index exists index_bytes photos photo_bytes contents missing failures roots models current_model current_model_error last_run_at \
-    last_outcome blas kernel cpu decoder; do
+    last_outcome kernels cpu decoder; do
     check "status --json: $key" grep -q "\"$key\":" "$WORK/out"
+done
+
+# Kernels that this processor does not have.
+for command in index status; do
+    argument=$([ $command = index ] && echo "$odd" || echo --verbose)
+    run env PIXGREP_ISA=mmx pixgrepd $command "$argument"
+    expect 2 "PIXGREP_ISA=mmx: $command"
+    check "PIXGREP_ISA=mmx: $command: one line names variable, value and choice" test \
+        "$(grep -c '^pixgrepd: .*PIXGREP_ISA: .*"mmx".*portable' "$WORK/err") $(wc -l <"$WORK/err")" = "1 1"
 done
 
 # What cannot be written is an error.

@@ -23,6 +23,14 @@ printed ""
 
 must pixgrepd index "$photos"
 
+# Kernels that this processor does not have.
+for query in ./exact-224.png "a dog" "--embed ./exact-224.png" "--classify cat,dog ./exact-224.png"; do
+    # shellcheck disable=SC2086
+    run env PIXGREP_ISA=mmx pixgrep $query
+    said 2 'pixgrep: PIXGREP_ISA: *"mmx"*portable*'
+    printed ""
+done
+
 # By picture: every photo finds itself first.
 for photo in *.png; do
     run pixgrep -k 1 "./$photo"

@@ -13,7 +13,6 @@
 #include "core/base/threads.h"
 #include "core/clip/session.h"
 #include "core/tensor/dot.h"
-#include "core/tensor/gemm.h"
 #include "tests/model_support.h"
 
 static void need(const char *folder, const char *name, test_array *array) {
@@ -144,7 +143,9 @@ static void measure(pix_model *model) {
     float *out = room((size_t)batch * (size_t)pix_model_config(model)->embed_dim);
     pix_session *session;
     pix_error error;
-    check(rgb ? pix_session_new(model, batch, pix_cpu_count(), &session, &error) : pix_fail_memory(&error), &error);
+    check(rgb ? pix_session_new(model, batch, pix_cpu_count(), &session, &error)
+              : pix_fail_memory(&error),
+          &error);
     int64_t best = INT64_MAX;
     for (int round = 0; round < 4; round++) {
         int64_t start = pix_now_ns();
@@ -171,7 +172,6 @@ int main(int count, char **arguments) {
     pix_model *model;
     pix_error error;
     bool checked;
-    check(pix_gemm_open(1, &error), &error);
     int64_t start = pix_now_ns();
     check(pix_model_import(arguments[1], "full", path, NULL, &report, &error), &error);
     double seconds = (double)(pix_now_ns() - start) / 1e9;

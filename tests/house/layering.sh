@@ -16,7 +16,6 @@ declare -A below=(
 )
 declare -A home=(
     [sqlite3.h]=storage [uv.h]=indexer [zlib.h]=core/base [utf8proc.h]=core/text [jpeglib.h]=core/image
-    [cblas.h]=core/tensor
 )
 
 while IFS= read -r file; do

@@ -62,12 +62,9 @@ static pix_status add_texts(summing *s, FILE *notes, pix_error *error) {
             status = tokenize(s, i, &ids[count++], notes, error);
     if (!status && texts > 0)
         status = pix_encoder_texts(s->encoder, ids, texts, s->vectors, error);
-    const float *vector = s->vectors;
-    for (size_t i = 0; i < expression->count && !status; i++)
-        if (!expression->terms[i].is_picture) {
-            add_vector(s, &expression->terms[i], vector);
-            vector += s->dimension;
-        }
+    for (size_t i = 0, row = 0; i < expression->count && !status; i++)
+        if (!expression->terms[i].is_picture)
+            add_vector(s, &expression->terms[i], s->vectors + row++ * s->dimension);
     for (size_t i = 0; i < count; i++)
         pix_ids_free(&ids[i]);
     free(ids);
@@ -87,17 +84,16 @@ static pix_status fail_picture(const char *path, pix_status status, pix_error *e
 
 /* Encodes the pictures of terms[first, end) that wait in the batch. */
 static pix_status add_batch(summing *s, size_t first, size_t end, pix_error *error) {
-    float *vector = s->vectors;
-    pix_status status = pix_encoder_run_pictures(s->encoder, vector, error);
-    for (size_t i = first; i < end && !status; i++) {
+    pix_status status = pix_encoder_run_pictures(s->encoder, s->vectors, error);
+    for (size_t i = first, row = 0; i < end && !status; i++) {
         const pix_term *term = &s->expression->terms[i];
         if (!term->is_picture)
             continue;
+        float *vector = s->vectors + row++ * s->dimension;
         status = pix_normalise(vector, s->dimension, error);
         if (status)
             return pix_error_prefix(error, "%s", term->value.data);
         add_vector(s, term, vector);
-        vector += s->dimension;
     }
     return status;
 }
@@ -146,17 +142,17 @@ static pix_status sum_up(summing *s, int batch, FILE *notes, pix_error *error) {
         rows = (size_t)batch;
     if (!pix_size_multiply(rows, s->dimension, &values))
         return pix_fail_memory(error);
-    s->sum = calloc(s->dimension, sizeof *s->sum);
-    s->vectors = calloc(values, sizeof *s->vectors);
-    pix_status status = s->sum && s->vectors ? PIX_OK : pix_fail_memory(error);
+    double *sum = s->sum = calloc(s->dimension, sizeof *sum);
+    float *vectors = s->vectors = calloc(values, sizeof *vectors);
+    pix_status status = sum && vectors ? PIX_OK : pix_fail_memory(error);
     if (!status)
         status = add_texts(s, notes, error);
     if (!status)
         status = add_pictures(s, batch, error);
     if (!status && s->expression->count > 1)
         status = normalise_sum(s, error);
-    free(s->sum);
-    free(s->vectors);
+    free(sum);
+    free(vectors);
     return status;
 }
 

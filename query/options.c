@@ -340,9 +340,9 @@ pix_status pix_query_options_parse(int argc, char **argv, pix_query_options *opt
     opterr = 0;
     optind = 0; /* glibc: start afresh, with '-' looked at again */
     (void)getopt_long(1, argv, shorts, longs, NULL);
-    for (;;) {
+    while (optind < argc) {
         const char *word = argv[optind];
-        if (word && strncmp(word, "- ", 2) == 0) { /* "- fruit" as one word: no option is a blank */
+        if (strncmp(word, "- ", 2) == 0) { /* "- fruit" as one word: no option is a blank */
             add_word(options, word, &liking);
             optind++;
             continue;

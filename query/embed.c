@@ -56,7 +56,7 @@ static pix_status print_input(void *context, pix_batch_input *input, pix_error *
         if (!pix_encoder_text(job->encoder, input->value, strlen(input->value), job->vector,
                               &job->cut, &input->error))
             vector = job->vector;
-        if (vector && pix_print_cut(job->notes, &job->cut))
+        if (vector && pix_print_cut(job->notes, "the text", &job->cut))
             return pix_fail_memory(error);
     }
     if (!vector)

@@ -1,7 +1,11 @@
-/* expression.h - what a query asks for: words, or a picture.
+/* expression.h - what a query asks for: words and pictures, added and subtracted.
  *
- * An argument is a picture only when it begins with "/", "./", "../", "~/" or "file://"; a bare
- * name is always words, whatever files lie around, so a query means the same in every folder. */
+ *     query:  term { sign term }      sign:  + or -, a word of its own
+ *     term:   [N:] words, or [N:] picture
+ *
+ * Arguments are joined by spaces, so one argument may hold several terms.  A picture is an argument
+ * that begins with "/", "./", "../", "~/" or "file://", and is one to its end, signs and all; a
+ * bare name is always words, whatever files lie around: a query means the same in every folder. */
 #ifndef PIX_QUERY_EXPRESSION_H
 #define PIX_QUERY_EXPRESSION_H
 
@@ -10,23 +14,27 @@
 
 #include "core/base/bytes.h"
 #include "core/base/error.h"
-#include "query/encoder.h"
 #include "query/options.h"
 
-typedef struct pix_expression {
+typedef struct pix_term {
+    double weight; /* never 0; negative when subtracted */
     bool is_picture;
-    pix_bytes value; /* the words joined by spaces, or the path of the picture */
+    pix_bytes value; /* words as they stand, or the path of the picture */
+} pix_term;
+
+/* At least one term, the first of them added. */
+typedef struct pix_expression {
+    pix_term *terms;
+    size_t count, capacity;
 } pix_expression;
 
-/* Several arguments are words joined by spaces; a picture stands alone. */
-pix_status pix_expression_parse(const pix_query_input *inputs, size_t count, pix_expression *out,
+/* The inputs of a search.  With options->literal all words are one term, as they stand.  Each FILE
+ * of --like is a picture that is added; after "-" the whole list is subtracted. */
+pix_status pix_expression_parse(const pix_query_options *options, pix_expression *out,
                                 pix_error *error);
-/* Whether one argument is words and the name of a file as well, which calls for a hint. */
-bool pix_expression_names_picture(const pix_query_input *inputs, size_t count);
 void pix_expression_free(pix_expression *expression);
 
-/* The unit vector [embed_dim] that the expression means.  *cut is as in pix_encoder_text. */
-pix_status pix_expression_encode(const pix_expression *expression, pix_encoder *encoder,
-                                 float *vector, pix_text_cut *cut, pix_error *error);
+/* Whether words are the name of a file as well, which calls for a hint. */
+bool pix_words_name_picture(const char *words);
 
 #endif

@@ -12,8 +12,8 @@
 #include "query/classify.h"
 #include "query/crop.h"
 #include "query/embed.h"
-#include "query/encoder.h"
 #include "query/expression.h"
+#include "query/expression_vector.h"
 #include "query/options.h"
 #include "query/output.h"
 #include "query/print.h"
@@ -45,22 +45,6 @@ static pix_query_format format_for_reader(const pix_query_options *options) {
     return person ? PIX_FORMAT_TABLE : options->format;
 }
 
-/* The vector of the query, from a model that has been opened. */
-static pix_status encode_query(pix_model *model, const pix_query_options *options,
-                               const pix_expression *expression, float *vector, pix_error *error) {
-    pix_encoder *encoder;
-    pix_text_cut cut = {0};
-    pix_status status =
-        pix_encoder_new(model, options, expression->is_picture ? 1 : 0, &encoder, error);
-    if (!status)
-        status = pix_expression_encode(expression, encoder, vector, &cut, error);
-    if (!status && pix_print_cut(stderr, &cut))
-        status = pix_fail_memory(error);
-    pix_bytes_free(&cut.words);
-    pix_encoder_free(encoder);
-    return status;
-}
-
 static pix_status search_with(pix_model *model, const pix_query_options *options,
                               const pix_expression *expression, FILE *out, size_t *found,
                               pix_error *error) {
@@ -78,7 +62,7 @@ static pix_status search_with(pix_model *model, const pix_query_options *options
     if (!status && note.size > 0)
         (void)fprintf(stderr, "pixgrep: %s\n", note.data);
     if (!status)
-        status = encode_query(model, options, expression, vector, error);
+        status = pix_expression_encode(expression, model, options, vector, stderr, error);
     if (!status)
         status = pix_search_run(search, vector, dimension, (size_t)options->k, print_hit, &job,
                                 found, error);
@@ -97,21 +81,33 @@ static void complain(const char *text, const char *hint) {
     pix_bytes_free(&line);
 }
 
-static void hint_at_picture(const char *name) {
+static void hint_at_picture(const char *words) {
     pix_error note;
-    (void)pix_fail(&note, PIX_OK, "searching for the words '%s'; for the picture write ./%s", name,
-                   name);
+    if (!pix_words_name_picture(words))
+        return;
+    (void)pix_fail(&note, PIX_OK, "searching for the words '%s'; for the picture write ./%s", words,
+                   words);
     complain(note.text, "");
+}
+
+/* Words may be meant as pictures: those of each term, and an argument that signs take apart. */
+static void hint_at_pictures(const pix_query_options *options, const pix_expression *expression) {
+    if (options->literal)
+        return;
+    for (size_t i = 0; i < expression->count; i++)
+        if (!expression->terms[i].is_picture)
+            hint_at_picture(expression->terms[i].value.data);
+    if (options->input_count == 1 && expression->count > 1)
+        hint_at_picture(options->inputs[0].value);
 }
 
 static pix_status run_search(const pix_query_options *options, FILE *out, size_t *found,
                              pix_error *error) {
     pix_expression expression;
     pix_model *model = NULL;
-    pix_status status =
-        pix_expression_parse(options->inputs, options->input_count, &expression, error);
-    if (!status && pix_expression_names_picture(options->inputs, options->input_count))
-        hint_at_picture(options->inputs[0].value);
+    pix_status status = pix_expression_parse(options, &expression, error);
+    if (!status)
+        hint_at_pictures(options, &expression);
     if (!status)
         status = pix_library_open(options->model, &model, error);
     if (!status)

@@ -26,6 +26,8 @@ enum {
     OPTION_DB,
     OPTION_MODEL,
     OPTION_VOCAB,
+    OPTION_LITERAL,
+    OPTION_LIKE,
     OPTION_EXACT,
     OPTION_NO_AUTOROTATE,
     OPTION_PRECISION,
@@ -54,6 +56,8 @@ static const struct {
     {"crop", NULL, "write what the model sees of a picture, as PPM", OPTION_CROP, IN_ALL},
     {"classify", "LABELS", "print which labels fit pictures: a,b,c or a file of them",
      OPTION_CLASSIFY, IN_ALL},
+    {"like", "FILE...", "add pictures to the query, up to the next option", OPTION_LIKE, IN_SEARCH},
+    {"literal", NULL, "search for the words as they stand", OPTION_LITERAL, IN_SEARCH},
     {"results", "N", "print the N best photos, or labels (10)", 'k', IN_SEARCH | IN_CLASSIFY},
     {"paths", NULL, "print paths only", 'l', IN_SEARCH},
     {"null", NULL, "print raw paths only, each ended by NUL; or read such from -", '0',
@@ -79,14 +83,18 @@ static const struct {
 enum { OPTION_COUNT = sizeof table / sizeof *table };
 
 void pix_query_options_help(FILE *out) {
-    (void)fputs("usage: pixgrep [options] WORDS...           find photos by what they show\n"
-                "       pixgrep [options] ./PICTURE          find photos like this one\n"
-                "       pixgrep --classify LABELS [--ensemble] [--json] FILE...\n"
-                "       pixgrep --embed [--json] [--text TEXT]... [FILE...]\n"
-                "       pixgrep --tokenize [--json] [--truncate] < TEXTS\n"
-                "       pixgrep --crop [--size N] FILE > CROP.ppm\n\n"
-                "A picture begins with /, ./, ../, ~/ or file://; anything else is words.\n\n",
-                out);
+    (void)fputs(
+        "usage: pixgrep [options] WORDS...           find photos by what they show\n"
+        "       pixgrep [options] ./PICTURE          find photos like this one\n"
+        "       pixgrep [options] TERM + TERM - TERM...   add and subtract words, pictures\n"
+        "       pixgrep [options] --like FILE...     find photos like all of these\n"
+        "       pixgrep --classify LABELS [--ensemble] [--json] FILE...\n"
+        "       pixgrep --embed [--json] [--text TEXT]... [FILE...]\n"
+        "       pixgrep --tokenize [--json] [--truncate] < TEXTS\n"
+        "       pixgrep --crop [--size N] FILE > CROP.ppm\n\n"
+        "A picture begins with /, ./, ../, ~/ or file://; anything else is words.\n"
+        "A term is words or a picture; 2:TERM counts twice, 0.5:TERM half.\n\n",
+        out);
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         char left[64];
         const char *value = table[i].value ? table[i].value : "";
@@ -187,6 +195,12 @@ static pix_status apply(pix_query_options *options, int code, const char *word, 
     case OPTION_TEXT:
         options->inputs[options->input_count++] = (pix_query_input){value, .is_text = true};
         return PIX_OK;
+    case OPTION_LIKE:
+        options->inputs[options->input_count++] = (pix_query_input){value, .is_like = true};
+        break;
+    case OPTION_LITERAL:
+        options->literal = true;
+        break;
     case OPTION_DB:
         options->database = value;
         break;
@@ -306,6 +320,13 @@ static void getopt_tables(struct option longs[OPTION_COUNT + 1],
     shorts[length] = '\0';
 }
 
+/* A lone sign ends the FILEs of --like. */
+static void add_word(pix_query_options *options, const char *word, bool *liking) {
+    if (strcmp(word, "+") == 0 || strcmp(word, "-") == 0)
+        *liking = false;
+    options->inputs[options->input_count++] = (pix_query_input){.value = word, .is_like = *liking};
+}
+
 pix_status pix_query_options_parse(int argc, char **argv, pix_query_options *options,
                                    pix_error *error) {
     *options = (pix_query_options){.k = DEFAULT_RESULTS};
@@ -315,11 +336,17 @@ pix_status pix_query_options_parse(int argc, char **argv, pix_query_options *opt
     struct option longs[OPTION_COUNT + 1];
     char shorts[2 * OPTION_COUNT + 3];
     getopt_tables(longs, shorts);
-    bool seen[OPTION_COUNT] = {false};
+    bool seen[OPTION_COUNT] = {false}, liking = false;
     opterr = 0;
     optind = 0; /* glibc: start afresh, with '-' looked at again */
-    for (;;) {
-        const char *word = argv[optind > 0 ? optind : 1];
+    (void)getopt_long(1, argv, shorts, longs, NULL);
+    while (optind < argc) {
+        const char *word = argv[optind];
+        if (strncmp(word, "- ", 2) == 0) { /* "- fruit" as one word: no option is a blank */
+            add_word(options, word, &liking);
+            optind++;
+            continue;
+        }
         int code = getopt_long(argc, argv, shorts, longs, NULL);
         if (code == -1)
             break;
@@ -330,8 +357,9 @@ pix_status pix_query_options_parse(int argc, char **argv, pix_query_options *opt
             options->mode = code == 'h' ? PIX_QUERY_HELP : PIX_QUERY_VERSION;
             return PIX_OK;
         } else if (code == 1)
-            options->inputs[options->input_count++] = (pix_query_input){.value = optarg};
+            add_word(options, optarg, &liking);
         else {
+            liking = code == OPTION_LIKE;
             for (size_t i = 0; i < OPTION_COUNT; i++)
                 seen[i] |= table[i].code == code;
             status = apply(options, code, word, optarg, error);
@@ -340,7 +368,7 @@ pix_status pix_query_options_parse(int argc, char **argv, pix_query_options *opt
             return status;
     }
     for (; optind < argc; optind++)
-        options->inputs[options->input_count++] = (pix_query_input){.value = argv[optind]};
+        add_word(options, argv[optind], &liking);
     if (options->threads == 0)
         options->threads = pix_cpu_count();
     return check_whole(options, seen, error);

@@ -30,10 +30,11 @@ typedef enum pix_query_format {
     PIX_FORMAT_JSON   /* one object a line */
 } pix_query_format;
 
-/* A word of the query, a file, or a --text, in the order of the command line. */
+/* A word of the query, a file, a --text or a FILE of --like, in the order of the command line. */
 typedef struct pix_query_input {
     const char *value;
     bool is_text; /* given with --text */
+    bool is_like; /* after --like */
 } pix_query_input;
 
 typedef struct pix_query_options {
@@ -43,6 +44,7 @@ typedef struct pix_query_options {
     const char *labels;                        /* of --classify */
     const char *templates; /* as for pix_templates_open; --ensemble is the short set */
     bool exact, ignore_rotation, truncate;
+    bool literal;            /* the query is words, whatever it looks like */
     bool ensemble;           /* --ensemble was given */
     bool null_ended;         /* -0: paths end with NUL, written or read */
     int threads;             /* at least 1 */

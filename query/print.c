@@ -107,7 +107,7 @@ void pix_print_notice(FILE *out, const pix_query_options *options, const pix_mod
         (void)fprintf(out, "pixgrep: %s\n", notice);
 }
 
-pix_status pix_print_cut(FILE *out, const pix_text_cut *cut) {
+pix_status pix_print_cut(FILE *out, const char *what, const pix_text_cut *cut) {
     if (cut->count == 0)
         return PIX_OK;
     size_t size = cut->words.size;
@@ -122,9 +122,9 @@ pix_status pix_print_cut(FILE *out, const pix_text_cut *cut) {
     pix_status status = pix_bytes_append_escaped(&quoted, cut->words.data, size);
     if (!status)
         (void)fprintf(out,
-                      "pixgrep: the text is too long for the model by %zu tokens and was cut "
-                      "before \"%s%s\"\n",
-                      cut->count, quoted.data ? quoted.data : "",
+                      "pixgrep: %s is too long for the model by %zu token%s and was cut before "
+                      "\"%s%s\"\n",
+                      what, cut->count, cut->count == 1 ? "" : "s", quoted.data ? quoted.data : "",
                       cut->words.size > QUOTED_BYTES ? " ..." : "");
     pix_bytes_free(&quoted);
     return status;

@@ -21,7 +21,8 @@ void pix_print_heading(FILE *out);
 /* One line when the model is one that nobody chose; see pix_library_notice. */
 void pix_print_notice(FILE *out, const pix_query_options *options, const pix_model *model);
 
-/* One line that says where a text was cut and quotes what was dropped; nothing when all fitted. */
-pix_status pix_print_cut(FILE *out, const pix_text_cut *cut);
+/* One line that says where a text, called `what`, was cut and quotes what was dropped; nothing when
+ * all fitted. */
+pix_status pix_print_cut(FILE *out, const char *what, const pix_text_cut *cut);
 
 #endif

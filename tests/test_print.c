@@ -144,10 +144,10 @@ static void a_cut_text_says_what_was_dropped(void **state) {
     memory out;
     pix_text_cut cut = {0};
     FILE *stream = memory_open(&out);
-    assert_int_equal(pix_print_cut(stream, &cut), PIX_OK);
+    assert_int_equal(pix_print_cut(stream, "the text", &cut), PIX_OK);
     cut.count = 3;
     assert_int_equal(pix_bytes_append_text(&cut.words, "on the beach "), PIX_OK);
-    assert_int_equal(pix_print_cut(stream, &cut), PIX_OK);
+    assert_int_equal(pix_print_cut(stream, "the text", &cut), PIX_OK);
     const char *expected = "pixgrep: the text is too long for the model by 3 tokens and was cut "
                            "before \"on the beach\"\n";
     assert_written(&out, expected, strlen(expected));

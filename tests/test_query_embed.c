@@ -76,9 +76,9 @@ static void vector_of(const json_t *lines, size_t i, float *out, size_t size) {
 static void a_failed_input_keeps_its_place(void **state) {
     (void)state;
     char *good = test_picture("exact-224.png");
-    const pix_query_input inputs[] = {{.value = good},          {.value = "/nonexistent/a.png"},
-                                      {"some words", true},     {.value = good},
-                                      {.value = test_folder()}, {.value = good}};
+    const pix_query_input inputs[] = {
+        {.value = good}, {.value = "/nonexistent/a.png"}, {.value = "some words", .is_text = true},
+        {.value = good}, {.value = test_folder()},        {.value = good}};
     pix_query_options options = ask(picture_model(), inputs, 6);
     size_t failed;
     json_t *lines = embed_json(&options, "", &failed);
@@ -205,7 +205,8 @@ static void texts_have_the_vectors_of_the_reference(void **state) {
     size_t count = json_array_size(texts);
     assert_true(count > 0 && count <= 32);
     for (size_t i = 0; i < count; i++)
-        inputs[i] = (pix_query_input){json_string_value(json_array_get(texts, i)), true};
+        inputs[i] = (pix_query_input){.value = json_string_value(json_array_get(texts, i)),
+                                      .is_text = true};
     pix_query_options options = ask(test_reference_model(), inputs, count);
     size_t failed;
     json_t *lines = embed_json(&options, "", &failed);
@@ -238,7 +239,8 @@ static void a_text_past_the_context_is_cut_with_a_warning(void **state) {
         assert_int_equal(pix_bytes_append_text(&text, "dog "), PIX_OK);
     char *shorter = strdup(text.data);
     assert_int_equal(pix_bytes_append_text(&text, "on the Beach"), PIX_OK);
-    const pix_query_input inputs[] = {{text.data, true}, {shorter, true}};
+    const pix_query_input inputs[] = {{.value = text.data, .is_text = true},
+                                      {.value = shorter, .is_text = true}};
     pix_query_options options = ask(test_reference_model(), inputs, 2);
     size_t failed;
     char *notes;

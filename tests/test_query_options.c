@@ -64,6 +64,64 @@ static void options_stand_anywhere_before_two_dashes(void **state) {
     pix_query_options_free(&options);
 }
 
+/* No option is a blank: what begins with a sign of its own is an expression. */
+static void a_dash_and_a_blank_are_no_option(void **state) {
+    (void)state;
+    pix_query_options options;
+    pix_error error;
+    assert_ok(PARSE("- fruit", "apple", "-k", "5", "- snow"), &error);
+    assert_int_equal(options.k, 5);
+    assert_int_equal(options.input_count, 3);
+    assert_string_equal(options.inputs[0].value, "- fruit");
+    assert_string_equal(options.inputs[2].value, "- snow");
+    pix_query_options_free(&options);
+    REFUSED("unknown option '-fruit'", "apple", "-fruit");
+    assert_ok(PARSE("--db", "- x", "w"), &error);
+    assert_string_equal(options.database, "- x");
+    pix_query_options_free(&options);
+}
+
+static void literal_is_taken(void **state) {
+    (void)state;
+    pix_query_options options;
+    pix_error error;
+    assert_ok(PARSE("a", "-", "--literal", "b"), &error);
+    assert_true(options.literal);
+    assert_int_equal(options.input_count, 3);
+    pix_query_options_free(&options);
+    assert_ok(PARSE("a"), &error);
+    assert_false(options.literal);
+    pix_query_options_free(&options);
+}
+
+/* Which words are FILEs of --like, as a string of L and w. */
+static void assert_liked(const char *expected, const char *const *words) {
+    pix_query_options options;
+    pix_error error;
+    char got[MAX_WORDS + 1] = "";
+    assert_ok(parse(&options, &error, words), &error);
+    for (size_t i = 0; i < options.input_count; i++)
+        got[i] = options.inputs[i].is_like ? 'L' : 'w';
+    assert_string_equal(got, expected);
+    pix_query_options_free(&options);
+}
+
+#define LIKED(expected, ...) assert_liked(expected, (const char *const[]){__VA_ARGS__, NULL})
+
+static void like_takes_files_up_to_the_next_option_or_sign(void **state) {
+    (void)state;
+    LIKED("L", "--like", "a.jpg");
+    LIKED("wwLLL", "a", "dog", "--like", "a.jpg", "b.jpg", "2:c - d.jpg");
+    LIKED("LLw", "--like=a.jpg", "b.jpg", "-k", "3", "dog");
+    LIKED("LLL", "--like", "a.jpg", "--like", "b.jpg", "c.jpg");
+    LIKED("LLwwwL", "--like", "a.jpg", "b.jpg", "-", "snow", "-", "--like", "c.jpg");
+    LIKED("Lww", "--like", "a.jpg", "+", "snow");
+    LIKED("LLL", "--like", "a.jpg", "--", "-b.jpg", "--json");
+    LIKED("Lww", "--like", "a.jpg", "--", "-", "-5 degrees");
+    REFUSED("option '--like' needs a value", "dog", "--like");
+    REFUSED("--like: the value is empty", "--like", "", "a.jpg");
+}
+
 static void texts_and_files_keep_their_order(void **state) {
     (void)state;
     pix_query_options options;
@@ -206,6 +264,8 @@ static void what_contradicts_is_refused(void **state) {
     REFUSED("--json does not go with --crop", "--crop", "f", "--json");
     REFUSED("--text does not go with a search", "w", "--text", "x");
     REFUSED("--truncate does not go with a search", "w", "--truncate");
+    REFUSED("--literal does not go with --embed", "--embed", "f", "--literal");
+    REFUSED("--like does not go with --classify", "--classify", "a,b", "f", "--like", "g");
     REFUSED("--size does not go with --embed", "--embed", "f", "--size", "5");
 }
 
@@ -234,7 +294,7 @@ static void the_help_names_every_option(void **state) {
         "-0, --null",      "--json",      "--text",    "--size",          "--db",
         "--model",         "--vocab",     "--exact",   "--help",          "--version",
         "--no-autorotate", "--precision", "--threads", "--truncate",      "--classify",
-        "--templates",     "--ensemble"};
+        "--templates",     "--ensemble",  "--literal", "--like FILE..."};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strstr(text, names[i]))
             fail_msg("the help does not name %s", names[i]);
@@ -245,6 +305,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(words_alone_are_a_search_for_ten),
         cmocka_unit_test(options_stand_anywhere_before_two_dashes),
+        cmocka_unit_test(a_dash_and_a_blank_are_no_option),
+        cmocka_unit_test(literal_is_taken),
+        cmocka_unit_test(like_takes_files_up_to_the_next_option_or_sign),
         cmocka_unit_test(texts_and_files_keep_their_order),
         cmocka_unit_test(every_common_option_is_taken),
         cmocka_unit_test(null_asks_for_paths),

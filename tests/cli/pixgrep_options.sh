@@ -42,6 +42,20 @@ said 2 "pixgrep: the query is empty"
 run pixgrep a dog ./cat.jpg
 said 2 "pixgrep: './cat.jpg': a picture*"
 
+# Expressions that are none, before any model is asked for: one line, and what to do.
+for query in "- fruit" "+" "apple -" "apple + - fruit" "C + +" "0:people" "apple - -2:fruit"; do
+    run pixgrep "$query"
+    said 2 "pixgrep: *--literal*"
+    check "'$query' gives one line" test "$(wc -l <"$WORK/err")" -eq 1
+    printed ""
+done
+run pixgrep apple -fruit
+said 2 "pixgrep: unknown option '-fruit' (words that begin with '-' go after '--')*"
+run pixgrep a dog --like
+said 2 "pixgrep: option '--like' needs a value*"
+run pixgrep --literal
+said 2 "pixgrep: what shall be searched for?*"
+
 # There is no model at all.
 PATH=$(bare_programs):$PATH run pixgrep -- "-5 degrees"
 said 2 "pixgrep: *pixgrepd model import*"

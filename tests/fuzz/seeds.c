@@ -280,6 +280,21 @@ static void make_pictures(void) {
     free(pixels);
 }
 
+static void make_expressions(void) {
+    static const char *const queries[] = {
+        /* | between arguments */
+        "horse|+|stripes", "2:golden retriever + ./swimming pool.jpg - 0.5:people",
+        "./IMG - Copy.jpg|-|0.25:~/a.png|+|file:///p/%20b.jpg", "16:9|t-shirt|-5 degrees"};
+    char name[] = "0";
+    for (char kind = 0; kind < 4; kind++, name[0]++) {
+        pix_bytes query = bytes_of(queries[(size_t)kind], strlen(queries[(size_t)kind]));
+        for (size_t i = 0; i < query.size; i++)
+            if (query.data[i] == '|')
+                query.data[i] = '\0';
+        seed("expression", name, after(kind, query));
+    }
+}
+
 int main(int argc, char **argv) {
     if (argc != 3) {
         (void)fprintf(stderr, "usage: seeds FOLDER GOLDEN\n");
@@ -293,6 +308,7 @@ int main(int argc, char **argv) {
     make_safetensors();
     make_vocabularies();
     make_texts();
+    make_expressions();
     make_pictures();
     return 0;
 }

@@ -1,0 +1,22 @@
+/* expression_vector.h - an expression as the one unit vector that is searched for.
+ *
+ * The texts of an expression are encoded in one call and its pictures in batches, which are one
+ * unless there are very many.  One thread at a time. */
+#ifndef PIX_QUERY_EXPRESSION_VECTOR_H
+#define PIX_QUERY_EXPRESSION_VECTOR_H
+
+#include <stdio.h>
+
+#include "core/base/error.h"
+#include "core/clip/model.h"
+#include "query/expression.h"
+#include "query/options.h"
+
+/* The unit vector [embed_dim] that the expression means: the weighted sum of its terms' unit
+ * vectors, in float64, normalised; of a term alone, that term's vector itself.  Terms that cancel
+ * each other out are PIX_EINVALID.  A text that had to be cut has a line in `notes`. */
+pix_status pix_expression_encode(const pix_expression *expression, pix_model *model,
+                                 const pix_query_options *options, float *vector, FILE *notes,
+                                 pix_error *error);
+
+#endif

@@ -19,6 +19,13 @@ enum { PLACES = 8 };
 /* Of a place's state: threads may join.  The rest is the number of those that have. */
 #define OPEN 0x80000000u
 
+/* A run of consecutive tasks, each thread's first choice: what follows each other often works on
+ * the same data, and does so on the same processor from job to job. */
+typedef struct pix_chunk {
+    alignas(64) atomic_size_t next; /* the first task that nobody has begun */
+    size_t end;
+} pix_chunk;
+
 /* A job's place.  A thread reads what the job is only after it has joined, and the asker leaves
  * only after closing it and after the last has gone, so neither needs the lock. */
 typedef struct pix_place {
@@ -26,9 +33,14 @@ typedef struct pix_place {
     atomic_uint state;
     pix_task *task;
     void *context;
-    size_t count;
-    alignas(64) atomic_size_t next; /* the first task that nobody has begun */
+    pix_chunk *chunks; /* as many as the pool has threads; the asker's is the first */
 } pix_place;
+
+typedef struct pix_helper {
+    pix_pool *pool;
+    size_t chunk; /* its own in every job */
+    pthread_t thread;
+} pix_helper;
 
 struct pix_pool {
     pix_place places[PLACES];
@@ -42,7 +54,8 @@ struct pix_pool {
     atomic_int resting; /* threads that wait for a job */
     atomic_int waiting; /* askers that wait for the threads in their job */
     int started;
-    pthread_t threads[];
+    pix_helper *helpers; /* [threads - 1] */
+    pix_chunk *chunks;   /* [PLACES, threads] */
 };
 
 static inline void relax(void) {
@@ -53,21 +66,26 @@ static inline void relax(void) {
 #endif
 }
 
-static bool work_on(pix_place *place) {
+/* One's own chunk, then what others have left of theirs. */
+static bool work_on(pix_pool *pool, pix_place *place, size_t own) {
+    size_t threads = (size_t)pix_pool_threads(pool);
     bool worked = false;
-    for (size_t i; (i = atomic_fetch_add(&place->next, 1)) < place->count; worked = true)
-        place->task(place->context, i);
+    for (size_t i = 0; i < threads; i++) {
+        pix_chunk *chunk = &place->chunks[(own + i) % threads];
+        for (size_t task; (task = atomic_fetch_add(&chunk->next, 1)) < chunk->end; worked = true)
+            place->task(place->context, task);
+    }
     return worked;
 }
 
 /* Whether there was something to do. */
-static bool join(pix_pool *pool, pix_place *place) {
+static bool join(pix_pool *pool, pix_place *place, size_t own) {
     unsigned state = atomic_load(&place->state);
     do {
         if (!(state & OPEN))
             return false;
     } while (!atomic_compare_exchange_weak(&place->state, &state, state + 1));
-    bool worked = work_on(place);
+    bool worked = work_on(pool, place, own);
     if (atomic_fetch_sub(&place->state, 1) == 1 && atomic_load(&pool->waiting) > 0) {
         pthread_mutex_lock(&pool->lock);
         pthread_cond_broadcast(&pool->done);
@@ -99,14 +117,15 @@ static void rest(pix_pool *pool, unsigned seen) {
 }
 
 static void *help(void *argument) {
-    pix_pool *pool = argument;
+    const pix_helper *self = argument;
+    pix_pool *pool = self->pool;
     for (;;) {
         unsigned seen = atomic_load(&pool->posts);
         if (atomic_load(&pool->stopping))
             return NULL;
         bool worked = false;
         for (int i = 0; i < PLACES; i++)
-            worked = join(pool, &pool->places[i]) || worked;
+            worked = join(pool, &pool->places[i], self->chunk) || worked;
         if (!worked && !watch(pool, seen))
             rest(pool, seen);
     }
@@ -119,33 +138,55 @@ static int start(pix_pool *pool, int count) {
     int cause = pthread_sigmask(SIG_SETMASK, &all, &before);
     if (cause)
         return cause;
-    for (; !cause && pool->started < count; pool->started += !cause)
-        cause = pthread_create(&pool->threads[pool->started], NULL, help, pool);
+    for (int i = 0; i < count && !cause; i++) {
+        pix_helper *helper = &pool->helpers[i];
+        *helper = (pix_helper){.pool = pool, .chunk = (size_t)i + 1};
+        cause = pthread_create(&helper->thread, NULL, help, helper);
+        pool->started += !cause;
+    }
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     return cause;
 }
 
-pix_status pix_pool_new(int threads, pix_pool **out, pix_error *error) {
-    *out = NULL;
-    int helpers = threads > 1 ? threads - 1 : 0;
-    size_t size = sizeof(pix_pool) + (size_t)helpers * sizeof(pthread_t);
-    size = (size + alignof(pix_pool) - 1) / alignof(pix_pool) * alignof(pix_pool);
-    pix_pool *pool = aligned_alloc(alignof(pix_pool), size);
+/* Zeros, at the start of a cache line. */
+static void *lines_new(size_t count, size_t size) {
+    size_t bytes = (count * size + 63) / 64 * 64;
+    void *lines = aligned_alloc(64, bytes);
+    return lines ? memset(lines, 0, bytes) : NULL;
+}
+
+static pix_status allocate(size_t threads, pix_pool **out, pix_error *error) {
+    pix_pool *pool = *out = lines_new(1, sizeof *pool);
     if (!pool)
         return pix_fail_memory(error);
-    memset(pool, 0, size);
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->posted, NULL);
     pthread_cond_init(&pool->done, NULL);
-    /* Where threads share a processor, who watches keeps another from working. */
-    pool->watch_ns = threads <= pix_cpu_count() ? WATCH_NS : 0;
-    int cause = start(pool, helpers);
-    if (cause) {
-        pix_pool_free(pool);
-        return pix_fail(error, PIX_ENOMEM, "cannot start a thread: %s", strerror(cause));
-    }
-    *out = pool;
+    pool->helpers = calloc(threads, sizeof *pool->helpers);
+    pool->chunks = lines_new(PLACES * threads, sizeof *pool->chunks);
+    if (!pool->helpers || !pool->chunks)
+        return pix_fail_memory(error);
+    for (size_t i = 0; i < PLACES; i++)
+        pool->places[i].chunks = pool->chunks + i * threads;
     return PIX_OK;
+}
+
+pix_status pix_pool_new(int threads, pix_pool **out, pix_error *error) {
+    if (threads < 1)
+        threads = 1;
+    pix_status status = allocate((size_t)threads, out, error);
+    if (!status) {
+        /* Where threads share a processor, who watches keeps another from working. */
+        (*out)->watch_ns = threads <= pix_cpu_count() ? WATCH_NS : 0;
+        int cause = start(*out, threads - 1);
+        if (cause)
+            status = pix_fail(error, PIX_ENOMEM, "cannot start a thread: %s", strerror(cause));
+    }
+    if (status) {
+        pix_pool_free(*out);
+        *out = NULL;
+    }
+    return status;
 }
 
 static void wake(pix_pool *pool, size_t count) {
@@ -163,10 +204,12 @@ void pix_pool_free(pix_pool *pool) {
     atomic_fetch_add(&pool->posts, 1);
     wake(pool, (size_t)pool->started);
     for (int i = 0; i < pool->started; i++)
-        (void)pthread_join(pool->threads[i], NULL);
+        (void)pthread_join(pool->helpers[i].thread, NULL);
     pthread_mutex_destroy(&pool->lock);
     pthread_cond_destroy(&pool->posted);
     pthread_cond_destroy(&pool->done);
+    free(pool->helpers);
+    free(pool->chunks);
     free(pool);
 }
 
@@ -184,8 +227,11 @@ static pix_place *take_place(pix_pool *pool) {
 static void post(pix_pool *pool, pix_place *place, size_t count, pix_task *task, void *context) {
     place->task = task;
     place->context = context;
-    place->count = count;
-    atomic_store(&place->next, 0);
+    size_t threads = (size_t)pix_pool_threads(pool);
+    for (size_t i = 0; i < threads; i++) {
+        atomic_store(&place->chunks[i].next, i * count / threads);
+        place->chunks[i].end = (i + 1) * count / threads;
+    }
     atomic_store(&place->state, OPEN);
     atomic_fetch_add(&pool->posts, 1);
     if (atomic_load(&pool->resting) > 0)
@@ -217,7 +263,7 @@ void pix_pool_run(pix_pool *pool, size_t count, pix_task *task, void *context) {
         return;
     }
     post(pool, place, count, task, context);
-    work_on(place);
+    work_on(pool, place, 0);
     close_place(pool, place);
     atomic_store(&place->taken, false);
 }

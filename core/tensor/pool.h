@@ -22,7 +22,8 @@ void pix_pool_free(pix_pool *pool);
 int pix_pool_threads(const pix_pool *pool);
 
 /* Runs task(context, index) for every index below `count`, in any order, on any thread of the pool;
- * returns when all have ended.  A NULL pool runs them one by one. */
+ * returns when all have ended.  Each thread begins with a run of indexes of its own, from job to
+ * job at the same part of them.  A NULL pool runs them one by one. */
 void pix_pool_run(pix_pool *pool, size_t count, pix_task *task, void *context);
 
 #endif

@@ -29,7 +29,7 @@ say() { printf '\n== %s\n' "$1"; }
 skip() { printf 'SKIP %s\n' "$1"; }
 calc() { awk "BEGIN { x = $1; printf \"${2:-%.2f}\", x }"; }
 # row WHAT MEASURED LIMIT RATIO TARGET: one line of the last table.
-row() { rows+=$(printf '%-46s %14s %14s %6s  %s' "$@")$'\n'; }
+row() { rows+=$(printf '%-54s %9s %9s %6s  %s' "$@")$'\n'; }
 
 say machine
 echo "$cores cores, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), load $(cut -d' ' -f1-3 /proc/loadavg) at $(date -u +%H:%M) UTC"
@@ -211,6 +211,6 @@ if [ "${PEERS:-yes}" != no ]; then
 fi
 
 say "all together, load $(cut -d' ' -f1-3 /proc/loadavg) at $(date -u +%H:%M) UTC"
-printf '%-46s %14s %14s %6s  %s\n' what measured limit ratio target
+printf '%-54s %9s %9s %6s  %s\n' what measured limit ratio target
 printf %s "$rows"
 [ -z "$busy" ] || echo "(measured on a busy machine)"

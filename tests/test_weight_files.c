@@ -585,6 +585,59 @@ static void storages_of_the_old_format_lie_in_the_order_of_its_list(void **state
     pix_bytes_free(&file);
 }
 
+/* As legacy_file, but storage "10" comes after one of `type` that only an optimizer uses. */
+static pix_bytes training_file(const char *type, const char *key) {
+    static const float number = 7;
+    pix_bytes file = {0};
+    put_opcodes(&file, "\x80\2\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\2M\xe9\3.");
+    put_opcodes(&file, "\x80\2}.\x80\2}(");
+    put_text(&file, "optimizer");
+    put_opcodes(&file, "}K\1");
+    put_whole_tensor(&file, type, "9", 0, NULL, true);
+    put_opcodes(&file, "s");
+    put_text(&file, "state_dict");
+    put_opcodes(&file, "}(");
+    put_scalar(&file, "a", key, true);
+    put_opcodes(&file, "uu.\x80\2](");
+    put_text(&file, "9");
+    put_text(&file, "10");
+    put_opcodes(&file, "e.");
+    put_number(&file, 1, 8);
+    put_number(&file, 0, strcmp(type, "ComplexHalfStorage") == 0 ? 4 : 1);
+    put_number(&file, 1, 8);
+    put_bytes(&file, &number, sizeof number);
+    return file;
+}
+
+static void an_optimizers_storage_may_be_of_any_type(void **state) {
+    (void)state;
+    static const char *const types[] = {"QUInt8Storage", "ComplexHalfStorage"};
+    const char *folder = test_folder(), *path = in(folder, "x.pth");
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        pix_bytes file = training_file(types[i], "10");
+        test_write_file(path, file.data, file.size);
+        pix_checkpoint *checkpoint = opened(path);
+        assert_value(checkpoint, "a", 7);
+        assert_int_equal(pix_checkpoint_left_out(checkpoint), 1);
+        pix_checkpoint_close(checkpoint);
+        pix_bytes_free(&file);
+    }
+    static const struct {
+        const char *type, *key, *say;
+        pix_status status;
+    } cases[] = {
+        {"float32", "10", "storage 9: storage type torch float32", PIX_EUNSUPPORTED},
+        {"HalfStorage", "9", "storage 9: is said to have two sizes (as torch FloatStorage of 4",
+         PIX_EFORMAT},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        pix_bytes file = training_file(cases[i].type, cases[i].key);
+        test_write_file(path, file.data, file.size);
+        refused(path, cases[i].status, cases[i].say);
+        pix_bytes_free(&file);
+    }
+}
+
 static void a_file_of_the_old_format_cut_anywhere_is_refused(void **state) {
     (void)state;
     pix_bytes file = legacy_file(&right);
@@ -664,6 +717,7 @@ int main(void) {
         cmocka_unit_test(the_name_in_a_training_checkpoint_tells_the_activation),
         cmocka_unit_test(what_wrappers_put_before_names_goes),
         cmocka_unit_test(storages_of_the_old_format_lie_in_the_order_of_its_list),
+        cmocka_unit_test(an_optimizers_storage_may_be_of_any_type),
         cmocka_unit_test(a_file_of_the_old_format_cut_anywhere_is_refused),
         cmocka_unit_test(a_file_of_the_old_format_that_contradicts_itself_is_refused),
     };

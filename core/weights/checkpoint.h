@@ -33,7 +33,7 @@ typedef struct pix_checkpoint_sizes {
 
 /* What only a config file can say; OpenAI's files have none, and the defaults are theirs. */
 typedef struct pix_checkpoint_hints {
-    bool exact_gelu;            /* hidden_act "gelu" in both towers instead of QuickGELU */
+    bool exact_gelu;            /* in both towers, instead of QuickGELU */
     int64_t vision_heads;       /* 0: width / 64 */
     int64_t text_heads;         /* 0: width / 64 */
     int64_t end_token;          /* -1: the highest id in the text; also -1 for the old configs' 2 */

@@ -164,7 +164,16 @@ static storage *find(const reader *r, const pix_value *key) {
     return bsearch(&wanted, r->storages, r->count, sizeof wanted, by_key);
 }
 
-/* Every use of a storage says how large it is. */
+/* `status`, and in an error the storage's key before the cause. */
+static pix_status at_key(pix_status status, const pix_value *key, pix_error *error) {
+    if (status && key->kind == PIX_VALUE_TEXT &&
+        !pix_tensor_name_check(key->text.data, key->text.size, NULL))
+        (void)pix_error_prefix(error, "storage %.*s",
+                               key->text.size > 64 ? 64 : (int)key->text.size, key->text.data);
+    return status;
+}
+
+/* Every use of a storage says how large it is, an optimizer's too: others lie after it. */
 static pix_status note_storage(void *context, const pix_value *value, pix_error *error) {
     reader *r = context;
     pix_torch_storage use;
@@ -172,11 +181,13 @@ static pix_status note_storage(void *context, const pix_value *value, pix_error 
         return PIX_OK;
     pix_status status = pix_torch_storage_read(value, &use, error);
     if (status)
-        return status;
+        return at_key(status, use.key, error);
     storage *known = find(r, use.key);
     if (known && known->item_size > 0 &&
         (known->item_size != use.item_size || known->size != use.size))
-        return pix_fail(error, PIX_EFORMAT, "a storage is said to have two sizes");
+        return at_key(pix_fail(error, PIX_EFORMAT, "is said to have two sizes (as %s of %zu bytes)",
+                               use.type, use.size),
+                      use.key, error);
     if (known) {
         known->size = use.size;
         known->item_size = use.item_size;

@@ -43,6 +43,15 @@ static const struct {
     {"", "torch float8_e5m2", PIX_F8_E5M2},
 };
 
+/* What only an optimizer or a quantized model has: its size is known, and so where others lie. */
+static const struct {
+    const char *storage;
+    size_t item_size;
+} others[] = {
+    {"torch ComplexHalfStorage", 4}, {"torch QInt8Storage", 1},    {"torch QUInt8Storage", 1},
+    {"torch QInt32Storage", 4},      {"torch QUInt4x2Storage", 1}, {"torch QUInt2x4Storage", 1},
+};
+
 static pix_status bad_tensor(const reader *r, const char *cause) {
     return pix_fail(r->error, PIX_EFORMAT, "tensor %s: %s", r->name.data, cause);
 }
@@ -62,6 +71,25 @@ static bool size_of(const pix_value *value, size_t *out) {
     return true;
 }
 
+/* Fills dtype and item_size; false for a type of unknown size. */
+static bool find_type(pix_torch_storage *storage) {
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (strcmp(types[i].storage, storage->type) == 0) {
+            storage->dtype = types[i].dtype;
+            storage->item_size = pix_dtype_size(storage->dtype);
+            return true;
+        }
+    storage->dtype = PIX_DTYPE_COUNT;
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (strcmp(others[i].storage, storage->type) == 0)
+            storage->item_size = others[i].item_size;
+    return storage->item_size > 0;
+}
+
+static pix_status fail_type(const pix_torch_storage *storage, pix_error *error) {
+    return pix_fail(error, PIX_EUNSUPPORTED, "storage type %s", storage->type);
+}
+
 pix_status pix_torch_storage_read(const pix_value *value, pix_torch_storage *out,
                                   pix_error *error) {
     const pix_value *id = value->kind == PIX_VALUE_PERSISTENT ? value->persistent_id : value;
@@ -74,16 +102,11 @@ pix_status pix_torch_storage_read(const pix_value *value, pix_torch_storage *out
     if (item(id, 5)->kind != PIX_VALUE_NONE)
         return pix_fail(error, PIX_EUNSUPPORTED,
                         "its storage is a part of another, as before PyTorch 0.4");
-    out->typed = strstr(type->text.data, "UntypedStorage") == NULL;
-    if (out->typed) {
-        size_t i = 0, count = sizeof types / sizeof *types;
-        while (i < count && strcmp(types[i].storage, type->text.data) != 0)
-            i++;
-        if (i == count)
-            return pix_fail(error, PIX_EUNSUPPORTED, "storage type %s", type->text.data);
-        out->dtype = types[i].dtype;
-    }
-    out->item_size = out->typed ? pix_dtype_size(out->dtype) : 1;
+    out->type = type->text.data;
+    out->typed = strstr(out->type, "UntypedStorage") == NULL;
+    out->item_size = out->typed ? 0 : 1;
+    if (out->typed && !find_type(out))
+        return fail_type(out, error);
     if (!pix_size_multiply(elements, out->item_size, &out->size))
         return pix_fail(error, PIX_EFORMAT, "malformed storage");
     return PIX_OK;
@@ -94,6 +117,8 @@ static pix_status find_storage(const reader *r, const pix_value *value, pix_torc
                                const uint8_t **data) {
     *data = NULL;
     pix_status status = pix_torch_storage_read(value, storage, r->error);
+    if (!status && storage->typed && storage->dtype == PIX_DTYPE_COUNT)
+        status = fail_type(storage, r->error);
     if (!status && storage->size > 0) /* PyTorch leaves empty ones out */
         status = r->storages->find(r->storages->context, storage, data, r->error);
     if (status)

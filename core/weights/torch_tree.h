@@ -13,7 +13,8 @@ typedef struct pix_torch_storage {
     const pix_value *key; /* of any kind */
     size_t size;          /* bytes */
     size_t item_size;     /* bytes of an element, 1 unless typed */
-    pix_dtype dtype;      /* when typed */
+    pix_dtype dtype;      /* when typed; PIX_DTYPE_COUNT: none that a tensor can have here */
+    const char *type;     /* its name, "torch FloatStorage" */
     bool typed;
 } pix_torch_storage;
 pix_status pix_torch_storage_read(const pix_value *value, pix_torch_storage *out, pix_error *error);

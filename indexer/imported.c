@@ -79,6 +79,13 @@ static void print_files(const pix_import_report *report) {
                      pix_text_count(report->ignored), report->ignored == 1 ? "" : "s");
 }
 
+/* That text cannot be encoded, and why. */
+static void warn_of_vocabulary(const pix_import_report *report) {
+    (void)fputs("pixgrepd: model import: ", stderr);
+    pix_print_path(stderr, report->no_vocabulary);
+    (void)fputc('\n', stderr);
+}
+
 void pix_imported_print(const pix_imported *imported) {
     const pix_import_report *report = &imported->report;
     char official[64];
@@ -101,17 +108,24 @@ void pix_imported_print(const pix_imported *imported) {
     (void)fputs("  written to  ", stdout);
     pix_print_path(stdout, imported->pixm);
     (void)putchar('\n');
-    if (!report->vocabulary[0]) {
-        (void)fputs("pixgrepd: model import: ", stderr);
-        pix_print_path(stderr, report->no_vocabulary);
-        (void)fputc('\n', stderr);
-    }
+    if (!report->vocabulary[0])
+        warn_of_vocabulary(report);
 }
 
 /* ,"KEY":"text", or null for "". */
 static void put_text(const char *key, const char *text) {
     (void)printf(",\"%s\":", key);
     pix_json_text(stdout, text && text[0] ? text : NULL);
+}
+
+/* ,"KEY":"text" as of a path, or null for "". */
+static void put_path(const char *key, const char *text) {
+    if (!text[0]) {
+        put_text(key, NULL);
+        return;
+    }
+    (void)putchar(',');
+    pix_json_bytes(stdout, key, text, strlen(text));
 }
 
 void pix_imported_print_json(const pix_imported *imported) {
@@ -133,15 +147,17 @@ void pix_imported_print_json(const pix_imported *imported) {
                  report->parameters);
     put_text("tensors", report->dtypes);
     (void)printf(",\"ignored\":%" PRId64 ",\"files\":%d", report->ignored, report->files);
-    put_text("weights", report->weights);
-    put_text("not_used", report->others);
+    put_path("weights", report->weights);
+    put_path("not_used", report->others);
     put_text("source_sha256", report->source_sha256);
     put_text("official", official);
     put_text("fingerprint", report->fingerprint);
-    put_text("vocabulary", report->vocabulary);
+    put_path("vocabulary", report->vocabulary);
     put_text("no_vocabulary", report->no_vocabulary);
     (void)putchar(',');
     pix_json_bytes(stdout, "path", imported->pixm, strlen(imported->pixm));
     (void)printf(",\"bytes\":%" PRId64 ",\"seconds\":%.3f}\n", report->file_bytes,
                  imported->seconds);
+    if (report->misfit)
+        warn_of_vocabulary(report);
 }

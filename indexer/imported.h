@@ -16,7 +16,7 @@ typedef struct pix_imported {
 /* Lines for a person to standard output, and to standard error what is amiss. */
 void pix_imported_print(const pix_imported *imported);
 
-/* One JSON object. */
+/* One JSON object; to standard error only that a vocabulary does not fit. */
 void pix_imported_print_json(const pix_imported *imported);
 
 #endif

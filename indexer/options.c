@@ -128,7 +128,7 @@ static const char *const help_texts[] = {
         "open_clip's.\n"
         "\n"
         "  --vocab FILE          the byte pair merges, when they are not beside the weights\n"
-        "  --gelu exact|quick    the activation, when no config beside the weights says it\n"
+        "  --gelu exact|quick    the activation, whatever the files say\n"
         "  --name NAME           what to call the model (default: the file's or folder's name)\n"
         "  --no-use              leave the model in use as it is\n"
         "  --output FILE         only write the .pixm there, for others: PATH is kept as written\n"

@@ -22,6 +22,7 @@ typedef struct importer {
     pix_pixm_tensor *directory; /* [tensor_count] */
     pix_bytes merges;
     char *vocabulary; /* the path it came from */
+    bool misfit;      /* the one that was named or lies beside the weights does not fit */
     pix_bytes files;  /* of the source, with their digests */
     pix_atomic_file *file;
     const char *path;
@@ -30,7 +31,7 @@ typedef struct importer {
     uint64_t written; /* bytes after the start of the file */
     pix_sha256 contents, fingerprint;
     float *values; /* room for the largest tensor, */
-    void *packed;  /* and for what it is packed into */
+    void *packed;  /* and for what the largest packed one is packed into */
 } importer;
 
 static void import_free(importer *im) {
@@ -155,6 +156,7 @@ static pix_status take_vocabulary(importer *im, const char *named, pix_error *er
         return PIX_OK;
     }
     free(path);
+    im->misfit = true;
     return status == PIX_EMISMATCH ? no_vocabulary(im, reason.text, error)
                                    : pix_fail(error, reason.status, "%s", reason.text);
 }
@@ -168,6 +170,7 @@ static pix_status find_vocabulary(importer *im, pix_error *error) {
     slash[slash == folder ? 1 : 0] = '\0';
     status =
         pix_vocabulary_search(folder, token_count(im), &im->merges, &im->vocabulary, &why, error);
+    im->misfit = why && begins(why, folder); /* the reason names a file that lies there */
     if (!status && !im->vocabulary)
         status = no_vocabulary(im, why, error);
     free(why);
@@ -198,7 +201,7 @@ static pix_status lay_out(importer *im, pix_error *error) {
         pix_pixm_align(h->directory_offset + im->tensor_count * sizeof *im->directory);
     h->vocabulary_bytes = im->merges.size;
     uint64_t offset = pix_pixm_align(h->vocabulary_offset + h->vocabulary_bytes);
-    size_t largest = sizeof(float);
+    size_t largest = sizeof(float), largest_packed = 1;
     for (size_t i = 0; i < im->tensor_count; i++) {
         const pix_clip_tensor *tensor = &im->tensors[i];
         size_t bytes = pix_clip_tensor_bytes(tensor);
@@ -210,10 +213,12 @@ static pix_status lay_out(importer *im, pix_error *error) {
         entry->bytes = bytes;
         offset = pix_pixm_align(offset + bytes);
         largest = bytes > largest ? bytes : largest;
+        if (tensor->packed && bytes > largest_packed)
+            largest_packed = bytes;
     }
     h->file_bytes = offset;
     im->values = malloc(largest); /* packing never makes less of it */
-    im->packed = malloc(largest);
+    im->packed = malloc(largest_packed);
     return im->values && im->packed ? PIX_OK : pix_fail_memory(error);
 }
 
@@ -380,6 +385,7 @@ static void report_import(const importer *im, pix_import_report *report) {
                                   .file_bytes = (int64_t)h->file_bytes,
                                   .files = (int)pix_checkpoint_files(im->checkpoint),
                                   .ignored = im->ignored,
+                                  .misfit = im->misfit,
                                   .gelu_known = pix_checkpoint_gelu_known(im->checkpoint, &source)};
     copy_text(report->gelu_source, sizeof report->gelu_source, source);
     copy_text(report->format, sizeof report->format, pix_checkpoint_format(im->checkpoint));

@@ -24,7 +24,7 @@ typedef struct pix_import_report {
     char format[64];
     int files;         /* that the weights were in */
     char weights[256]; /* name of that file, or of the index of several */
-    char others[256];  /* names of other weights in the folder, "a, b", or "" */
+    char others[256];  /* names of other weights in the folder, "a, b", or ""; all known ones fit */
     char dtypes[128];  /* of the tensors in the files: "F16 201, F32 101" */
     int64_t ignored;   /* tensors in the files that are none of the model's */
     bool gelu_known;   /* as of pix_checkpoint_gelu_known */
@@ -33,8 +33,9 @@ typedef struct pix_import_report {
     char fingerprint[PIX_SHA256_HEX];
     int64_t parameters;
     int64_t file_bytes;
-    char vocabulary[1024];    /* path of the vocabulary used, or "" */
+    char vocabulary[4096];    /* path of the vocabulary used, or "" */
     char no_vocabulary[1024]; /* why there is none, or "" */
+    bool misfit;              /* for the one named, or beside the weights, does not fit */
 } pix_import_report;
 
 typedef enum pix_gelu { PIX_GELU_AS_FOUND, PIX_GELU_QUICK, PIX_GELU_EXACT } pix_gelu;

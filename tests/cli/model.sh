@@ -218,8 +218,22 @@ run pixgrepd model import "$golden/vit-p32/vit-p32.pt" --name other --no-use --v
 expect 0 "a vocabulary that does not fit"
 says "a vocabulary that does not fit" "text cannot be encoded: $SOURCE/LICENSE: "
 prints "a vocabulary that does not fit" "vocabulary *none"
+run pixgrepd model import "$golden/vit-p32/vit-p32.pt" --name other --no-use --vocab "$SOURCE/LICENSE" --json
+expect 0 "a vocabulary that does not fit, --json"
+says "a vocabulary that does not fit, --json" "pixgrepd: model import: text cannot be encoded: $SOURCE/LICENSE: "
+prints "a vocabulary that does not fit, --json" "\"vocabulary\":null,\"no_vocabulary\":\"text cannot"
 run pixgrepd model remove other
 expect 0 "remove a model that is not current"
+odd=$WORK/$(printf 'odd\351')
+mkdir "$odd"
+cp "$golden"/vit-p32/hf-f16/* "$odd/"
+mv "$odd/model.safetensors" "$odd/$(printf 'w\351.safetensors')"
+cp "$SOURCE/LICENSE" "$odd/merges.txt"
+run pixgrepd model import "$odd" --name other --no-use --json
+expect 0 "a name that is not UTF-8"
+prints "a name that is not UTF-8" "\"weights_base64\":\"d+kuc2FmZXRlbnNvcnM=\",\"not_used\":null"
+says "a vocabulary beside that does not fit" "text cannot be encoded: "
+run pixgrepd model remove other
 head -c 1000000 "$golden/vit-p32/vit-p32.pt" >"$WORK/cut.pt"
 run pixgrepd model import "$WORK/cut.pt"
 expect 2 "a file that is cut"

@@ -50,20 +50,46 @@ static void f32_tile(int rows, const float *x, size_t inputs, const float *const
     PIX_UP_TO_2_ROWS(f32_rows, rows, x, inputs, panels, sums);
 }
 
+typedef int16_t words __attribute__((vector_size(16)));
+typedef uint16_t bit_words __attribute__((vector_size(16)));
+typedef int32_t integers __attribute__((vector_size(16)));
+typedef uint32_t bit_integers __attribute__((vector_size(16)));
+
+/* The low halves with their sign; the high ones are what `>>` leaves. */
+PIX_INLINE words low_bytes(words both) {
+    return (words)((bit_words)both << 8) >> 8;
+}
+
+PIX_INLINE integers low_words(integers both) {
+    return (integers)((bit_integers)both << 16) >> 16;
+}
+
+/* 16 bytes of weights are 4 channels of 4 inputs: 8 words of two inputs each, whose two products,
+ * at most 2 * 127 * 128, add up to a word; the two words of a channel add up to an integer. */
 PIX_INLINE void int8_rows(const int rows, const uint8_t *x, size_t stride, size_t groups,
                           const pix_int8_panel *panels, int32_t *sums) {
-    int32_t sum[ROWS][PIX_PANEL] = {0};
+    integers sum[ROWS][4];
     const int8_t *weights = panels[0].codes;
-    for (size_t i = 0; i < groups; i++, x += 4, weights += PIX_GROUP)
+    PIX_EACH_ROW {
+        sum[row][0] = sum[row][1] = sum[row][2] = sum[row][3] = (integers){0};
+    }
+    for (size_t i = 0; i < groups; i++, x += 4, weights += PIX_GROUP) {
+        words first[ROWS], second[ROWS];
         PIX_EACH_ROW {
-            int8_t codes[4];
-            memcpy(codes, x + row * stride, sizeof codes);
-            for (size_t channel = 0; channel < PIX_PANEL; channel++) {
-                const int8_t *four = weights + channel * 4;
-                sum[row][channel] += codes[0] * four[0] + codes[1] * four[1] + codes[2] * four[2] +
-                                     codes[3] * four[3];
+            const int8_t *c = (const int8_t *)x + row * stride;
+            first[row] = (words){c[0], c[2], c[0], c[2], c[0], c[2], c[0], c[2]};
+            second[row] = (words){c[1], c[3], c[1], c[3], c[1], c[3], c[1], c[3]};
+        }
+        for (size_t q = 0; q < 4; q++) {
+            words both;
+            memcpy(&both, weights + q * sizeof both, sizeof both);
+            PIX_EACH_ROW {
+                integers products =
+                    (integers)(low_bytes(both) * first[row] + (both >> 8) * second[row]);
+                sum[row][q] += low_words(products) + (products >> 16);
             }
         }
+    }
     PIX_EACH_ROW {
         memcpy(sums + row * PIX_PANEL, sum[row], sizeof sum[row]);
     }

@@ -13,7 +13,7 @@ trap 'rm -rf "$work"' EXIT
 build() { # build UNIT
     $compiler -std=c17 -O2 -ffp-contract=off -D_GNU_SOURCE -Wall -Wextra -Werror \
         -DPIX_GOLDEN_DIR='""' -DPIX_REFERENCE_DIR='""' -DPIX_BUILD_DIR='""' -I. -Itests/cross \
-        "tests/test_$1.c" core/tensor/*.c core/base/{error,threads}.c -o "$work/$1" -lpthread -lm
+        "tests/test_$1.c" core/tensor/*.c core/base/{bytes,error,threads}.c -o "$work/$1" -lpthread -lm
 }
 run() { # run UNIT CPU
     echo "== $1 on $2"

@@ -343,7 +343,7 @@ static void a_folders_names_are_listed(void **state) {
     pix_name_list_free(&list);
     assert_int_equal(pix_name_list_read(&list, path, &error), PIX_EIO);
     assert_non_null(strstr(error.text, path));
-    (void)strcat(path, "bsent");
+    (void)snprintf(path, sizeof path, "%s/absent", folder);
     assert_int_equal(pix_name_list_read(&list, path, &error), PIX_ENOTFOUND);
     pix_name_list_free(&list);
 }

@@ -485,7 +485,7 @@ static void every_kernel_and_number_of_threads_will_do(void **state) {
         encode_with(pix_kernels_name(kernels), 3, threaded);
         assert_memory_equal(threaded, count == 0 ? first : other, sizeof threaded);
         if (count > 0)
-            assert_true(test_max_difference(other, first, 2 * EMBED) <= 1e-6);
+            assert_true(test_max_difference(other, first, (size_t)2 * EMBED) <= 1e-6);
     }
     assert_true(count > 0);
 }

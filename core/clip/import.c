@@ -1,4 +1,5 @@
 /* import.c - pix_model_import: a checkpoint becomes a .pixm, one tensor in memory at a time. */
+#include <assert.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -212,12 +213,14 @@ static pix_status lay_out(importer *im, pix_error *error) {
         entry->offset = offset;
         entry->bytes = bytes;
         offset = pix_pixm_align(offset + bytes);
-        largest = bytes > largest ? bytes : largest;
+        if (bytes > largest)
+            largest = bytes;
         if (tensor->packed && bytes > largest_packed)
             largest_packed = bytes;
     }
     h->file_bytes = offset;
-    im->values = malloc(largest); /* packing never makes less of it */
+    assert(largest > 0 && largest_packed > 0);
+    im->values = malloc(largest);
     im->packed = malloc(largest_packed);
     return im->values && im->packed ? PIX_OK : pix_fail_memory(error);
 }

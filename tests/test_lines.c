@@ -84,7 +84,7 @@ static void a_list_of_ten_thousand_is_whole(void **state) {
     (void)state;
     pix_bytes text = {0};
     for (int i = 1; i <= 10000; i++) {
-        char line[16];
+        char line[32];
         (void)snprintf(line, sizeof line, "label %d\n", i);
         assert_int_equal(pix_bytes_append_text(&text, line), PIX_OK);
     }

@@ -223,7 +223,7 @@ static pix_status read_file(parser *p, const char *name) {
 static pix_status check_words(const pix_expression *expression, size_t i, pix_error *error) {
     const pix_bytes *words = &expression->terms[i].value;
     pix_bytes clean = {0};
-    pix_status status = pix_clean(words->data, words->size, &clean);
+    pix_status status = words->size > 0 ? pix_clean(words->data, words->size, &clean) : PIX_OK;
     if (status)
         status = pix_fail_memory(error);
     else if (clean.size == 0 && expression->count == 1)
@@ -232,6 +232,21 @@ static pix_status check_words(const pix_expression *expression, size_t i, pix_er
         status = pix_fail(error, PIX_EINVALID, "term %zu of the query is empty", i + 1);
     pix_bytes_free(&clean);
     return status;
+}
+
+/* All words are one term, wherever they stand among pictures. */
+static pix_status read_literal(parser *p, const char *text) {
+    for (size_t i = 0; i < p->out->count; i++) {
+        pix_term *term = &p->out->terms[i];
+        if (term->is_picture)
+            continue;
+        if (pix_bytes_append(&term->value, " ", 1) || pix_bytes_append_text(&term->value, text))
+            return pix_fail_memory(p->error);
+        return PIX_OK;
+    }
+    p->sign = '+';
+    p->expects = true;
+    return read_words(p, text, 1);
 }
 
 static pix_status check_whole(const parser *p) {
@@ -260,7 +275,7 @@ pix_status pix_expression_parse(const pix_query_options *options, pix_expression
         if (input->is_like)
             status = read_file(&p, input->value);
         else if (options->literal)
-            status = read_words(&p, input->value, 1);
+            status = read_literal(&p, input->value);
         else
             status = read_argument(&p, input->value, &piece);
     }

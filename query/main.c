@@ -130,9 +130,9 @@ static int batch_code(size_t failed, const char *what) {
 static pix_status run(const pix_query_options *options, FILE *out, int *code, pix_error *error) {
     size_t count = 0;
     const pix_kernels *kernels;
-    bool encodes = options->mode == PIX_QUERY_SEARCH || options->mode == PIX_QUERY_EMBED ||
-                   options->mode == PIX_QUERY_CLASSIFY;
-    pix_status status = encodes ? pix_kernels_wanted(&kernels, error) : PIX_OK;
+    bool computes = options->mode == PIX_QUERY_SEARCH || options->mode == PIX_QUERY_EMBED ||
+                    options->mode == PIX_QUERY_CROP || options->mode == PIX_QUERY_CLASSIFY;
+    pix_status status = computes ? pix_kernels_wanted(&kernels, error) : PIX_OK;
     *code = EXIT_FOUND;
     if (status)
         return status;

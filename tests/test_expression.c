@@ -236,6 +236,8 @@ static void literal_words_stand_as_they_are(void **state) {
     LITERAL("+1 words:- 2:a  + ", "- 2:a ", "+ ");
     LITERAL("+1 words:./cat.jpg", "./cat.jpg");
     LITERAL("+1 words:a - b\n+1 picture:c.jpg", "a - b", LIKE "c.jpg");
+    LITERAL("+1 picture:c.jpg\n+1 words:a - b", LIKE "c.jpg", "a -", "b");
+    LITERAL("+1 words:a b\n+1 picture:c.jpg", "a", LIKE "c.jpg", "b");
 }
 
 static void files_of_like_are_added(void **state) {

@@ -34,7 +34,8 @@ void pix_transformer_free(pix_transformer *transformer);
 
 /* What goes through the blocks at once: tokens, a row each. */
 typedef struct pix_pass {
-    int rows, results;   /* results <= rows: how many of them are asked for */
+    int rows, results;   /* how many are asked for; equal texts ask for one row twice, so there may
+                            be more of these: the scratch has room for as many as for rows */
     int tokens;          /* pictures: a row attends to all of its sequence, of so many rows, and the
                             first of each sequence is asked for; or */
     pix_text_trie *trie; /* texts, when not NULL: a row attends to itself and its ancestors, */

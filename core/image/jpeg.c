@@ -290,7 +290,9 @@ pix_status pix_jpeg_decode(const pix_source *source, uint8_t *crop, pix_photo *p
     j->error = error;
     /* All of the file is read: mapping its pages at once spares a fault for every sixteen of them.
      * Where the kernel cannot, or the data are no file's, nothing happens. */
+#ifdef MADV_POPULATE_READ
     (void)madvise((void *)(uintptr_t)source->data, source->size, MADV_POPULATE_READ);
+#endif
     if (setjmp(j->escape) == 0) {
         set_up(j);
         jpeg_save_markers(&j->jpeg, JPEG_APP0 + 1, 0xFFFF);

@@ -63,7 +63,7 @@ PIX_INLINE float pix_exponential(float x) {
 /* v / (1 + 2^t), which is what both GELUs are: v times a logistic function.  2^t is 2^n 2^f with n
  * = round(t); the polynomial is the one of degree 5 with the least relative error on [-1/2, 1/2],
  * 9.2e-8, that is 1 at 0.  t is cut to [-126, 128], where 2^t is the least normal number and
- * infinity; cut as integers, see above, a NaN ends as 128, but then v is NaN, too. */
+ * infinity; cut as integers, see above, a NaN ends as one of both, but then v is NaN, too. */
 PIX_INLINE float pix_gate(float v, float t) {
     const float round_bias = 12582912.0f; /* 1.5 * 2^23: adding it leaves n in the low bits */
     const int32_t highest = 0x43000000;   /* 128.0f */

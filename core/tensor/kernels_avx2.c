@@ -68,8 +68,9 @@ AVX2 PIX_INLINE void word_rows(const int rows, const uint8_t *x, size_t stride, 
         _mm_prefetch(next, _MM_HINT_T1);
         __m256i low_weights = widened(weights), high_weights = widened(weights + 16);
         PIX_EACH_ROW {
-            __m256i codes = _mm256_castpd_si256(
-                _mm256_broadcast_sd((const double *)(const void *)(x + row * stride)));
+            int64_t eight;
+            memcpy(&eight, x + row * stride, sizeof eight);
+            __m256i codes = _mm256_set1_epi64x(eight);
             low[row] = _mm256_add_epi32(low[row], _mm256_madd_epi16(codes, low_weights));
             PIX_KEEP(low[row]);
             high[row] = _mm256_add_epi32(high[row], _mm256_madd_epi16(codes, high_weights));

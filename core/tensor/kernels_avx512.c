@@ -112,8 +112,9 @@ AVX512 PIX_INLINE void word_rows(const int rows, const uint8_t *x, size_t stride
         _mm_prefetch(next, _MM_HINT_T1);
         __m512i low_weights = widened(weights), high_weights = widened(weights + PIX_GROUP / 2);
         PIX_EACH_ROW {
-            __m512i codes = _mm512_castpd_si512(_mm512_broadcastsd_pd(
-                _mm_load_sd((const double *)(const void *)(x + row * stride))));
+            int64_t eight;
+            memcpy(&eight, x + row * stride, sizeof eight);
+            __m512i codes = _mm512_set1_epi64(eight);
             low[row] = _mm512_add_epi32(low[row], _mm512_madd_epi16(codes, low_weights));
             PIX_KEEP(low[row]);
             high[row] = _mm512_add_epi32(high[row], _mm512_madd_epi16(codes, high_weights));

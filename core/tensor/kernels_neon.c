@@ -52,7 +52,7 @@ static void f32_tile(int rows, const float *x, size_t inputs, const float *const
     PIX_UP_TO_6_ROWS(f32_rows, rows, x, inputs, panels, ahead, sums);
 }
 
-/* Without dot products: a product of two groups of inputs, at most 2 * 127 * 127 = 32258, fits an
+/* Without dot products: a product of two groups of inputs, at most 2 * 127 * 128 = 32512, fits an
  * int16; pairs of those are added to int32 sums, two for each channel. */
 PIX_INLINE void narrow_rows(const int rows, const uint8_t *x, size_t stride, size_t groups,
                             const pix_int8_panel *panels, const pix_ahead *ahead, int32_t *sums) {

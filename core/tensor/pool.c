@@ -132,19 +132,31 @@ static void *help(void *argument) {
 }
 
 /* Signals stay with the program's own threads. */
+/* A product's tiles take 180 kB, more than some systems give a thread. */
+enum { STACK_BYTES = 1 << 20 };
+
 static int start(pix_pool *pool, int count) {
     sigset_t all, before;
+    pthread_attr_t attributes;
     sigfillset(&all);
-    int cause = pthread_sigmask(SIG_SETMASK, &all, &before);
+    int cause = pthread_attr_init(&attributes);
     if (cause)
         return cause;
+    cause = pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    if (!cause)
+        cause = pthread_sigmask(SIG_SETMASK, &all, &before);
+    if (cause) {
+        pthread_attr_destroy(&attributes);
+        return cause;
+    }
     for (int i = 0; i < count && !cause; i++) {
         pix_helper *helper = &pool->helpers[i];
         *helper = (pix_helper){.pool = pool, .chunk = (size_t)i + 1};
-        cause = pthread_create(&helper->thread, NULL, help, helper);
+        cause = pthread_create(&helper->thread, &attributes, help, helper);
         pool->started += !cause;
     }
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
     return cause;
 }
 
@@ -202,7 +214,9 @@ void pix_pool_free(pix_pool *pool) {
         return;
     atomic_store(&pool->stopping, true);
     atomic_fetch_add(&pool->posts, 1);
-    wake(pool, (size_t)pool->started);
+    pthread_mutex_lock(&pool->lock);
+    pthread_cond_broadcast(&pool->posted);
+    pthread_mutex_unlock(&pool->lock);
     for (int i = 0; i < pool->started; i++)
         (void)pthread_join(pool->helpers[i].thread, NULL);
     pthread_mutex_destroy(&pool->lock);

@@ -102,3 +102,11 @@ void pix_json_ids(FILE *out, const int32_t *ids, size_t count) {
         (void)fprintf(out, i == 0 ? "[%d" : ",%d", ids[i]);
     put(out, count == 0 ? "[]" : "]");
 }
+
+size_t pix_json_most_values(const void *text, size_t size) {
+    const char *bytes = text;
+    size_t count = 0;
+    for (size_t i = 0; i < size; i++)
+        count += bytes[i] == ',' || bytes[i] == '[' || bytes[i] == '{';
+    return count;
+}

@@ -16,6 +16,13 @@ void pix_sha256_finish(pix_sha256 *hash, uint8_t digest[PIX_SHA256_BYTES]) {
     sha256_digest(&hash->context, PIX_SHA256_BYTES, digest);
 }
 
+void pix_sha256_of(const void *data, size_t size, uint8_t digest[PIX_SHA256_BYTES]) {
+    pix_sha256 hash;
+    pix_sha256_init(&hash);
+    pix_sha256_add(&hash, data, size);
+    pix_sha256_finish(&hash, digest);
+}
+
 pix_status pix_sha256_file(int fd, uint8_t digest[PIX_SHA256_BYTES], pix_error *error) {
     enum { CHUNK = 256 * 1024 };
     uint8_t *chunk = malloc(CHUNK);

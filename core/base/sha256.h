@@ -21,6 +21,9 @@ void pix_sha256_init(pix_sha256 *hash);
 void pix_sha256_add(pix_sha256 *hash, const void *data, size_t size);
 void pix_sha256_finish(pix_sha256 *hash, uint8_t digest[PIX_SHA256_BYTES]);
 
+/* The digest of one piece. */
+void pix_sha256_of(const void *data, size_t size, uint8_t digest[PIX_SHA256_BYTES]);
+
 /* The digest of everything from the start of `fd` to its end, by pread: the file offset stays. */
 pix_status pix_sha256_file(int fd, uint8_t digest[PIX_SHA256_BYTES], pix_error *error);
 

@@ -1,17 +1,10 @@
 #include "core/clip/attention_pool.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "core/tensor/attention.h"
 #include "core/tensor/layers.h"
-
-static const float *tensor(const pix_model *model, const char *name, size_t elements) {
-    char full[PIX_CLIP_NAME_MAX];
-    (void)snprintf(full, sizeof full, "visual.attnpool.%s", name);
-    return pix_model_tensor(model, full, elements);
-}
 
 void pix_attention_pool_init(pix_attention_pool *pool, const pix_model *model) {
     const pix_clip_config *c = pix_model_config(model);
@@ -24,12 +17,13 @@ void pix_attention_pool_init(pix_attention_pool *pool, const pix_model *model) {
         .width = channels,
         .heads = c->vision_heads,
         .embed_dim = c->embed_dim,
-        .positional_embedding = tensor(model, "positional_embedding", (size_t)tokens * width),
+        .positional_embedding =
+            pix_model_tensor(model, "visual.attnpool.positional_embedding", (size_t)tokens * width),
         .k_proj = pix_model_panels(model, "visual.attnpool.k_proj.weight", channels, head_width,
                                    c->vision_heads, 0),
         .v_proj = pix_model_panels(model, "visual.attnpool.v_proj.weight", head_width, channels,
                                    c->vision_heads, 0),
-        .v_bias = tensor(model, "v_proj.bias", width),
+        .v_bias = pix_model_tensor(model, "visual.attnpool.v_proj.bias", width),
     };
     pix_linear_init(&pool->q_proj, 1, model, prefix, "q_proj.weight", "q_proj.bias", channels,
                     channels);

@@ -341,10 +341,7 @@ static pix_status finish(importer *im, pix_error *error) {
     if (status)
         return status;
     h->file_bytes += h->files_bytes;
-    pix_sha256 hash;
-    pix_sha256_init(&hash);
-    pix_sha256_add(&hash, im->merges.data, im->merges.size);
-    pix_sha256_finish(&hash, h->vocabulary_sha256);
+    pix_sha256_of(im->merges.data, im->merges.size, h->vocabulary_sha256);
     pix_sha256_add(&im->contents, h, sizeof *h);
     pix_sha256_finish(&im->contents, h->contents_sha256);
     if (fseek(pix_atomic_file_stream(im->file), 0, SEEK_SET) != 0)

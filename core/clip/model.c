@@ -254,12 +254,9 @@ static pix_status verify_file(const pix_model *model, const char *path, const ch
     if (status)
         return pix_error_prefix(error, "the file %s was imported from is no longer readable",
                                 model->header->name);
-    pix_sha256 hash;
     uint8_t digest[PIX_SHA256_BYTES];
     char now[PIX_SHA256_HEX];
-    pix_sha256_init(&hash);
-    pix_sha256_add(&hash, file.data, file.size);
-    pix_sha256_finish(&hash, digest);
+    pix_sha256_of(file.data, file.size, digest);
     pix_mapping_close(&file);
     pix_hex(digest, sizeof digest, now);
     if (memcmp(now, digits, PIX_SHA256_HEX - 1) != 0)

@@ -10,20 +10,16 @@
 /* Queries whose scores are made, and used up, while a cache holds them. */
 enum { QUERIES = 112 };
 
-static size_t whole_panels(size_t count) {
-    return (count + PIX_PANEL - 1) / PIX_PANEL * PIX_PANEL;
-}
-
 /* Keys and values of one head of one sequence, packed, and scores of some of its queries. */
 static size_t room_of_head(size_t keys, size_t width) {
-    size_t columns = whole_panels(keys);
-    return columns * width + whole_panels(width) * keys + QUERIES * columns;
+    size_t columns = pix_panel_columns(keys);
+    return columns * width + pix_panel_columns(width) * keys + QUERIES * columns;
 }
 
 size_t pix_attend_room(const pix_pool *pool, int keys, int width) {
     size_t room, threads = (size_t)pix_pool_threads(pool);
     /* Two ints multiply without overflow, so the sum of three such products is the only danger. */
-    size_t one = whole_panels(room_of_head((size_t)keys, (size_t)width));
+    size_t one = pix_panel_columns(room_of_head((size_t)keys, (size_t)width));
     return pix_size_multiply(one, threads, &room) ? room : 0;
 }
 
@@ -71,11 +67,12 @@ typedef struct attending {
 
 static void attend_head(const attending *work, size_t sequence, size_t head, float *room) {
     const pix_attention *a = work->attention;
-    size_t column = head * (size_t)a->width, keys = (size_t)a->keys, columns = whole_panels(keys);
+    size_t column = head * (size_t)a->width, keys = (size_t)a->keys,
+           columns = pix_panel_columns(keys);
     size_t first_key = sequence * keys * a->kv_stride + column;
     size_t first_query = sequence * (size_t)a->queries;
     float *values = room + columns * (size_t)a->width;
-    float *scores = values + whole_panels((size_t)a->width) * keys;
+    float *scores = values + pix_panel_columns((size_t)a->width) * keys;
     pix_panels_f32 k = pack_keys(a, a->k + first_key, room);
     pix_panels_f32 v = pack_values(a, a->v + first_key, values);
     const pix_epilogue plain = {0};
@@ -105,7 +102,7 @@ void pix_attend(const pix_compute *compute, const pix_attention *attention, floa
     attending work = {.attention = attention,
                       .alone = {.kernels = compute->kernels},
                       .room = room,
-                      .room_of_one = whole_panels(
+                      .room_of_one = pix_panel_columns(
                           room_of_head((size_t)attention->keys, (size_t)attention->width)),
                       .out = out,
                       .out_stride = out_stride};

@@ -5,7 +5,7 @@
 #include "core/tensor/quantise.h"
 
 static size_t panel_count(int out) {
-    return ((size_t)out + PIX_PANEL - 1) / PIX_PANEL;
+    return pix_panel_columns((size_t)out) / PIX_PANEL;
 }
 
 size_t pix_panels_int8_groups(int in) {

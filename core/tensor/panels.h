@@ -19,6 +19,11 @@ enum {
     PIX_INT8_INPUTS = 131072,
 };
 
+/* Output channels with those that fill up the last panel. */
+static inline size_t pix_panel_columns(size_t out) {
+    return (out + PIX_PANEL - 1) / PIX_PANEL * PIX_PANEL;
+}
+
 typedef struct pix_panels_f32 {
     int out, in;
     const float *values; /* [ceil(out/16)][in][16] */

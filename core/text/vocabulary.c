@@ -8,6 +8,7 @@
 
 #include "core/base/files.h"
 #include "core/base/gzip.h"
+#include "core/base/json.h"
 #include "core/text/bpe.h"
 
 enum {
@@ -125,19 +126,10 @@ static pix_status load_json_merge(const char *path, const json_t *vocab, const j
     return status;
 }
 
-/* An empty object takes three bytes of a file and some 230 of memory: how many values there can be
- * is known before they are parsed. */
-static bool has_too_many_values(const pix_bytes *file) {
-    size_t count = 0;
-    for (size_t i = 0; i < file->size; i++)
-        count += file->data[i] == ',' || file->data[i] == '[' || file->data[i] == '{';
-    return count > MOST_VALUES;
-}
-
 static pix_status load_json(const char *path, const pix_bytes *file, size_t need, pix_bytes *out,
                             pix_error *error) {
     json_error_t reason;
-    if (has_too_many_values(file))
+    if (pix_json_most_values(file->data, file->size) > MOST_VALUES)
         return pix_fail(error, PIX_ELIMIT, "%s: more than %d values: not CLIP's vocabulary", path,
                         MOST_VALUES);
     json_t *root = json_loadb(file->data, file->size, 0, &reason);

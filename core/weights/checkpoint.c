@@ -311,24 +311,18 @@ void pix_checkpoint_set_gelu(pix_checkpoint *checkpoint, bool exact) {
 pix_status pix_checkpoint_sha256(const pix_checkpoint *checkpoint, uint8_t digest[PIX_SHA256_BYTES],
                                  pix_bytes *list, pix_error *error) {
     size_t start = list->size;
-    pix_sha256 hash;
     for (size_t i = 0; i < checkpoint->part_count; i++) {
         const part *p = &checkpoint->parts[i];
         const char *slash = strrchr(p->path, '/'), *name = slash ? slash + 1 : p->path;
         char hex[PIX_SHA256_HEX];
-        pix_sha256_init(&hash);
-        pix_sha256_add(&hash, p->mapping.data, p->mapping.size);
-        pix_sha256_finish(&hash, digest);
+        pix_sha256_of(p->mapping.data, p->mapping.size, digest);
         pix_hex(digest, PIX_SHA256_BYTES, hex);
         if (pix_bytes_append_text(list, hex) || pix_bytes_append_text(list, "  ") ||
             pix_bytes_append(list, name, strlen(name) + 1))
             return pix_fail_memory(error);
     }
-    if (checkpoint->part_count > 1) {
-        pix_sha256_init(&hash);
-        pix_sha256_add(&hash, list->data + start, list->size - start);
-        pix_sha256_finish(&hash, digest);
-    }
+    if (checkpoint->part_count > 1)
+        pix_sha256_of(list->data + start, list->size - start, digest);
     return PIX_OK;
 }
 

@@ -7,6 +7,7 @@
 
 #include "core/base/bytes.h"
 #include "core/base/files.h"
+#include "core/base/json.h"
 
 enum { LARGEST_FILE = 1 << 20, MOST_VALUES = 1 << 20 };
 
@@ -40,10 +41,7 @@ pix_status pix_json_file_read(const char *path, json_t **out, pix_error *error) 
 }
 
 bool pix_json_is_large(const uint8_t *text, size_t size) {
-    size_t count = 0;
-    for (size_t i = 0; i < size; i++)
-        count += text[i] == ',' || text[i] == '[' || text[i] == '{';
-    return count > MOST_VALUES;
+    return pix_json_most_values(text, size) > MOST_VALUES;
 }
 
 pix_json_shown pix_json_show(const json_t *value) {

@@ -198,6 +198,40 @@ static void an_index_that_is_wrong_is_refused(void **state) {
         refused(make_parts(cases[i].map), cases[i].status, cases[i].text);
 }
 
+/* A small file that many names lead to must not fill the memory. */
+static void files_of_too_many_tensors_together_are_refused(void **state) {
+    (void)state;
+    enum { FILES = 9, TENSORS = 1 << 15 };
+    const char *folder = test_folder();
+    pix_bytes header = {0}, file = {0}, map = {0};
+    for (int i = 0; i < TENSORS; i++) {
+        char entry[96];
+        (void)snprintf(entry, sizeof entry,
+                       "%c\"t%d\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}",
+                       i == 0 ? '{' : ',', i);
+        put_bytes(&header, entry, strlen(entry));
+    }
+    put_bytes(&header, "}", 1);
+    put_number(&file, header.size, 8);
+    put_bytes(&file, header.data, header.size);
+    test_write_file(in(folder, "f0"), file.data, file.size);
+    for (int i = 0; i < FILES; i++) {
+        char name[16], entry[64];
+        (void)snprintf(name, sizeof name, "f%d", i);
+        (void)snprintf(entry, sizeof entry, "%s\"x%d\":\"%s\"", i == 0 ? "{\"weight_map\":{" : ",",
+                       i, name);
+        put_bytes(&map, entry, strlen(entry));
+        if (i > 0)
+            assert_int_equal(symlink("f0", in(folder, name)), 0);
+    }
+    put_bytes(&map, "}}", 2);
+    test_write_file(in(folder, index_name), map.data, map.size);
+    refused(in(folder, index_name), PIX_ELIMIT, "its files hold more than 262144 tensors");
+    pix_bytes_free(&header);
+    pix_bytes_free(&file);
+    pix_bytes_free(&map);
+}
+
 static void a_parts_name_ends_with_its_number(void **state) {
     (void)state;
     static const struct {
@@ -706,6 +740,7 @@ int main(void) {
         cmocka_unit_test(weights_in_several_files_are_one_checkpoint),
         cmocka_unit_test(the_digest_of_several_files_is_that_of_their_list),
         cmocka_unit_test(an_index_that_is_wrong_is_refused),
+        cmocka_unit_test(files_of_too_many_tensors_together_are_refused),
         cmocka_unit_test(a_parts_name_ends_with_its_number),
         cmocka_unit_test(json_of_too_many_values_is_not_parsed),
         cmocka_unit_test(parts_that_do_not_fit_together_are_refused),

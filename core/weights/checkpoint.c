@@ -22,6 +22,9 @@
 #include "core/weights/torch_legacy.h"
 #include "core/weights/zip.h"
 
+/* In all files of an index together; the largest model of all has a few thousand. */
+enum { MAX_TENSORS = 1 << 18 };
+
 /* A file with tensors. */
 typedef struct part {
     char *path;
@@ -113,6 +116,7 @@ static pix_status open_parts(pix_checkpoint *checkpoint, const pix_shards *shard
     checkpoint->parts = calloc(shards->count, sizeof *checkpoint->parts);
     if (!checkpoint->parts)
         return pix_fail_memory(error);
+    size_t tensors = 0;
     for (size_t i = 0; i < shards->count; i++) {
         part *p = &checkpoint->parts[i];
         checkpoint->part_count++;
@@ -123,6 +127,11 @@ static pix_status open_parts(pix_checkpoint *checkpoint, const pix_shards *shard
             return at_path(status, checkpoint->path, error);
         if ((status = read_part(checkpoint, &p->mapping, &tables[i], error)))
             return at_path(status, p->path, error);
+        tensors += tables[i].count;
+        if (tensors > MAX_TENSORS)
+            return at_path(
+                pix_fail(error, PIX_ELIMIT, "its files hold more than %d tensors", MAX_TENSORS),
+                checkpoint->path, error);
     }
     return PIX_OK;
 }

@@ -116,34 +116,65 @@ void pix_shards_free(pix_shards *shards) {
     *shards = (pix_shards){0};
 }
 
-/* The number of the first file from `from` on that has the tensor; the count when none has. */
-static size_t find(const pix_shards *shards, const pix_tensors *tables, size_t from,
-                   const char *tensor) {
-    while (from < shards->count && !pix_tensors_find(&tables[from], tensor))
-        from++;
-    return from;
+/* A tensor and the number of the file that has it. */
+typedef struct place {
+    const char *tensor;
+    size_t file;
+} place;
+
+static int by_tensor(const void *a, const void *b) {
+    const place *left = a, *right = b;
+    int order = strcmp(left->tensor, right->tensor);
+    return order != 0 ? order : (left->file > right->file) - (left->file < right->file);
 }
 
-pix_status pix_shards_check(const pix_shards *shards, const pix_tensors *tables, pix_error *error) {
+static int same_tensor(const void *name, const void *at) {
+    return strcmp(name, ((const place *)at)->tensor);
+}
+
+/* The tensors of all files in the order of their names. */
+static pix_status list_places(const pix_shards *shards, const pix_tensors *tables, place **out,
+                              size_t *count, pix_error *error) {
+    *count = 0;
     for (size_t i = 0; i < shards->count; i++)
-        for (size_t k = 0; k < tables[i].count; k++) {
-            const char *tensor = tables[i].items[k].info.name;
-            size_t other = find(shards, tables, i + 1, tensor);
-            if (other < shards->count)
-                return pix_fail(error, PIX_EFORMAT, "tensor %s is in both %s and %s", tensor,
-                                shards->names[i], shards->names[other]);
-        }
+        *count += tables[i].count;
+    place *places = *out = calloc(*count + 1, sizeof *places);
+    if (!places)
+        return pix_fail_memory(error);
+    for (size_t i = 0; i < shards->count; i++)
+        for (size_t k = 0; k < tables[i].count; k++)
+            *places++ = (place){tables[i].items[k].info.name, i};
+    qsort(*out, *count, sizeof **out, by_tensor);
+    return PIX_OK;
+}
+
+static pix_status check_places(const pix_shards *shards, const place *places, size_t count,
+                               pix_error *error) {
+    for (size_t i = 1; i < count; i++)
+        if (strcmp(places[i - 1].tensor, places[i].tensor) == 0)
+            return pix_fail(error, PIX_EFORMAT, "tensor %s is in both %s and %s", places[i].tensor,
+                            shards->names[places[i - 1].file], shards->names[places[i].file]);
     const char *tensor;
     json_t *value;
     json_object_foreach(shards->map, tensor, value) {
         const char *said = json_string_value(value);
-        size_t at = find(shards, tables, 0, tensor);
-        if (at == shards->count)
+        const place *at = bsearch(tensor, places, count, sizeof *places, same_tensor);
+        if (!at)
             return pix_fail(error, PIX_EFORMAT, "tensor %s is said to be in %s, but is in no file",
                             tensor, said);
-        if (strcmp(shards->names[at], said) != 0)
+        if (strcmp(shards->names[at->file], said) != 0)
             return pix_fail(error, PIX_EFORMAT, "tensor %s is said to be in %s, but is in %s",
-                            tensor, said, shards->names[at]);
+                            tensor, said, shards->names[at->file]);
     }
     return PIX_OK;
+}
+
+pix_status pix_shards_check(const pix_shards *shards, const pix_tensors *tables, pix_error *error) {
+    place *places;
+    size_t count;
+    pix_status status = list_places(shards, tables, &places, &count, error);
+    if (!status)
+        status = check_places(shards, places, count, error);
+    free(places);
+    return status;
 }

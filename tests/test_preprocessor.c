@@ -121,6 +121,17 @@ static void the_file_beside_a_model_is_read(void **state) {
     (void)snprintf(target, sizeof target, "%s: size is 224, but pixgrep has {\"shortest_edge\":96}",
                    path);
     assert_string_equal(error.text, target);
+
+    assert_int_equal(unlink(path), 0);
+    (void)snprintf(path, sizeof path, "%s/processor_config.json", folder);
+    test_write_file(path, "{\"image_processor\":{\"size\":96}}", 31);
+    assert_ok(pix_checkpoint_open(folder, &checkpoint, &error), &error);
+    pix_checkpoint_close(checkpoint);
+    test_write_file(path, "{\"image_processor\":{\"size\":32}}", 31);
+    assert_int_equal(pix_checkpoint_open(folder, &checkpoint, &error), PIX_EUNSUPPORTED);
+    (void)snprintf(target, sizeof target, "%s: size is 32, but pixgrep has {\"shortest_edge\":96}",
+                   path);
+    assert_string_equal(error.text, target);
 }
 
 int main(void) {

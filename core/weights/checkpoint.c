@@ -169,12 +169,21 @@ static pix_status read_tensors(pix_checkpoint *checkpoint, pix_error *error) {
     return status;
 }
 
+static pix_status check_pictures(const pix_checkpoint *checkpoint, const char *name,
+                                 pix_error *error) {
+    char *path = pix_path_beside(checkpoint->path, name);
+    pix_status status = path ? PIX_OK : pix_fail_memory(error);
+    if (path && access(path, F_OK) == 0)
+        status = pix_hf_preprocessor_check(path, checkpoint->hints.sizes.image_size, error);
+    free(path);
+    return status;
+}
+
 /* Hugging Face's names say nothing without the config beside them. */
 static pix_status read_config(pix_checkpoint *checkpoint, pix_error *error) {
     char *config = pix_path_beside(checkpoint->path, "config.json");
-    char *preprocessor = pix_path_beside(checkpoint->path, "preprocessor_config.json");
     pix_status status;
-    if (!config || !preprocessor)
+    if (!config)
         status = pix_fail_memory(error);
     else if (access(config, F_OK) != 0)
         status =
@@ -182,10 +191,11 @@ static pix_status read_config(pix_checkpoint *checkpoint, pix_error *error) {
                      "%s: missing; the model's number of heads and activation stand there", config);
     else
         status = pix_hf_config_read(config, &checkpoint->hints, error);
-    if (!status && access(preprocessor, F_OK) == 0)
-        status = pix_hf_preprocessor_check(preprocessor, checkpoint->hints.sizes.image_size, error);
-    free(preprocessor);
     free(config);
+    if (!status)
+        status = check_pictures(checkpoint, "preprocessor_config.json", error);
+    if (!status)
+        status = check_pictures(checkpoint, "processor_config.json", error);
     checkpoint->gelu_known = true;
     (void)snprintf(checkpoint->gelu_source, sizeof checkpoint->gelu_source, "config.json");
     return status;

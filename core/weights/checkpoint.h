@@ -46,8 +46,8 @@ typedef struct pix_checkpoint pix_checkpoint;
 /* `path`: a file of TorchScript, of torch.save (a zip, or as before PyTorch 1.6) or of safetensors;
  * the .index.json of weights in several files, or one of these; or a folder with any of them (see
  * folder.h).  With Hugging Face's names a config.json must lie beside and a
- * preprocessor_config.json may; with OpenAI's names, which are open_clip's too, an
- * open_clip_config.json may. */
+ * preprocessor_config.json or processor_config.json may; with OpenAI's names, which are
+ * open_clip's too, an open_clip_config.json may. */
 pix_status pix_checkpoint_open(const char *path, pix_checkpoint **out, pix_error *error);
 void pix_checkpoint_close(pix_checkpoint *checkpoint);
 

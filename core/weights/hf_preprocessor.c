@@ -20,8 +20,9 @@ pix_status pix_hf_preprocessor_check(const char *path, int64_t image_size, pix_e
     pix_status status = pix_json_file_read(path, &theirs, error);
     if (status)
         return status;
+    const json_t *nested = json_object_get(theirs, "image_processor");
     json_t *ours = pix_pictures_settings(image_size);
-    status = ours ? compare(theirs, ours, error) : pix_fail_memory(error);
+    status = ours ? compare(nested ? nested : theirs, ours, error) : pix_fail_memory(error);
     if (status)
         (void)pix_error_prefix(error, "%s", path);
     json_decref(ours);

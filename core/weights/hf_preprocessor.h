@@ -1,4 +1,5 @@
-/* hf_preprocessor.h - what the preprocessor_config.json beside a Hugging Face model says. */
+/* hf_preprocessor.h - what the preprocessor_config.json beside a Hugging Face model says, or the
+ * image_processor of the processor_config.json that newer ones have. */
 #ifndef PIX_WEIGHTS_HF_PREPROCESSOR_H
 #define PIX_WEIGHTS_HF_PREPROCESSOR_H
 

@@ -1,4 +1,4 @@
--- schema.sql - what index.db holds, version 1 (PRAGMA user_version; application_id is 'pixg').
+-- schema.sql - what index.db holds, version 2 (PRAGMA user_version; application_id is 'pixg').
 --
 -- A photo is a path (image) that holds some content; a vector belongs to a content and a model.
 -- So copies and renamed files share one vector, and several models can stand side by side.
@@ -57,6 +57,8 @@ CREATE TABLE content (
     longitude   REAL,
     CHECK ((latitude IS NULL) = (longitude IS NULL))
 ) STRICT;
+-- The contents of some days, without reading the others.
+CREATE INDEX content_taken ON content (taken_at);
 
 -- A path that holds, or held, a photo.  Ids are never reused: search results and caches name them.
 CREATE TABLE image (

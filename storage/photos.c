@@ -67,8 +67,8 @@ static pix_status make_present(pix_store *store, int64_t run_id, int64_t id, con
     return status ? status : clear_failure(store, path, error);
 }
 
-static pix_status mark_seen(pix_store *store, pix_seen *seen, int64_t id, pix_error *error) {
-    pix_status status = pix_seen_add(seen, id, error);
+static pix_status mark_seen(pix_store *store, pix_id_set *seen, int64_t id, pix_error *error) {
+    pix_status status = pix_id_set_add(seen, id, error);
     if (status == PIX_EFORMAT)
         (void)pix_error_prefix(error, "%s", store->path);
     return status;

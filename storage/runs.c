@@ -4,8 +4,8 @@
 
 static void forget_seen(pix_store *store) {
     store->run_id = 0;
-    pix_seen_free(&store->seen_images);
-    pix_seen_free(&store->seen_failures);
+    pix_id_set_free(&store->seen_images);
+    pix_id_set_free(&store->seen_failures);
 }
 
 static pix_status begin(pix_store *store, int64_t model_id, int64_t *run_id, pix_error *error) {

@@ -11,7 +11,12 @@
 #include "schema_text.h"
 #pragma GCC diagnostic pop
 
-const pix_schema pix_schema_current = {.version = 1, .tables = schema_text, .upgrades = NULL};
+static const char *const upgrades[] = {
+    "CREATE INDEX content_taken ON content (taken_at)", /* 1 to 2 */
+};
+
+const pix_schema pix_schema_current = {
+    .version = 1 + sizeof upgrades / sizeof *upgrades, .tables = schema_text, .upgrades = upgrades};
 
 /* The first column of the first row as a number. */
 static int read_number(sqlite3 *db, const char *sql, int *number) {

@@ -119,8 +119,8 @@ void pix_store_close(pix_store *store) {
     (void)sqlite3_close(store->db);
     if (store->lock_fd >= 0)
         close(store->lock_fd); /* last: until now the file was ours alone */
-    pix_seen_free(&store->seen_images);
-    pix_seen_free(&store->seen_failures);
+    pix_id_set_free(&store->seen_images);
+    pix_id_set_free(&store->seen_failures);
     pix_bytes_free(&store->row_text);
     pthread_mutex_destroy(&store->mutex);
     free(store->path);

@@ -6,7 +6,7 @@
 #include <sqlite3.h>
 
 #include "core/base/bytes.h"
-#include "storage/seen.h"
+#include "storage/id_set.h"
 #include "storage/sql.h"
 #include "storage/store.h"
 
@@ -21,7 +21,7 @@ struct pix_store {
     pix_error failure; /* status is not PIX_OK once a batch was lost */
 
     int64_t run_id; /* the open run, 0 for none */
-    pix_seen seen_images, seen_failures;
+    pix_id_set seen_images, seen_failures;
 
     pix_bytes row_text; /* of the last pix_store_photo_get */
 };

@@ -32,7 +32,7 @@ static pix_status add_id(sweep *w, int64_t id, pix_error *error) {
 }
 
 /* Collects what `sql` yields (id, path, ...) in the range and the run did not see. */
-static pix_status collect(sweep *w, pix_sql sql, const pix_seen *seen, pix_error *error) {
+static pix_status collect(sweep *w, pix_sql sql, const pix_id_set *seen, pix_error *error) {
     w->count = 0;
     w->moved = 0;
     bool images = sql == PIX_SQL_IMAGE_BELOW;
@@ -44,7 +44,7 @@ static pix_status collect(sweep *w, pix_sql sql, const pix_seen *seen, pix_error
     pix_status status;
     while (!(status = pix_statement_step(&s, error)) && s.row) {
         int64_t id = sqlite3_column_int64(s.handle, 0);
-        if (pix_seen_has(seen, id) || is_kept(w, pix_statement_text(&s, 1)))
+        if (pix_id_set_has(seen, id) || is_kept(w, pix_statement_text(&s, 1)))
             continue;
         if ((status = add_id(w, id, error)))
             break;

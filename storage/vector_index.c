@@ -11,7 +11,8 @@
 #include "storage/vector.h"
 
 typedef struct best {
-    pix_hit *hits; /* a heap: no hit ranks before its parent */
+    const pix_selection *selection; /* what may be among them; NULL: anything */
+    pix_hit *hits;                  /* a heap: no hit ranks before its parent */
     size_t count, capacity;
 } best;
 
@@ -73,9 +74,13 @@ static pix_status offer_photos(pix_store *store, int64_t content_id, double scor
     pix_statement s = pix_statement_begin(store, PIX_SQL_IMAGES_OF_CONTENT);
     pix_bind_integer(&s, content_id);
     pix_status status;
-    while (!(status = pix_statement_step(&s, error)) && s.row)
-        if (!offer(b, (pix_hit){.image_id = sqlite3_column_int64(s.handle, 0), .score = score}))
+    while (!(status = pix_statement_step(&s, error)) && s.row) {
+        pix_hit hit = {.image_id = sqlite3_column_int64(s.handle, 0), .score = score};
+        if (b->selection && !pix_selection_has_image(b->selection, hit.image_id))
+            continue;
+        if (!offer(b, hit))
             break;
+    }
     pix_statement_end(&s);
     return status;
 }
@@ -105,6 +110,9 @@ static pix_status scan(pix_store *store, int64_t model_id, const float *query, s
     pix_status status;
     while (!(status = pix_statement_step(&s, error)) && s.row) {
         double score = 0;
+        if (b->selection &&
+            !pix_selection_has_embedding(b->selection, sqlite3_column_int64(s.handle, 0)))
+            continue;
         if ((status = score_row(&s, query, dimension, vector, &score, error)))
             break;
         if (b->count == b->capacity && score < b->hits[0].score)
@@ -137,13 +145,14 @@ static pix_status search(pix_store *store, int64_t model_id, const float *query,
     return status;
 }
 
-pix_status pix_vector_index_search(pix_store *store, int64_t model_id, const float *query,
+pix_status pix_vector_index_search(pix_store *store, int64_t model_id,
+                                   const pix_selection *selection, const float *query,
                                    int dimension, size_t k, pix_hit *hits, size_t *count,
                                    pix_error *error) {
     *count = 0;
     if (k == 0)
         return PIX_OK;
-    best b = {.hits = hits, .capacity = k};
+    best b = {.selection = selection, .hits = hits, .capacity = k};
     pix_store_lock(store);
     pix_status status = search(store, model_id, query, dimension, &b, error);
     pix_store_unlock(store);

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -934,7 +935,7 @@ static void the_file_has_the_format_the_design_fixes(void **state) {
     fixture f = open_fixture();
     end_run(&f);
     assert_int_equal(number(f.path, "PRAGMA page_size"), 16384);
-    assert_int_equal(number(f.path, "PRAGMA user_version"), 1);
+    assert_int_equal(number(f.path, "PRAGMA user_version"), 2);
     assert_int_equal(number(f.path, "PRAGMA application_id"), 0x70697867);
     assert_int_equal(number(f.path, "SELECT count(*) FROM pragma_journal_mode"
                                     " WHERE journal_mode = 'wal'"),
@@ -1064,11 +1065,57 @@ static void an_index_of_another_version_is_refused_by_name(void **state) {
     fixture f = open_fixture();
     end_run(&f);
     pix_store_close(f.store);
-    execute(f.path, "PRAGMA user_version = 2");
+    execute(f.path, "PRAGMA user_version = 3");
     assert_refused(f.path, PIX_STORE_READ, PIX_EUNSUPPORTED, "newer pixgrep");
     assert_refused(f.path, PIX_STORE_WRITE, PIX_EUNSUPPORTED, "newer pixgrep");
     execute(f.path, "PRAGMA user_version = -1");
     assert_refused(f.path, PIX_STORE_READ, PIX_EFORMAT, "not a pixgrep index");
+}
+
+/* Whether both files have the same tables and indexes, word for word. */
+static void assert_same_schema(const char *path, const char *other) {
+    char sql[1024];
+    (void)snprintf(sql, sizeof sql,
+                   "ATTACH '%s' AS other; CREATE TEMP TABLE t AS"
+                   " SELECT name, sql FROM main.sqlite_schema EXCEPT"
+                   " SELECT name, sql FROM other.sqlite_schema;"
+                   "INSERT INTO t SELECT name, sql FROM other.sqlite_schema EXCEPT"
+                   " SELECT name, sql FROM main.sqlite_schema;"
+                   "CREATE TEMP TABLE none (name TEXT CHECK (name = ''));"
+                   "INSERT INTO none SELECT name FROM t",
+                   other);
+    execute(path, sql);
+}
+
+static void an_older_index_is_brought_up_to_date_by_the_writer(void **state) {
+    (void)state;
+    fixture new = open_fixture();
+    end_run(&new);
+    pix_store_close(new.store);
+    char path[256], *tables = NULL;
+    size_t size = 0;
+    (void)snprintf(path, sizeof path, "%s/old.db", test_folder());
+    FILE *file = fopen(test_golden("schema/1.sql"), "r");
+    assert_non_null(file);
+    assert_true(getdelim(&tables, &size, '\0', file) > 0);
+    assert_int_equal(fclose(file), 0);
+    execute(path, tables);
+    free(tables);
+    execute(path, "PRAGMA application_id = 0x70697867; PRAGMA user_version = 1;"
+                  "INSERT INTO content (hash, width, height, orientation, format, taken_at)"
+                  " VALUES (zeroblob(32), 4, 3, 1, 'png', '2020-01-01T00:00:00')");
+    assert_refused(path, PIX_STORE_READ, PIX_EUNSUPPORTED, "run pixgrepd index");
+    pix_store *store;
+    pix_error error;
+    assert_ok(pix_store_open(path, PIX_STORE_WRITE, &store, &error), &error);
+    pix_store_close(store);
+    assert_int_equal(number(path, "PRAGMA user_version"), 2);
+    assert_int_equal(number(path, "SELECT count(*) FROM content INDEXED BY content_taken"
+                                  " WHERE taken_at < '2021'"),
+                     1);
+    assert_same_schema(path, new.path);
+    assert_ok(pix_store_open(path, PIX_STORE_READ, &store, &error), &error);
+    pix_store_close(store);
 }
 
 static void a_damaged_index_is_reported_not_trusted(void **state) {
@@ -1207,6 +1254,7 @@ int main(void) {
         cmocka_unit_test(nulls_where_the_schema_has_none_do_no_harm),
         cmocka_unit_test(a_file_that_is_no_index_is_refused_and_left_alone),
         cmocka_unit_test(an_index_of_another_version_is_refused_by_name),
+        cmocka_unit_test(an_older_index_is_brought_up_to_date_by_the_writer),
         cmocka_unit_test(a_damaged_index_is_reported_not_trusted),
         cmocka_unit_test(damage_met_later_ends_the_batch_with_a_reason),
         cmocka_unit_test(any_thread_may_call),

@@ -257,8 +257,8 @@ static void a_search_sees_one_state_while_batches_are_committed(void **state) {
          now = pix_now_ns(), searches++) {
         pix_hit hits[BATCH + 1];
         size_t count;
-        assert_ok(pix_vector_index_search(reader, model, query, DIMENSION, BATCH + 1, hits, &count,
-                                          &error),
+        assert_ok(pix_vector_index_search(reader, model, NULL, query, DIMENSION, BATCH + 1, hits,
+                                          &count, &error),
                   &error);
         assert_int_equal(count, BATCH);
         for (size_t i = 0; i < count; i++) {
@@ -303,6 +303,8 @@ static int64_t version_of(const char *path) {
     return version;
 }
 
+enum { MAX_VERSION = 32 };
+
 static void an_upgrade_that_dies_leaves_the_old_version(void **state) {
     (void)state;
     static const char *const deaths[] = {
@@ -319,14 +321,17 @@ static void an_upgrade_that_dies_leaves_the_old_version(void **state) {
     assert_ok(put_batch(&w, 0, 0), &w.error);
     pix_store_close(w.store);
     for (size_t i = 0; i < sizeof deaths / sizeof *deaths; i++) {
-        const pix_schema next = {.version = 2, .upgrades = &deaths[i]};
+        const int now = pix_schema_current.version;
+        const char *upgrades[MAX_VERSION] = {0};
+        upgrades[now - 1] = deaths[i];
+        const pix_schema next = {.version = now + 1, .upgrades = upgrades};
         pid_t child = fork();
         assert_true(child >= 0);
         if (child == 0)
             upgrade_and_die(path, &next);
         assert_int_equal(wait_for(child), 1000 + SIGKILL);
         assert_sound(path);
-        assert_int_equal(version_of(path), 1);
+        assert_int_equal(version_of(path), now);
         assert_ok(open_writer(&w, path), &w.error);
         assert_int_equal(count_photos(w.store), BATCH);
         assert_ok(put_batch(&w, 0, (int)i), &w.error);
@@ -342,34 +347,33 @@ static void upgrades_lead_from_version_to_version(void **state) {
     assert_ok(open_writer(&w, path), &w.error);
     assert_ok(put_batch(&w, 0, 0), &w.error);
     pix_store_close(w.store);
-    static const char *const upgrades[] = {
-        "ALTER TABLE image ADD COLUMN rating INTEGER;",
-        "UPDATE image SET rating = 5; SELECT die(2);",
-    };
-    const pix_schema two = {.version = 2, .upgrades = upgrades};
-    const pix_schema three = {.version = 3, .upgrades = upgrades};
-    const pix_schema *const schemas[] = {&two, &three};
+    const int now = pix_schema_current.version;
+    const char *upgrades[MAX_VERSION] = {0};
+    upgrades[now - 1] = "ALTER TABLE image ADD COLUMN rating INTEGER;";
+    upgrades[now] = "UPDATE image SET rating = 5; SELECT die(2);";
+    upgrades[now + 1] = "UPDATE image SET rating = 1; SELECT nonsense;";
+    const pix_schema schemas[] = {{.version = now + 1, .upgrades = upgrades},
+                                  {.version = now + 2, .upgrades = upgrades},
+                                  {.version = now + 3, .upgrades = upgrades}};
     for (int i = 0; i < 2; i++) {
         pid_t child = fork();
         assert_true(child >= 0);
         if (child == 0)
-            upgrade_and_die(path, schemas[i]);
+            upgrade_and_die(path, &schemas[i]);
         assert_int_equal(wait_for(child), 0);
-        assert_int_equal(version_of(path), i + 2);
+        assert_int_equal(version_of(path), now + i + 1);
     }
     pix_store *store;
     pix_error error;
     assert_int_equal(pix_store_open(path, PIX_STORE_READ, &store, &error), PIX_EUNSUPPORTED);
 
-    static const char *const bad[] = {NULL, NULL, "UPDATE image SET rating = 1; SELECT nonsense;"};
-    const pix_schema four = {.version = 4, .upgrades = bad};
     sqlite3 *db;
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(pix_schema_upgrade(db, path, &four, &error), PIX_EIO);
+    assert_int_equal(pix_schema_upgrade(db, path, &schemas[2], &error), PIX_EIO);
     assert_non_null(strstr(error.text, path));
     assert_true(sqlite3_get_autocommit(db));
     sqlite3_close(db);
-    assert_int_equal(version_of(path), 3);
+    assert_int_equal(version_of(path), now + 2);
 }
 
 static void a_creation_that_dies_leaves_a_file_to_begin_with(void **state) {

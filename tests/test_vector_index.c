@@ -183,8 +183,8 @@ static void the_search_equals_brute_force(void **state) {
             size_t total = brute_force(&f, &lib, query, expected);
             for (size_t i = 0; i < sizeof ks / sizeof *ks; i++) {
                 size_t count;
-                assert_ok(pix_vector_index_search(f.store, f.recipe.model_id, query, DIMENSION,
-                                                  ks[i], hits, &count, &f.error),
+                assert_ok(pix_vector_index_search(f.store, f.recipe.model_id, NULL, query,
+                                                  DIMENSION, ks[i], hits, &count, &f.error),
                           &f.error);
                 assert_int_equal(count, ks[i] < total ? ks[i] : total);
                 for (size_t h = 0; h < count; h++)
@@ -214,8 +214,8 @@ static void the_order_of_the_scores_does_not_matter(void **state) {
         const float query[DIMENSION] = {1};
         pix_hit hits[K];
         size_t count;
-        assert_ok(pix_vector_index_search(f.store, f.recipe.model_id, query, DIMENSION, K, hits,
-                                          &count, &f.error),
+        assert_ok(pix_vector_index_search(f.store, f.recipe.model_id, NULL, query, DIMENSION, K,
+                                          hits, &count, &f.error),
                   &f.error);
         assert_int_equal(count, K);
         for (int i = 0; i < K; i++)
@@ -238,8 +238,8 @@ static void equal_scores_go_to_the_lower_id(void **state) {
     for (size_t k = 1; k <= 7; k++) {
         pix_hit hits[7];
         size_t count;
-        assert_ok(pix_vector_index_search(f.store, f.recipe.model_id, vector, DIMENSION, k, hits,
-                                          &count, &f.error),
+        assert_ok(pix_vector_index_search(f.store, f.recipe.model_id, NULL, vector, DIMENSION, k,
+                                          hits, &count, &f.error),
                   &f.error);
         assert_int_equal(count, k < 6 ? k : 6);
         for (size_t i = 0; i < count; i++) {
@@ -265,14 +265,14 @@ static void each_model_has_its_own_vectors(void **state) {
     put_photo(&f, 1, 1);
     pix_hit hits[2];
     size_t count;
-    assert_ok(pix_vector_index_search(f.store, f.recipe.model_id, x, DIMENSION, 2, hits, &count,
-                                      &f.error),
+    assert_ok(pix_vector_index_search(f.store, f.recipe.model_id, NULL, x, DIMENSION, 2, hits,
+                                      &count, &f.error),
               &f.error);
     assert_int_equal(count, 1);
     assert_int_equal(hits[0].image_id, 1);
-    assert_ok(
-        pix_vector_index_search(f.store, other.model_id, x, DIMENSION, 2, hits, &count, &f.error),
-        &f.error);
+    assert_ok(pix_vector_index_search(f.store, other.model_id, NULL, x, DIMENSION, 2, hits, &count,
+                                      &f.error),
+              &f.error);
     assert_int_equal(count, 2);
     assert_int_equal(hits[0].image_id, 2);
     assert_true(hits[0].score == 1.0 && hits[1].score == 0.0);
@@ -286,23 +286,26 @@ static void an_unfit_query_is_refused(void **state) {
     pix_hit hit;
     size_t count = 7;
     int64_t model = f.recipe.model_id;
-    assert_ok(pix_vector_index_search(f.store, model, good, DIMENSION, 1, &hit, &count, &f.error),
-              &f.error);
+    assert_ok(
+        pix_vector_index_search(f.store, model, NULL, good, DIMENSION, 1, &hit, &count, &f.error),
+        &f.error);
     assert_int_equal(count, 0);
-    assert_ok(pix_vector_index_search(f.store, model, good, DIMENSION, 0, NULL, &count, &f.error),
-              &f.error);
+    assert_ok(
+        pix_vector_index_search(f.store, model, NULL, good, DIMENSION, 0, NULL, &count, &f.error),
+        &f.error);
     assert_int_equal(
-        pix_vector_index_search(f.store, model, zero, DIMENSION, 1, &hit, &count, &f.error),
+        pix_vector_index_search(f.store, model, NULL, zero, DIMENSION, 1, &hit, &count, &f.error),
         PIX_EINVALID);
     assert_string_equal(f.error.text, "query: a vector of length 0, not 1");
-    assert_int_equal(pix_vector_index_search(f.store, model, bad, DIMENSION, 1, &hit, &count, NULL),
-                     PIX_EINVALID);
     assert_int_equal(
-        pix_vector_index_search(f.store, model, good, DIMENSION - 1, 1, &hit, &count, &f.error),
-        PIX_EMISMATCH);
-    assert_int_equal(
-        pix_vector_index_search(f.store, model + 1, good, DIMENSION, 1, &hit, &count, &f.error),
-        PIX_ENOTFOUND);
+        pix_vector_index_search(f.store, model, NULL, bad, DIMENSION, 1, &hit, &count, NULL),
+        PIX_EINVALID);
+    assert_int_equal(pix_vector_index_search(f.store, model, NULL, good, DIMENSION - 1, 1, &hit,
+                                             &count, &f.error),
+                     PIX_EMISMATCH);
+    assert_int_equal(pix_vector_index_search(f.store, model + 1, NULL, good, DIMENSION, 1, &hit,
+                                             &count, &f.error),
+                     PIX_ENOTFOUND);
     pix_store_close(f.store);
 }
 
@@ -331,8 +334,8 @@ static void a_damaged_vector_is_named(void **state) {
         sqlite3_close(db);
         pix_hit hit;
         size_t count;
-        assert_int_equal(pix_vector_index_search(f.store, f.recipe.model_id, vector, DIMENSION, 1,
-                                                 &hit, &count, &f.error),
+        assert_int_equal(pix_vector_index_search(f.store, f.recipe.model_id, NULL, vector,
+                                                 DIMENSION, 1, &hit, &count, &f.error),
                          PIX_EFORMAT);
         assert_non_null(strstr(f.error.text, f.path));
         if (!strstr(f.error.text, cases[i].words))
@@ -364,8 +367,8 @@ static void a_returned_photo_is_found_again_and_a_missing_one_is_not(void **stat
             &f.error);
         pix_hit hits[2];
         size_t count;
-        assert_ok(pix_vector_index_search(f.store, f.recipe.model_id, vector, DIMENSION, 2, hits,
-                                          &count, &f.error),
+        assert_ok(pix_vector_index_search(f.store, f.recipe.model_id, NULL, vector, DIMENSION, 2,
+                                          hits, &count, &f.error),
                   &f.error);
         assert_int_equal(count, present);
         if (present == 1)
@@ -377,7 +380,7 @@ static void a_returned_photo_is_found_again_and_a_missing_one_is_not(void **stat
     assert_int_equal(seen, PIX_PHOTO_RETURNED);
     pix_hit hit;
     size_t count;
-    assert_ok(pix_vector_index_search(f.store, f.recipe.model_id, vector, DIMENSION, 1, &hit,
+    assert_ok(pix_vector_index_search(f.store, f.recipe.model_id, NULL, vector, DIMENSION, 1, &hit,
                                       &count, &f.error),
               &f.error);
     assert_int_equal(count, 1);

@@ -1,0 +1,50 @@
+/* filter.h - what a photo must satisfy to be found, and the judge of it.
+ *
+ * A pix_filter is plain values, borrowed by whoever uses it; a zeroed one lets everything through.
+ * What a photo does not tell (no place, an unreadable size) never satisfies a wish about it. */
+#ifndef PIX_STORAGE_FILTER_H
+#define PIX_STORAGE_FILTER_H
+
+#include <locale.h>
+
+#include "storage/store.h"
+
+enum { PIX_LANDSCAPE = 1, PIX_PORTRAIT = 2, PIX_SQUARE = 4 };
+
+typedef struct pix_filter {
+    const char *const *folders; /* at or below any of these; absolute, without a slash at the end */
+    size_t folder_count;
+    const char *since, *until;  /* since <= taken_at < until, compared as text; NULL: open */
+    const char *camera;         /* a part of its name, in upper or lower case */
+    const char *const *formats; /* any of these: "jpeg", "png", ... */
+    size_t format_count;
+    unsigned orientations;       /* any of PIX_LANDSCAPE, ..., as the photo is shown; 0: all */
+    int32_t min_long, min_short; /* sides in pixels */
+    int64_t min_pixels;
+    bool has_place; /* within radius_km of this place, along the surface of the earth */
+    double latitude, longitude, radius_km;
+} pix_filter;
+
+typedef enum pix_verdict {
+    PIX_VERDICT_NO,
+    PIX_VERDICT_UNDATED, /* all but the time fits, and the time is unknown */
+    PIX_VERDICT_YES
+} pix_verdict;
+
+/* A filter made ready to judge many contents.  One thread at a time. */
+typedef struct pix_sieve {
+    const pix_filter *filter;
+    locale_t locale;  /* that tells upper from lower case, or 0: of ASCII alone */
+    uint32_t *camera; /* [camera_size] code points in lower case */
+    size_t camera_size;
+} pix_sieve;
+pix_status pix_sieve_init(pix_sieve *sieve, const pix_filter *filter, pix_error *error);
+void pix_sieve_free(pix_sieve *sieve);
+
+/* Everything but the folders, which are a matter of paths. */
+pix_verdict pix_sieve_judge(const pix_sieve *sieve, const pix_content *facts);
+
+/* Kilometres between two places given in degrees, on a sphere. */
+double pix_distance_km(double latitude, double longitude, double to_latitude, double to_longitude);
+
+#endif

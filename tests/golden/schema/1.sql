@@ -1,0 +1,108 @@
+-- What the first version of index.db held, for the test that brings one up to date.
+--
+-- A photo is a path (image) that holds some content; a vector belongs to a content and a model.
+-- So copies and renamed files share one vector, and several models can stand side by side.
+-- Times named _at or _since are Unix seconds.  Paths are absolute, as the bytes of the file system.
+
+-- A folder someone asked to index.  No root lies inside another.
+CREATE TABLE root (
+    id         INTEGER PRIMARY KEY,
+    path       BLOB    NOT NULL UNIQUE,
+    identity   TEXT    NOT NULL,            -- the file system it was on when last scanned
+    is_mount   INTEGER NOT NULL CHECK (is_mount IN (0, 1)),
+    added_at   INTEGER NOT NULL,
+    scanned_at INTEGER NOT NULL DEFAULT 0   -- end of the last complete scan; 0: never
+) STRICT;
+
+-- A model, known by the SHA-256 of its configuration and weights; its name may change.
+CREATE TABLE model (
+    id          INTEGER PRIMARY KEY,
+    fingerprint TEXT    NOT NULL UNIQUE,
+    name        TEXT    NOT NULL,
+    dimension   INTEGER NOT NULL CHECK (dimension > 0),
+    added_at    INTEGER NOT NULL
+) STRICT;
+
+-- One pass of the indexer.  A run that was killed has no end.
+CREATE TABLE run (
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
+    started_at    INTEGER NOT NULL,
+    ended_at      INTEGER,
+    model_id      INTEGER NOT NULL REFERENCES model (id),
+    outcome       TEXT,
+    seen          INTEGER NOT NULL DEFAULT 0,
+    unchanged     INTEGER NOT NULL DEFAULT 0,
+    added         INTEGER NOT NULL DEFAULT 0,
+    changed       INTEGER NOT NULL DEFAULT 0,
+    moved         INTEGER NOT NULL DEFAULT 0,
+    duplicates    INTEGER NOT NULL DEFAULT 0,
+    removed       INTEGER NOT NULL DEFAULT 0,
+    returned      INTEGER NOT NULL DEFAULT 0,
+    failed        INTEGER NOT NULL DEFAULT 0,
+    failed_before INTEGER NOT NULL DEFAULT 0,
+    encoded       INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+-- The bytes of a photo, whatever paths hold them, and what decoding them told.
+CREATE TABLE content (
+    id          INTEGER PRIMARY KEY,
+    hash        BLOB    NOT NULL UNIQUE CHECK (length(hash) = 32),  -- SHA-256 of the whole file
+    width       INTEGER NOT NULL,           -- as stored, before orientation
+    height      INTEGER NOT NULL,
+    orientation INTEGER NOT NULL,           -- EXIF, 1 to 8
+    format      TEXT    NOT NULL,
+    taken_at    TEXT,                       -- ISO 8601 local time; NULL when the file does not say
+    camera      TEXT,
+    latitude    REAL,                       -- degrees, both or neither
+    longitude   REAL,
+    CHECK ((latitude IS NULL) = (longitude IS NULL))
+) STRICT;
+
+-- A path that holds, or held, a photo.  Ids are never reused: search results and caches name them.
+CREATE TABLE image (
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
+    root_id       INTEGER NOT NULL REFERENCES root (id),
+    path          BLOB    NOT NULL UNIQUE,
+    mtime_ns      INTEGER NOT NULL,
+    size_bytes    INTEGER NOT NULL,
+    content_id    INTEGER NOT NULL REFERENCES content (id),
+    first_run_id  INTEGER NOT NULL REFERENCES run (id),
+    run_id        INTEGER NOT NULL REFERENCES run (id),  -- in which it got this content or returned
+    missing_since INTEGER                   -- NULL: present, and searches find it
+) STRICT;
+-- The present photos of a content, lowest id first, without reading image.
+CREATE INDEX image_content ON image (content_id, missing_since);
+-- How many photos, and bytes, a root has, without reading image.
+CREATE INDEX image_root ON image (root_id, missing_since, size_bytes);
+
+-- The unit vector of a content under a model.  A vector made anew gets a new id, so that a cache of
+-- vectors sees by ids alone what it covers.
+CREATE TABLE embedding (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    content_id      INTEGER NOT NULL REFERENCES content (id) ON DELETE CASCADE,
+    model_id        INTEGER NOT NULL REFERENCES model (id),
+    precision       TEXT    NOT NULL,       -- of the arithmetic that made it: 'fp32', ...
+    exact           INTEGER NOT NULL CHECK (exact IN (0, 1)),  -- from every pixel, not a scaled decode
+    ignore_rotation INTEGER NOT NULL CHECK (ignore_rotation IN (0, 1)),  -- EXIF orientation not applied
+    run_id          INTEGER REFERENCES run (id),
+    vector          BLOB    NOT NULL,       -- float32, little-endian, model.dimension of them
+    UNIQUE (content_id, model_id)
+) STRICT;
+-- Whether a content has a usable vector, without reading the pages that hold vectors.
+CREATE INDEX embedding_recipe
+    ON embedding (model_id, content_id, precision, ignore_rotation, exact);
+
+-- A file that gave no vector.  It is tried again only when its time or size changes.
+CREATE TABLE failure (
+    id         INTEGER PRIMARY KEY,
+    root_id    INTEGER NOT NULL REFERENCES root (id),
+    path       BLOB    NOT NULL UNIQUE,
+    mtime_ns   INTEGER NOT NULL,
+    size_bytes INTEGER NOT NULL,
+    stage      TEXT    NOT NULL,            -- what failed: 'read', 'decode', ...
+    reason     TEXT    NOT NULL,
+    tries      INTEGER NOT NULL DEFAULT 1,
+    first_at   INTEGER NOT NULL,
+    last_at    INTEGER NOT NULL,
+    run_id     INTEGER NOT NULL REFERENCES run (id)
+) STRICT;

@@ -9,7 +9,7 @@
 #define BIT(command) (1U << PIX_COMMAND_##command)
 #define ALL_STORE (BIT(INDEX) | BIT(STATUS) | BIT(ROOTS) | BIT(FORGET) | BIT(FAILURES))
 
-typedef enum option_kind { FLAG, TEXT, LIST, THREADS } option_kind;
+typedef enum option_kind { FLAG, TEXT, LIST, THREADS, DURATION } option_kind;
 
 /* Every option, the commands that know it and the field it sets. */
 static const struct option {
@@ -29,6 +29,8 @@ static const struct option {
     {"--threads", THREADS, BIT(INDEX), FIELD(threads)},
     {"--model", TEXT, BIT(INDEX), FIELD(model)},
     {"--quiet", FLAG, BIT(INDEX), FIELD(quiet)},
+    {"--time-limit", DURATION, BIT(INDEX), FIELD(time_limit_s)},
+    {"--report", TEXT, BIT(INDEX), FIELD(report)},
     {"--verbose", FLAG, BIT(STATUS), FIELD(verbose)},
     {"--json", FLAG, BIT(STATUS) | BIT(ROOTS) | BIT(FAILURES) | BIT(MODEL_IMPORT) | BIT(MODEL_LIST),
      FIELD(json)},
@@ -94,6 +96,8 @@ static const char *const help_texts[] = {
         "  --threads N           photos worked on at once (default: the number of processors)\n"
         "  --model NAME          a model other than the current one; the bundled one is tiny\n"
         "  --db FILE             the index (default: $XDG_DATA_HOME/pixgrep/index.db)\n"
+        "  --time-limit TIME     stop then, and go on in the next run: 90s, 45m, 2h, 1d\n"
+        "  --report json         one JSON object at the end instead of a line for each folder\n"
         "  --quiet               no progress, no summary, no word on the bundled model\n"
         "\n"
         "Without an imported model, the bundled one is used: tiny, which knows drawings and "
@@ -216,6 +220,26 @@ static const char *trim_pattern(char *text) {
     return text;
 }
 
+/* "90", "90s", "45m", "2h" or "1d" in seconds: a second to ten years. */
+static pix_status parse_duration(char *text, int64_t *seconds) {
+    static const char units[] = "smhd";
+    static const int64_t lengths[] = {1, 60, 3600, 86400};
+    static const int64_t longest = INT64_C(3650) * 86400;
+    size_t size = strlen(text);
+    const char *unit = size > 1 ? strchr(units, text[size - 1]) : NULL;
+    int64_t length = unit ? lengths[unit - units] : 1, number;
+    char digits[24];
+    size_t count = unit ? size - 1 : size;
+    if (count >= sizeof digits)
+        return PIX_EINVALID;
+    memcpy(digits, text, count);
+    digits[count] = '\0';
+    pix_status status = pix_parse_integer(digits, 1, longest / length, &number);
+    if (!status)
+        *seconds = number * length;
+    return status;
+}
+
 static pix_status set_option(const struct option *option, char *value, pix_options *out,
                              pix_error *error) {
     void *field = (char *)out + option->field;
@@ -237,6 +261,10 @@ static pix_status set_option(const struct option *option, char *value, pix_optio
         if (pix_parse_integer(value, 1, 1024, &number))
             return wrong(out, error, "--threads wants a number from 1 to 1024, not", value);
         *(int *)field = (int)number;
+        break;
+    case DURATION:
+        if (parse_duration(value, field))
+            return wrong(out, error, "a time is 90s, 45m, 2h or 1d, not", value);
         break;
     }
     return PIX_OK;
@@ -284,6 +312,8 @@ static pix_status check(const pix_options *options, uint32_t used, pix_error *er
                      "--no-use");
     if (options->gelu && strcmp(options->gelu, "exact") != 0 && strcmp(options->gelu, "quick") != 0)
         return wrong(options, error, "--gelu can be exact or quick, not", options->gelu);
+    if (options->report && strcmp(options->report, "json") != 0)
+        return wrong(options, error, "--report can only be json, not", options->report);
     if (options->precision && strcmp(options->precision, "fp32") != 0)
         return wrong(options, error, "--precision can only be fp32, not", options->precision);
     return PIX_OK;

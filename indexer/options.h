@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "core/base/error.h"
 
@@ -31,7 +32,8 @@ typedef struct pix_options {
     bool verbose, json;     /* status, roots, failures, model import, model list */
     bool no_use, no_source; /* model import, model verify */
     int threads;            /* 0: one for each processor */
-    const char *db, *model, *precision, *vocabulary, *name, *output, *gelu;
+    int64_t time_limit_s;   /* index; 0: none */
+    const char *db, *model, *precision, *vocabulary, *name, *output, *gelu, *report;
     const char **excludes; /* heap array */
     size_t exclude_count;
     const char **operands; /* heap array */

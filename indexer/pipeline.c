@@ -75,6 +75,11 @@ static void finish(pix_pipeline *pipeline, pix_job *job, pix_outcome outcome, co
     (void)pix_queue_push(pipeline->done, job);
 }
 
+static void finish_unsteady(pix_pipeline *pipeline, pix_job *job, const char *stage) {
+    (void)pix_fail(&job->error, PIX_EBUSY, "changed while being read");
+    finish(pipeline, job, PIX_OUTCOME_UNSTEADY, stage);
+}
+
 /* Whether a failed decode says something about the file rather than about this moment.  Memory that
  * is out is that of the decoding process, which has a limit. */
 static bool is_permanent(pix_status status) {
@@ -146,8 +151,7 @@ static void decode(pix_worker *worker, pix_job *job, int fd) {
     if (status == PIX_ECRASHED) /* perhaps by a signal to the whole group: only twice is the file */
         status = pix_decoder_run(worker->decoder, fd, job->crop, &job->photo, &job->error);
     if (!same_file_state(job, fd)) {
-        (void)pix_fail(&job->error, PIX_EBUSY, "changed while being read");
-        finish(pipeline, job, PIX_OUTCOME_TROUBLE, "decode");
+        finish_unsteady(pipeline, job, "decode");
     } else if (status) {
         finish(pipeline, job, is_permanent(status) ? PIX_OUTCOME_BROKEN : PIX_OUTCOME_TROUBLE,
                "decode");
@@ -167,8 +171,7 @@ static void process_open(pix_worker *worker, pix_job *job, int fd) {
         return;
     }
     if (!same_file_state(job, fd)) {
-        (void)pix_fail(&job->error, PIX_EBUSY, "changed while being read");
-        finish(pipeline, job, PIX_OUTCOME_TROUBLE, "open");
+        finish_unsteady(pipeline, job, "open");
         return;
     }
     if (!lead(pipeline, job))
@@ -380,4 +383,8 @@ void pix_pipeline_settle(pix_pipeline *pipeline, pix_job *job) {
 
 void pix_pipeline_stop(pix_pipeline *pipeline) {
     atomic_store(&pipeline->stopping, true);
+}
+
+void pix_pipeline_resume(pix_pipeline *pipeline) {
+    atomic_store(&pipeline->stopping, false);
 }

@@ -24,6 +24,7 @@ typedef enum pix_outcome {
     PIX_OUTCOME_BROKEN,    /* this content gives no vector, however often it is tried */
     PIX_OUTCOME_DENIED,    /* may not be read */
     PIX_OUTCOME_TROUBLE,   /* did not work this time */
+    PIX_OUTCOME_UNSTEADY,  /* changed while it was read */
     PIX_OUTCOME_GONE,      /* the file is no longer there */
     PIX_OUTCOME_CANCELLED, /* the pipeline was stopped before its turn */
 } pix_outcome;
@@ -84,5 +85,8 @@ void pix_pipeline_settle(pix_pipeline *pipeline, pix_job *job);
 
 /* From now on jobs that no worker has begun are cancelled.  Any thread may call. */
 void pix_pipeline_stop(pix_pipeline *pipeline);
+
+/* Takes that back, once nothing is pending. */
+void pix_pipeline_resume(pix_pipeline *pipeline);
 
 #endif

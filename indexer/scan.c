@@ -30,7 +30,7 @@ typedef struct scan_state {
 /* A failure that was not known: one line on standard error. */
 static void report(const scan_state *scan, const char *path, const char *reason) {
     pix_progress_clear(scan->context->progress);
-    (void)fputs("pixgrepd: index ", stderr);
+    (void)fprintf(stderr, "pixgrepd: %s ", scan->context->operation);
     pix_print_path(stderr, scan->target->root);
     (void)fputs(": ", stderr);
     pix_print_path(stderr, pix_path_relative(path, scan->target->root));
@@ -41,7 +41,7 @@ static void report(const scan_state *scan, const char *path, const char *reason)
 
 static void note(const scan_state *scan, const char *text) {
     pix_progress_clear(scan->context->progress);
-    (void)fputs("pixgrepd: index ", stderr);
+    (void)fprintf(stderr, "pixgrepd: %s ", scan->context->operation);
     pix_print_path(stderr, scan->target->folder);
     (void)fprintf(stderr, ": %s\n", text);
 }
@@ -122,6 +122,15 @@ static pix_status record_photo(scan_state *scan, const pix_job *job) {
     return status;
 }
 
+/* A photo that is put off counts for the scan that takes it up again. */
+static bool put_off(scan_state *scan, const char *path, int64_t mtime_ns) {
+    const pix_scan_context *context = scan->context;
+    if (!context->put_off || !context->put_off(context->context, path, mtime_ns))
+        return false;
+    scan->counts.seen--;
+    return true;
+}
+
 /* Writes down what became of a job. */
 static pix_status record(scan_state *scan, const pix_job *job) {
     switch (job->outcome) {
@@ -133,6 +142,11 @@ static pix_status record(scan_state *scan, const pix_job *job) {
     case PIX_OUTCOME_DENIED:
         if (job->state == PIX_PHOTO_NEW || job->failed_before)
             return record_failure(scan, job, pix_stage_permission);
+        pass_over(scan, job->path, job->error.text);
+        return PIX_OK;
+    case PIX_OUTCOME_UNSTEADY:
+        if (put_off(scan, job->path, job->mtime_ns))
+            return PIX_OK;
         pass_over(scan, job->path, job->error.text);
         return PIX_OK;
     case PIX_OUTCOME_TROUBLE:
@@ -198,7 +212,7 @@ static pix_status see_photo(scan_state *scan, const pix_walk_entry *entry) {
         scan->counts.returned++;
     else if (state == PIX_PHOTO_FAILED_BEFORE && !denied)
         scan->counts.failed_before++;
-    else {
+    else if (state == PIX_PHOTO_UNENCODED || !put_off(scan, entry->path, entry->mtime_ns)) {
         pix_job *job = pix_job_new(entry->path, entry->mtime_ns, entry->size_bytes);
         if (!job)
             return pix_fail_memory(scan->error);
@@ -215,7 +229,7 @@ static pix_status walk_and_encode(scan_state *scan, pix_walk *walk, bool *stoppe
     pix_walk_entry entry;
     pix_status status = PIX_OK;
     do {
-        *stopped = context->stopped();
+        *stopped = context->stopped(context->context);
         if (*stopped) {
             pix_pipeline_stop(context->pipeline);
             break;
@@ -233,7 +247,7 @@ static pix_status walk_and_encode(scan_state *scan, pix_walk *walk, bool *stoppe
         } while (!status && !pix_pipeline_has_room(context->pipeline));
     } while (!status && entry.kind != PIX_WALK_END);
     while (!status && pix_pipeline_pending(context->pipeline) > 0) {
-        if (context->stopped()) {
+        if (context->stopped(context->context)) {
             *stopped = true;
             pix_pipeline_stop(context->pipeline);
         }
@@ -247,7 +261,7 @@ static pix_status walk_and_encode(scan_state *scan, pix_walk *walk, bool *stoppe
  * next run trusts what it sees again. */
 static pix_status meet_elsewhere(scan_state *scan) {
     const pix_target *target = scan->target;
-    bool whole = strcmp(target->root, target->folder) == 0;
+    bool whole = strcmp(target->root, target->folder) == 0 && target->parts.count == 0;
     if (!whole || 2 * scan->same < target->photos) {
         note(scan, "is on another file system than before: nothing is removed from the index");
         return PIX_OK;
@@ -258,14 +272,38 @@ static pix_status meet_elsewhere(scan_state *scan) {
                               target->identity.is_mount, &scan->root_id, scan->error);
 }
 
+static pix_status sweep_below(scan_state *scan, const char *folder, int64_t *removed,
+                              int64_t *moved) {
+    const pix_scan_context *context = scan->context;
+    return pix_store_sweep(context->store, context->run_id, scan->root_id, folder,
+                           (const char *const *)scan->kept.items, scan->kept.count, removed, moved,
+                           scan->error);
+}
+
+/* A drive that went away while its parts were looked at took none of them along. */
+static pix_status sweep_parts(scan_state *scan, int64_t *removed, int64_t *moved) {
+    const pix_target *target = scan->target;
+    pix_root_identity now;
+    if (pix_root_identify(target->root, NULL, &now, NULL) ||
+        strcmp(now.text, target->identity.text) != 0 || now.is_mount != target->identity.is_mount)
+        return PIX_OK;
+    pix_status status = PIX_OK;
+    for (size_t i = 0; i < target->parts.count && !status; i++) {
+        int64_t gone = 0, elsewhere = 0;
+        status = sweep_below(scan, target->parts.items[i], &gone, &elsewhere);
+        *removed += gone;
+        *moved += elsewhere;
+    }
+    return status;
+}
+
 /* Marks what is gone, if this walk can tell. */
 static pix_status sweep(scan_state *scan) {
-    const pix_scan_context *context = scan->context;
     const pix_target *target = scan->target;
     pix_run_counts *counts = &scan->counts;
     if (target->elsewhere)
         return meet_elsewhere(scan);
-    if (counts->seen == 0 && target->photos > 0) {
+    if (counts->seen == 0 && target->photos > 0 && target->parts.count == 0) {
         note(scan, "no photo can be seen in it: nothing is removed from the index "
                    "(if they are gone for good: pixgrepd forget)");
         return PIX_OK;
@@ -274,9 +312,9 @@ static pix_status sweep(scan_state *scan) {
         if (pix_paths_add(&scan->kept, target->kept.items[i]))
             return pix_fail_memory(scan->error);
     int64_t removed = 0, moved = 0;
-    pix_status status = pix_store_sweep(context->store, context->run_id, scan->root_id,
-                                        target->folder, (const char *const *)scan->kept.items,
-                                        scan->kept.count, &removed, &moved, scan->error);
+    pix_status status = target->parts.count > 0
+                            ? sweep_parts(scan, &removed, &moved)
+                            : sweep_below(scan, target->folder, &removed, &moved);
     /* A moved photo was met as a duplicate, or as new when its content had no vector yet. */
     int64_t from_duplicates = moved < counts->duplicates ? moved : counts->duplicates;
     int64_t from_added =
@@ -296,12 +334,18 @@ pix_status pix_scan(const pix_scan_context *context, const pix_target *target,
                        .root_id = target->id,
                        .error = error,
                        .committed_ns = pix_now_ns()};
+    pix_walk_options uncounted = *context->walk; /* the counter tells nobody of folders */
+    uncounted.entering = NULL;
     int64_t start = pix_now_ns();
     pix_walk *walk;
-    pix_status status = pix_walk_open(target->root, target->folder, context->walk, &walk, error);
+    pix_status status =
+        target->parts.count > 0
+            ? pix_walk_open_parts(target->root, (const char *const *)target->parts.items,
+                                  target->parts.count, context->walk, &walk, error)
+            : pix_walk_open(target->root, target->folder, context->walk, &walk, error);
     if (status && target->known) {
         pix_progress_clear(context->progress);
-        (void)fputs("pixgrepd: index ", stderr);
+        (void)fprintf(stderr, "pixgrepd: %s ", context->operation);
         pix_print_path(stderr, error->text);
         (void)fputs(": nothing is removed from the index\n", stderr);
         result->unreadable = true;
@@ -311,7 +355,7 @@ pix_status pix_scan(const pix_scan_context *context, const pix_target *target,
         status = pix_store_root_put(context->store, target->root, target->identity.text,
                                     target->identity.is_mount, &scan.root_id, error);
     if (!status && context->progress)
-        scan.counter = pix_counter_open(target->root, target->folder, context->walk);
+        scan.counter = pix_counter_open(target->root, target->folder, &uncounted);
     if (!status)
         status = walk_and_encode(&scan, walk, &result->stopped);
     if (!status && !result->stopped)

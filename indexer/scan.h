@@ -22,7 +22,12 @@ typedef struct pix_scan_context {
     const pix_paths *denied; /* sorted: files that could not be read for want of permission */
     int dimension;
     int64_t run_id;
-    bool (*stopped)(void); /* asked often; true ends the scan early */
+    const char *operation;          /* "index": how lines on standard error begin */
+    bool (*stopped)(void *context); /* asked often; true ends the scan early */
+    /* Whether a photo whose time is `mtime_ns`, or that changed while it was read, is looked at
+     * later, by a scan of its own; NULL: never. */
+    bool (*put_off)(void *context, const char *path, int64_t mtime_ns);
+    void *context;
 } pix_scan_context;
 
 typedef struct pix_scan_result {
@@ -32,9 +37,9 @@ typedef struct pix_scan_result {
     double seconds;
 } pix_scan_result;
 
-/* `target` is not away.  Every photo seen is in exactly one of the counts unchanged, added,
- * changed, moved, duplicates, returned, failed and failed_before; the last two also count folders
- * that cannot be read. */
+/* `target` is not away; of one with parts, only these are looked at.  Every photo seen is in
+ * exactly one of the counts unchanged, added, changed, moved, duplicates, returned, failed and
+ * failed_before; the last two also count folders that cannot be read. */
 pix_status pix_scan(const pix_scan_context *context, const pix_target *target,
                     pix_scan_result *result, pix_error *error);
 

@@ -13,6 +13,7 @@ static void target_free(pix_target *target) {
     free(target->root);
     free(target->folder);
     free(target->identity_before);
+    pix_paths_free(&target->parts);
     pix_paths_free(&target->kept);
 }
 

@@ -15,8 +15,9 @@
 #include "storage/store.h"
 
 typedef struct pix_target {
-    char *root;   /* what the index knows or will know */
-    char *folder; /* what is walked: the root or a folder in it */
+    char *root;      /* what the index knows or will know */
+    char *folder;    /* what is walked: the root or a folder in it */
+    pix_paths parts; /* files and folders in it, when they alone are walked; sorted, not nested */
     bool known;
     bool named;            /* on the command line */
     int64_t id;            /* of a known root */

@@ -32,7 +32,9 @@ typedef struct walk_level {
 struct pix_walk {
     const pix_walk_options *options;
     size_t root_size; /* what to cut off a path to make it relative: the root and its slash */
-    pix_bytes path;   /* of the entry at hand */
+    const char *const *parts;
+    size_t part_count, part_next;
+    pix_bytes path; /* of the entry at hand */
     walk_level *levels;
     size_t depth, capacity;
     pix_inode_set entered; /* folders, kept only when links are followed */
@@ -165,6 +167,8 @@ static pix_status enter(pix_walk *walk, int fd, pix_walk_entry *entry) {
         return PIX_ENOMEM;
     }
     walk->levels = levels;
+    if (walk->options->entering)
+        walk->options->entering(walk->options->context, walk->path.data);
     int listed;
     bool nomedia;
     if (list_names(&new, &listed, &nomedia)) {
@@ -247,10 +251,63 @@ static pix_status follow_link(pix_walk *walk, pix_walk_entry *entry) {
     return errno == ENOENT || errno == ENOTDIR ? PIX_OK : trouble_errno(walk, entry, errno);
 }
 
+static pix_status set_path(pix_walk *walk, const char *path, size_t size) {
+    pix_bytes_clear(&walk->path);
+    return pix_bytes_append(&walk->path, path, size);
+}
+
+/* Whether a walk of the root would not come to the folder that `part` is in. */
+static pix_status is_cut_off(pix_walk *walk, const char *part, bool *cut) {
+    const char *name = part + walk->root_size, *slash = name - 1;
+    for (*cut = false; slash && !*cut; slash = strchr(name, '/')) {
+        if (set_path(walk, part, (size_t)(slash - part) + 1) ||
+            pix_bytes_append_text(&walk->path, ".nomedia"))
+            return PIX_ENOMEM;
+        struct stat info;
+        *cut = lstat(walk->path.data, &info) == 0;
+        walk->path.size = (size_t)(slash - part);
+        walk->path.data[walk->path.size] = '\0';
+        if (slash > name)
+            *cut |= (name[0] == '.' && !walk->options->hidden) ||
+                    matches(walk, walk->path.data + (name - part));
+        name = slash + 1;
+    }
+    return PIX_OK;
+}
+
+/* Looks at the next part. */
+static pix_status next_part(pix_walk *walk, pix_walk_entry *entry) {
+    const char *part = walk->parts[walk->part_next++];
+    size_t size = strlen(part);
+    if (size < walk->root_size) { /* the root */
+        int fd = open(part, O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC);
+        if (set_path(walk, part, size))
+            return PIX_ENOMEM;
+        return fd < 0 ? trouble_errno(walk, entry, errno) : enter(walk, fd, entry);
+    }
+    bool cut;
+    if (is_cut_off(walk, part, &cut))
+        return PIX_ENOMEM;
+    const char *name = strrchr(part, '/') + 1;
+    if (cut || set_path(walk, part, (size_t)(name - part)))
+        return cut ? PIX_OK : PIX_ENOMEM;
+    int fd = open(walk->path.data, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int cause = errno;
+    pix_status status = set_path(walk, part, size);
+    if (!status && fd >= 0)
+        status = look(walk, fd, name, DT_UNKNOWN, entry);
+    else if (!status && cause != ENOENT && cause != ENOTDIR)
+        status = trouble_errno(walk, entry, cause);
+    if (fd >= 0)
+        close(fd);
+    return status;
+}
+
 static pix_status step(pix_walk *walk, pix_walk_entry *entry) {
     entry->kind = PIX_WALK_END;
     if (walk->depth == 0)
-        return follow_link(walk, entry);
+        return walk->part_next < walk->part_count ? next_part(walk, entry)
+                                                  : follow_link(walk, entry);
     walk_level *top = &walk->levels[walk->depth - 1];
     if (top->next == top->count) {
         level_close(top);
@@ -268,21 +325,39 @@ static pix_status step(pix_walk *walk, pix_walk_entry *entry) {
 
 pix_status pix_walk_next(pix_walk *walk, pix_walk_entry *entry, pix_error *error) {
     *entry = (pix_walk_entry){.kind = PIX_WALK_END};
-    while (entry->kind == PIX_WALK_END && (walk->depth > 0 || walk->link_next < walk->links.count))
+    while (entry->kind == PIX_WALK_END && (walk->depth > 0 || walk->part_next < walk->part_count ||
+                                           walk->link_next < walk->links.count))
         if (step(walk, entry))
             return pix_fail_memory(error);
+    return PIX_OK;
+}
+
+static pix_walk *walk_new(const char *root, const pix_walk_options *options) {
+    pix_walk *walk = calloc(1, sizeof *walk);
+    if (!walk)
+        return NULL;
+    walk->options = options;
+    size_t root_size = strlen(root);
+    walk->root_size = root[root_size - 1] == '/' ? root_size : root_size + 1;
+    return walk;
+}
+
+pix_status pix_walk_open_parts(const char *root, const char *const *parts, size_t count,
+                               const pix_walk_options *options, pix_walk **out, pix_error *error) {
+    *out = walk_new(root, options);
+    if (!*out)
+        return pix_fail_memory(error);
+    (*out)->parts = parts;
+    (*out)->part_count = count;
     return PIX_OK;
 }
 
 pix_status pix_walk_open(const char *root, const char *folder, const pix_walk_options *options,
                          pix_walk **out, pix_error *error) {
     *out = NULL;
-    pix_walk *walk = calloc(1, sizeof *walk);
+    pix_walk *walk = walk_new(root, options);
     if (!walk)
         return pix_fail_memory(error);
-    walk->options = options;
-    size_t root_size = strlen(root);
-    walk->root_size = root[root_size - 1] == '/' ? root_size : root_size + 1;
     pix_status status = PIX_OK;
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0) {

@@ -18,6 +18,10 @@ typedef struct pix_walk_options {
     bool hidden; /* also names that begin with a dot */
     const char *const *excludes; /* fnmatch(3) patterns; see pix_walk_open */
     size_t exclude_count;
+    /* Told of each folder before it is listed, so that what changes from then on can be noticed;
+     * may be NULL. */
+    void (*entering)(void *context, const char *folder);
+    void *context;
 } pix_walk_options;
 
 typedef enum pix_walk_kind {
@@ -44,6 +48,10 @@ typedef struct pix_walk pix_walk;
  * path when that is part of the walk.  The options are borrowed until _close. */
 pix_status pix_walk_open(const char *root, const char *folder, const pix_walk_options *options,
                          pix_walk **out, pix_error *error);
+/* Walks only the files and folders `parts`, which are `root` or below it, in their order.  What is
+ * gone, or would not be met by a walk of `root`, yields nothing.  The parts are borrowed, too. */
+pix_status pix_walk_open_parts(const char *root, const char *const *parts, size_t count,
+                               const pix_walk_options *options, pix_walk **out, pix_error *error);
 void pix_walk_close(pix_walk *walk);
 
 /* The next entry; after PIX_WALK_END, again that.  Fails only when memory is out. */

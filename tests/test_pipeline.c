@@ -294,7 +294,7 @@ static void a_file_that_changes_while_read_is_not_believed(void **state) {
     let_go();
     pix_job *job = collect(pipeline);
     assert_string_equal(job->path, first);
-    assert_int_equal(job->outcome, PIX_OUTCOME_TROUBLE);
+    assert_int_equal(job->outcome, PIX_OUTCOME_UNSTEADY);
     assert_string_equal(job->error.text, "changed while being read");
     pix_pipeline_settle(pipeline, job);
     pix_pipeline_close(pipeline);
@@ -314,7 +314,7 @@ static void copies_of_a_file_that_changed_are_tried_again(void **state) {
     let_go();
     job = collect(pipeline);
     assert_non_null(strstr(job->path, "leader.png"));
-    assert_int_equal(job->outcome, PIX_OUTCOME_TROUBLE);
+    assert_int_equal(job->outcome, PIX_OUTCOME_UNSTEADY);
     pix_pipeline_settle(pipeline, job);
     job = collect(pipeline);
     assert_non_null(strstr(job->path, "follower.png"));

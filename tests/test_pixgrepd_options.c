@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "indexer/format.h"
@@ -37,6 +38,27 @@ static void index_takes_its_options_in_any_place(void **state) {
     assert_int_equal(options.threads, 3);
     assert_true(options.follow);
     assert_false(options.exact);
+}
+
+static void times_have_units(void **state) {
+    (void)state;
+    const struct {
+        const char *text;
+        int64_t seconds;
+    } times[] = {{"90", 90}, {"90s", 90}, {"45m", 2700}, {"2h", 7200}, {"1d", 86400}};
+    char words[64];
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        (void)snprintf(words, sizeof words, "index --time-limit %s", times[i].text);
+        assert_ok(parse(words), &error);
+        assert_int_equal(options.time_limit_s, times[i].seconds);
+    }
+    const char *wrong[] = {
+        "0", "s", "-1s", "1.5h", "2w", "3651d", "99999999999999999999999999999h"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        (void)snprintf(words, sizeof words, "index --time-limit %s", wrong[i]);
+        assert_int_equal(parse(words), PIX_EINVALID);
+        assert_non_null(strstr(error.text, wrong[i]));
+    }
 }
 
 static void patterns_are_compared_without_slashes_at_their_ends(void **state) {
@@ -181,6 +203,7 @@ static int release(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(index_takes_its_options_in_any_place),
+        cmocka_unit_test(times_have_units),
         cmocka_unit_test(patterns_are_compared_without_slashes_at_their_ends),
         cmocka_unit_test(two_dashes_end_the_options),
         cmocka_unit_test(model_commands_have_two_words),

@@ -33,15 +33,11 @@ static void link_to(const char *target, const char *name) {
     assert_int_equal(symlink(target, path), 0);
 }
 
-/* The walk's entries as "name name ...", troubles as "!name". */
-static const char *walk_below(const char *folder, const pix_walk_options *options) {
+/* The walk's entries as "name name ...", troubles as "!name"; closes it. */
+static const char *entries(pix_walk *walk) {
     static pix_bytes out;
     pix_bytes_clear(&out);
-    char path[PATH_MAX];
-    (void)snprintf(path, sizeof path, "%s%s%s", root, folder[0] ? "/" : "", folder);
     pix_error error;
-    pix_walk *walk;
-    assert_ok(pix_walk_open(root, path, options, &walk, &error), &error);
     for (;;) {
         pix_walk_entry entry;
         assert_ok(pix_walk_next(walk, &entry, &error), &error);
@@ -56,6 +52,33 @@ static const char *walk_below(const char *folder, const pix_walk_options *option
     }
     pix_walk_close(walk);
     return out.data ? out.data : "";
+}
+
+static const char *walk_below(const char *folder, const pix_walk_options *options) {
+    char path[PATH_MAX];
+    (void)snprintf(path, sizeof path, "%s%s%s", root, folder[0] ? "/" : "", folder);
+    pix_error error;
+    pix_walk *walk;
+    assert_ok(pix_walk_open(root, path, options, &walk, &error), &error);
+    return entries(walk);
+}
+
+/* The same of a walk of parts, "name name ..."; "." is the root. */
+static const char *walk_parts(const char *names, const pix_walk_options *options) {
+    char words[256], paths[8][PATH_MAX], *save = NULL;
+    const char *parts[8];
+    size_t count = 0;
+    (void)snprintf(words, sizeof words, "%s", names);
+    for (char *word = strtok_r(words, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
+        bool all = strcmp(word, ".") == 0;
+        (void)snprintf(paths[count], PATH_MAX, "%s%s%s", root, all ? "" : "/", all ? "" : word);
+        parts[count] = paths[count];
+        count++;
+    }
+    pix_error error;
+    pix_walk *walk;
+    assert_ok(pix_walk_open_parts(root, parts, count, options, &walk, &error), &error);
+    return entries(walk);
 }
 
 static const char *walk_all(const pix_walk_options *options) {
@@ -333,6 +356,51 @@ static void an_inode_set_keeps_every_pair(void **state) {
     pix_inode_set_free(&set);
 }
 
+static void parts_are_what_a_walk_of_the_root_would_meet(void **state) {
+    (void)state;
+    pix_walk_options plain = {0}, hidden = {.hidden = true};
+    make("a.jpg");
+    make("b/c.jpg");
+    make("b/d/e.jpg");
+    make("b/notes.txt");
+    make(".h/f.jpg");
+    make("quiet/.nomedia");
+    make("quiet/g.jpg");
+    make("quiet/deep/h.jpg");
+    make("folder.jpg/i.jpg");
+    link_to("a.jpg", "link.jpg");
+    assert_string_equal(walk_parts("b/d a.jpg", &plain), "b/d/e.jpg a.jpg");
+    assert_string_equal(walk_parts("b/c.jpg b/notes.txt gone.jpg gone/deep.jpg link.jpg", &plain),
+                        "b/c.jpg");
+    assert_string_equal(walk_parts("a.jpg/b.jpg folder.jpg", &plain), "folder.jpg/i.jpg");
+    assert_string_equal(walk_parts(".h .h/f.jpg quiet quiet/g.jpg quiet/deep/h.jpg", &plain), "");
+    assert_string_equal(walk_parts(".h/f.jpg quiet/deep", &hidden), ".h/f.jpg");
+    const char *excludes[] = {"b/d", "a.*"};
+    pix_walk_options less = {.excludes = excludes, .exclude_count = 2};
+    assert_string_equal(walk_parts("a.jpg b/d/e.jpg b", &less), "b/c.jpg");
+    assert_string_equal(walk_parts(".", &less), walk_below("", &less));
+    assert_string_equal(walk_parts("", &plain), "");
+}
+
+static void note_folder(void *context, const char *folder) {
+    pix_bytes *folders = context;
+    assert_int_equal(pix_bytes_append_text(folders, folder + strlen(root)), PIX_OK);
+    assert_int_equal(pix_bytes_append_text(folders, " "), PIX_OK);
+}
+
+static void folders_are_told_of_before_they_are_listed(void **state) {
+    (void)state;
+    pix_bytes folders = {0};
+    make("a/b/c.jpg");
+    make("empty/");
+    make(".hidden/d.jpg");
+    make("quiet/.nomedia");
+    pix_walk_options options = {.entering = note_folder, .context = &folders};
+    assert_string_equal(walk_below("", &options), "a/b/c.jpg");
+    assert_string_equal(folders.data, " /a /a/b /empty /quiet ");
+    pix_bytes_free(&folders);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(entries_come_in_byte_order, fresh_root),
@@ -351,6 +419,8 @@ int main(void) {
         cmocka_unit_test_setup(a_folder_that_cannot_be_told_from_others_is_reported, fresh_root),
         cmocka_unit_test_setup(a_path_too_long_for_the_system_is_reported, fresh_root),
         cmocka_unit_test_setup(nesting_is_bounded, fresh_root),
+        cmocka_unit_test_setup(parts_are_what_a_walk_of_the_root_would_meet, fresh_root),
+        cmocka_unit_test_setup(folders_are_told_of_before_they_are_listed, fresh_root),
         cmocka_unit_test(a_folder_that_is_not_there_is_an_error),
         cmocka_unit_test(an_inode_set_keeps_every_pair),
     };

@@ -1,0 +1,137 @@
+#include "indexer/indexing.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/clip/library.h"
+#include "indexer/commands.h"
+#include "indexer/format.h"
+
+/* Vectors of photos that have been missing this long are dropped. */
+enum { MISSING_DAYS = 90 };
+
+pix_status pix_indexing_open(const pix_options *options, pix_indexing *out, pix_error *error) {
+    *out = (pix_indexing){.threads = options->threads,
+                          .recipe = {.exact = options->exact,
+                                     .ignore_rotation = options->no_autorotate,
+                                     .precision = "fp32"},
+                          .walk = {.follow = options->follow,
+                                   .hidden = options->hidden,
+                                   .excludes = options->excludes,
+                                   .exclude_count = options->exclude_count}};
+    pix_status status = pix_library_open(options->model, &out->model, error);
+    if (!status)
+        status = pix_command_open_store(options, PIX_STORE_WRITE, &out->store, error);
+    if (status)
+        pix_indexing_close(out);
+    return status;
+}
+
+void pix_indexing_close(pix_indexing *indexing) {
+    pix_pipeline_close(indexing->pipeline);
+    pix_store_close(indexing->store);
+    pix_model_close(indexing->model);
+    *indexing = (pix_indexing){0};
+}
+
+void pix_run_counts_add(pix_run_counts *sum, const pix_run_counts *counts) {
+    sum->seen += counts->seen;
+    sum->unchanged += counts->unchanged;
+    sum->added += counts->added;
+    sum->changed += counts->changed;
+    sum->moved += counts->moved;
+    sum->duplicates += counts->duplicates;
+    sum->removed += counts->removed;
+    sum->returned += counts->returned;
+    sum->failed += counts->failed;
+    sum->failed_before += counts->failed_before;
+    sum->encoded += counts->encoded;
+}
+
+static pix_status note_denied(void *context, const pix_failure *failure) {
+    return strcmp(failure->stage, pix_stage_permission) == 0
+               ? pix_paths_add((pix_paths *)context, failure->path)
+               : PIX_OK;
+}
+
+/* The model's place in the store, the run, and what earlier runs left to be tried again. */
+static pix_status begin(pix_indexing *indexing, pix_scan_context *scan, pix_paths *denied,
+                        pix_error *error) {
+    pix_store *store = indexing->store;
+    pix_recipe *recipe = &indexing->recipe;
+    pix_status status = pix_store_model_put(store, pix_model_name(indexing->model),
+                                            pix_model_fingerprint(indexing->model), scan->dimension,
+                                            &recipe->model_id, error);
+    if (!status)
+        status = pix_store_run_begin(store, recipe->model_id, &scan->run_id, error);
+    if (!status)
+        status = pix_store_failures(store, note_denied, denied, error);
+    if (status == PIX_ENOMEM)
+        status = pix_fail_memory(error);
+    pix_paths_sort(denied);
+    pix_pipeline_settings settings = {
+        .model = indexing->model, .store = store, .recipe = *recipe, .threads = indexing->threads};
+    if (!status && !indexing->pipeline)
+        status = pix_pipeline_open(&settings, &indexing->pipeline, error);
+    if (!status)
+        pix_pipeline_resume(indexing->pipeline);
+    scan->pipeline = indexing->pipeline;
+    return status;
+}
+
+static pix_status scan_target(const pix_scan_context *scan, const pix_target *target, pix_run *run,
+                              pix_error *error) {
+    if (target->away[0]) {
+        (void)fprintf(stderr, "pixgrepd: %s ", run->operation);
+        pix_print_path(stderr, target->folder);
+        (void)fprintf(stderr, ": %s: nothing is removed from the index\n", target->away);
+        run->away |= target->named;
+        return PIX_OK;
+    }
+    pix_scan_result result;
+    pix_status status = pix_scan(scan, target, &result, error);
+    pix_run_counts_add(&run->counts, &result.counts);
+    run->early |= result.stopped;
+    run->away |= result.unreadable && target->named;
+    if (!status && !result.unreadable && run->scanned)
+        run->scanned(run->context, target, &result);
+    return status;
+}
+
+static pix_status run_all(pix_indexing *indexing, const pix_targets *targets,
+                          const pix_scan_context *scan, pix_run *run, pix_error *error) {
+    pix_status status = PIX_OK;
+    bool whole = true;
+    for (size_t i = 0; i < targets->count && !status && !run->early; i++) {
+        whole &= targets->items[i].parts.count == 0;
+        run->early = run->stopped(run->context);
+        if (!run->early)
+            status = scan_target(scan, &targets->items[i], run, error);
+    }
+    if (!status)
+        status = pix_store_run_end(indexing->store, scan->run_id, &run->counts,
+                                   run->early ? "stopped" : "complete", error);
+    if (!status && whole && !run->early && run->counts.failed == 0)
+        status = pix_store_purge(indexing->store, MISSING_DAYS, error);
+    return status ? status : pix_store_commit(indexing->store, error);
+}
+
+pix_status pix_indexing_run(pix_indexing *indexing, const pix_targets *targets, pix_run *run,
+                            pix_error *error) {
+    pix_paths denied = {0};
+    pix_scan_context scan = {.store = indexing->store,
+                             .progress = run->progress,
+                             .recipe = &indexing->recipe,
+                             .walk = &indexing->walk,
+                             .denied = &denied,
+                             .dimension = pix_model_config(indexing->model)->embed_dim,
+                             .operation = run->operation,
+                             .stopped = run->stopped,
+                             .put_off = run->put_off,
+                             .context = run->context};
+    pix_status status = begin(indexing, &scan, &denied, error);
+    if (!status)
+        status = run_all(indexing, targets, &scan, run, error);
+    pix_paths_free(&denied);
+    return status;
+}

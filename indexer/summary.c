@@ -1,0 +1,97 @@
+#include "indexer/summary.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "core/base/json.h"
+#include "indexer/format.h"
+
+/* Every count, in the order of a line, and how lines and reports call it. */
+static const struct count {
+    const char *word, *key;
+    size_t field;
+} count_table[] = {
+#define FIELD(name) offsetof(pix_run_counts, name)
+    {"seen", "seen", FIELD(seen)},
+    {"new", "new", FIELD(added)},
+    {"changed", "changed", FIELD(changed)},
+    {"moved", "moved", FIELD(moved)},
+    {"duplicates", "duplicates", FIELD(duplicates)},
+    {"removed", "removed", FIELD(removed)},
+    {"returned", "returned", FIELD(returned)},
+    {"failed", "failed", FIELD(failed)},
+    {"failed before", "failed_before", FIELD(failed_before)},
+    {"unchanged", "unchanged", FIELD(unchanged)},
+#undef FIELD
+};
+
+enum { COUNTS = sizeof count_table / sizeof *count_table };
+
+static int64_t count_of(const pix_run_counts *counts, const struct count *count) {
+    return *(const int64_t *)((const char *)counts + count->field);
+}
+
+static double pace(const pix_run_counts *counts, double seconds) {
+    return counts->encoded > 0 && seconds > 0 ? (double)counts->encoded / seconds : 0;
+}
+
+void pix_summary_print(FILE *out, const char *folder, const pix_run_counts *counts,
+                       double seconds) {
+    pix_print_path(out, folder);
+    for (size_t i = 0; i < COUNTS; i++)
+        (void)fprintf(out, "%s%s %s", i == 0 ? ": " : ", ",
+                      pix_text_count(count_of(counts, &count_table[i])), count_table[i].word);
+    (void)fprintf(out, "; %s encoded in %s", pix_text_count(counts->encoded),
+                  pix_text_duration(seconds));
+    if (pace(counts, seconds) > 0)
+        (void)fprintf(out, " (%.1f photos/s)", pace(counts, seconds));
+    (void)fputc('\n', out);
+}
+
+void pix_summary_print_short(FILE *out, const char *folder, const pix_run_counts *counts,
+                             double seconds) {
+    const char *before = ": ";
+    for (size_t i = 0; i < COUNTS; i++) {
+        int64_t count = count_of(counts, &count_table[i]);
+        size_t field = count_table[i].field;
+        if (count == 0 || field == offsetof(pix_run_counts, seen) ||
+            field == offsetof(pix_run_counts, unchanged) ||
+            field == offsetof(pix_run_counts, failed_before))
+            continue;
+        if (before[0] == ':')
+            pix_print_path(out, folder);
+        (void)fprintf(out, "%s%s %s", before, pix_text_count(count), count_table[i].word);
+        before = ", ";
+    }
+    if (before[0] == ',')
+        (void)fprintf(out, "; %s encoded in %s\n", pix_text_count(counts->encoded),
+                      pix_text_duration(seconds));
+}
+
+static void write_counts(FILE *out, const pix_run_counts *counts, double seconds) {
+    for (size_t i = 0; i < COUNTS; i++)
+        (void)fprintf(out, "\"%s\":%" PRId64 ",", count_table[i].key,
+                      count_of(counts, &count_table[i]));
+    (void)fprintf(out, "\"skipped\":%" PRId64 ",\"encoded\":%" PRId64 ",\"seconds\":%.3f,",
+                  counts->unchanged + counts->failed_before, counts->encoded, seconds);
+    (void)fprintf(out, "\"photos_per_second\":%.1f", pace(counts, seconds));
+}
+
+void pix_summary_write_folder(FILE *out, const char *folder, const pix_run_counts *counts,
+                              double seconds) {
+    (void)fputc('{', out);
+    pix_json_bytes(out, "path", folder, strlen(folder));
+    (void)fputc(',', out);
+    write_counts(out, counts, seconds);
+    (void)fputc('}', out);
+}
+
+void pix_summary_write(FILE *out, const char *outcome, const char *reason,
+                       const pix_run_counts *counts, double seconds, const char *folders) {
+    (void)fprintf(out, "{\"outcome\":\"%s\",\"reason\":", outcome);
+    pix_json_text(out, reason);
+    (void)fputc(',', out);
+    write_counts(out, counts, seconds);
+    (void)fprintf(out, ",\"folders\":[%s]}\n", folders);
+}

@@ -129,8 +129,12 @@ pix_status pix_search_run(pix_search *search, const float *vector, int dimension
     if (!hits)
         return pix_fail_memory(error);
     size_t count = 0;
-    pix_status status = pix_vector_index_search(search->store, search->model_id, NULL, vector,
-                                                dimension, k, hits, &count, error);
+    pix_vector_query query = {.model_id = search->model_id,
+                              .vectors = vector,
+                              .count = 1,
+                              .dimension = dimension,
+                              .k = k};
+    pix_status status = pix_vector_index_search(search->store, &query, hits, &count, NULL, error);
     for (size_t i = 0; i < count && !status; i++) {
         pix_photo_row photo;
         status = pix_store_photo_get(search->store, hits[i].image_id, &photo, error);

@@ -27,6 +27,7 @@
 #define PIX_SQL_MAP(X)                                                                             \
     X(BEGIN, "BEGIN IMMEDIATE")                                                                    \
     X(COMMIT, "COMMIT")                                                                            \
+    X(SNAPSHOT_BEGIN, "BEGIN")                                                                     \
                                                                                                    \
     X(MODEL_FIND, "SELECT id, dimension, name FROM model WHERE fingerprint = ?1")                  \
     X(MODEL_ADD, "INSERT INTO model (fingerprint, name, dimension, added_at)"                      \

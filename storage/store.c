@@ -127,6 +127,30 @@ void pix_store_close(pix_store *store) {
     free(store);
 }
 
+pix_status pix_store_snapshot_begin(pix_store *store, pix_error *error) {
+    pix_store_lock(store);
+    if (store->snapshots == 0 && sqlite3_get_autocommit(store->db)) {
+        pix_statement s = pix_statement_begin(store, PIX_SQL_SNAPSHOT_BEGIN);
+        pix_status status = pix_statement_run(&s, error);
+        if (status) {
+            pix_store_unlock(store);
+            return status;
+        }
+        store->snapshot_opened = true;
+    }
+    store->snapshots++;
+    return PIX_OK;
+}
+
+void pix_store_snapshot_end(pix_store *store) {
+    if (--store->snapshots == 0 && store->snapshot_opened) {
+        pix_statement s = pix_statement_begin(store, PIX_SQL_COMMIT);
+        (void)pix_statement_run(&s, NULL);
+        store->snapshot_opened = false;
+    }
+    pix_store_unlock(store);
+}
+
 /* Why nothing can be changed, if so. */
 static pix_status check_writable(pix_store *store, pix_error *error) {
     if (store->mode != PIX_STORE_WRITE)
@@ -135,6 +159,8 @@ static pix_status check_writable(pix_store *store, pix_error *error) {
         return pix_fail(error, store->failure.status,
                         "%s (what was not yet committed is lost; open the index again)",
                         store->failure.text);
+    if (store->snapshots > 0)
+        return pix_fail(error, PIX_EINVALID, "%s: a change inside a snapshot", store->path);
     return PIX_OK;
 }
 

@@ -30,6 +30,11 @@ void pix_store_close(pix_store *store);
  * and commit fails with that reason, and only opening the store again helps. */
 pix_status pix_store_commit(pix_store *store, pix_error *error);
 
+/* From begin to end everything read sees one state, and nothing can be changed (PIX_EINVALID).
+ * Meanwhile the store belongs to this thread: others wait.  May be nested. */
+pix_status pix_store_snapshot_begin(pix_store *store, pix_error *error);
+void pix_store_snapshot_end(pix_store *store);
+
 /* Models.  A model is known to the store by its fingerprint. */
 typedef struct pix_store_model {
     int64_t id;

@@ -18,7 +18,9 @@ struct pix_store {
     sqlite3 *db;
     sqlite3_stmt *statements[PIX_SQL_COUNT]; /* prepared when first used */
     bool in_batch;
-    pix_error failure; /* status is not PIX_OK once a batch was lost */
+    int snapshots;        /* begun and not ended */
+    bool snapshot_opened; /* the outermost began SQLite's transaction, too */
+    pix_error failure;    /* status is not PIX_OK once a batch was lost */
 
     int64_t run_id; /* the open run, 0 for none */
     pix_id_set seen_images, seen_failures;

@@ -280,6 +280,17 @@ static void damaged_values_satisfy_no_wish(void **state) {
     close_fixture(&f);
 }
 
+static pix_status search(fixture *f, const pix_selection *selection, const float *vector,
+                         pix_hit hits[8], size_t *count) {
+    const pix_vector_query query = {.model_id = f->recipe.model_id,
+                                    .vectors = vector,
+                                    .count = 1,
+                                    .dimension = DIMENSION,
+                                    .k = 8,
+                                    .selection = selection};
+    return pix_vector_index_search(f->store, &query, hits, count, NULL, &f->error);
+}
+
 static void a_search_finds_what_is_selected_and_nothing_else(void **state) {
     (void)state;
     fixture f = open_fixture();
@@ -295,9 +306,7 @@ static void a_search_finds_what_is_selected_and_nothing_else(void **state) {
     assert_ok(pix_selection_new(f.store, f.recipe.model_id, &in_b, &selection, &f.error), &f.error);
     assert_int_equal(pix_selection_images(selection), 2);
     assert_int_equal(pix_selection_embeddings(selection), 2);
-    assert_ok(pix_vector_index_search(f.store, f.recipe.model_id, selection, query, DIMENSION, 8,
-                                      hits, &count, &f.error),
-              &f.error);
+    assert_ok(search(&f, selection, query, hits, &count), &f.error);
     assert_int_equal(count, 2);
     assert_int_equal(hits[0].image_id, 2);
     assert_int_equal(hits[1].image_id, 3);
@@ -306,9 +315,7 @@ static void a_search_finds_what_is_selected_and_nothing_else(void **state) {
     const pix_filter in_none = {.folders = LIST("/p/d"), .folder_count = 1};
     assert_ok(pix_selection_new(f.store, f.recipe.model_id, &in_none, &selection, &f.error),
               &f.error);
-    assert_ok(pix_vector_index_search(f.store, f.recipe.model_id, selection, query, DIMENSION, 8,
-                                      hits, &count, &f.error),
-              &f.error);
+    assert_ok(search(&f, selection, query, hits, &count), &f.error);
     assert_int_equal(count, 0);
     pix_selection_free(selection);
 

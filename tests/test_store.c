@@ -888,6 +888,41 @@ static void a_full_disk_does_not_keep_readers_out(void **state) {
     assert_int_equal(photos, 1);
 }
 
+static void a_snapshot_sees_one_state(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    put_photo(&f, "/photos/a", 1, 1, 1);
+    assert_ok(pix_store_commit(f.store, &f.error), &f.error);
+    fixture reader = f;
+    assert_ok(pix_store_open(f.path, PIX_STORE_READ, &reader.store, &reader.error), &reader.error);
+    assert_ok(pix_store_snapshot_begin(reader.store, &reader.error), &reader.error);
+    assert_int_equal(totals(&reader).photos, 1);
+    assert_ok(pix_store_snapshot_begin(reader.store, &reader.error), &reader.error);
+    put_photo(&f, "/photos/b", 1, 1, 2);
+    assert_ok(pix_store_commit(f.store, &f.error), &f.error);
+    assert_int_equal(totals(&reader).photos, 1);
+    pix_store_snapshot_end(reader.store);
+    assert_int_equal(totals(&reader).photos, 1);
+    pix_store_snapshot_end(reader.store);
+    assert_int_equal(totals(&reader).photos, 2);
+    pix_store_close(reader.store);
+
+    put_photo(&f, "/photos/c", 1, 1, 3);
+    assert_ok(pix_store_snapshot_begin(f.store, &f.error), &f.error);
+    assert_int_equal(totals(&f).photos, 3);
+    assert_int_equal(pix_store_commit(f.store, &f.error), PIX_EINVALID);
+    pix_store_snapshot_end(f.store);
+    put_photo(&f, "/photos/d", 1, 1, 4);
+    assert_ok(pix_store_commit(f.store, &f.error), &f.error);
+    assert_ok(pix_store_snapshot_begin(f.store, &f.error), &f.error);
+    int64_t id;
+    assert_int_equal(pix_store_root_put(f.store, "/new", "", false, &id, &f.error), PIX_EINVALID);
+    pix_store_snapshot_end(f.store);
+    end_run(&f);
+    assert_int_equal(totals(&f).photos, 4);
+    pix_store_close(f.store);
+}
+
 static void a_reader_cannot_change_anything(void **state) {
     (void)state;
     fixture f = open_fixture();
@@ -1248,6 +1283,7 @@ int main(void) {
         cmocka_unit_test(failures_are_listed_in_the_order_of_their_bytes),
         cmocka_unit_test(a_batch_is_seen_by_readers_when_it_is_committed),
         cmocka_unit_test(a_full_disk_does_not_keep_readers_out),
+        cmocka_unit_test(a_snapshot_sees_one_state),
         cmocka_unit_test(a_reader_cannot_change_anything),
         cmocka_unit_test(the_index_is_private_to_its_owner),
         cmocka_unit_test(the_file_has_the_format_the_design_fixes),

@@ -257,9 +257,12 @@ static void a_search_sees_one_state_while_batches_are_committed(void **state) {
          now = pix_now_ns(), searches++) {
         pix_hit hits[BATCH + 1];
         size_t count;
-        assert_ok(pix_vector_index_search(reader, model, NULL, query, DIMENSION, BATCH + 1, hits,
-                                          &count, &error),
-                  &error);
+        const pix_vector_query wish = {.model_id = model,
+                                       .vectors = query,
+                                       .count = 1,
+                                       .dimension = DIMENSION,
+                                       .k = BATCH + 1};
+        assert_ok(pix_vector_index_search(reader, &wish, hits, &count, NULL, &error), &error);
         assert_int_equal(count, BATCH);
         for (size_t i = 0; i < count; i++) {
             assert_int_equal(hits[i].image_id, i + 1);

@@ -34,6 +34,14 @@ static fixture open_fixture(void) {
     return f;
 }
 
+/* One query, without a report. */
+static pix_status search(fixture *f, int64_t model_id, const float *vector, int dimension, size_t k,
+                         pix_hit *hits, size_t *count, pix_error *error) {
+    const pix_vector_query query = {
+        .model_id = model_id, .vectors = vector, .count = 1, .dimension = dimension, .k = k};
+    return pix_vector_index_search(f->store, &query, hits, count, NULL, error);
+}
+
 static void hash_of(int number, uint8_t hash[PIX_SHA256_BYTES]) {
     memset(hash, 0, PIX_SHA256_BYTES);
     memcpy(hash, &number, sizeof number);
@@ -183,9 +191,9 @@ static void the_search_equals_brute_force(void **state) {
             size_t total = brute_force(&f, &lib, query, expected);
             for (size_t i = 0; i < sizeof ks / sizeof *ks; i++) {
                 size_t count;
-                assert_ok(pix_vector_index_search(f.store, f.recipe.model_id, NULL, query,
-                                                  DIMENSION, ks[i], hits, &count, &f.error),
-                          &f.error);
+                assert_ok(
+                    search(&f, f.recipe.model_id, query, DIMENSION, ks[i], hits, &count, &f.error),
+                    &f.error);
                 assert_int_equal(count, ks[i] < total ? ks[i] : total);
                 for (size_t h = 0; h < count; h++)
                     if (hits[h].image_id != expected[h].image_id ||
@@ -197,6 +205,40 @@ static void the_search_equals_brute_force(void **state) {
         }
         pix_store_close(f.store);
     }
+}
+
+static void queries_that_share_a_pass_get_what_each_gets_alone(void **state) {
+    (void)state;
+    enum { QUERIES = 9, K = 40 };
+    static library lib;
+    static pix_hit together[QUERIES * K], alone[K];
+    static float queries[QUERIES][DIMENSION];
+    random_state = 9;
+    fixture f = open_fixture();
+    make_library(&f, &lib);
+    for (int q = 0; q < QUERIES; q++)
+        random_unit(queries[q]);
+    memcpy(queries[1], queries[0], sizeof queries[0]);
+    size_t counts[QUERIES], count;
+    const pix_vector_query query = {.model_id = f.recipe.model_id,
+                                    .vectors = queries[0],
+                                    .count = QUERIES,
+                                    .dimension = DIMENSION,
+                                    .k = K};
+    pix_search_report report;
+    assert_ok(pix_vector_index_search(f.store, &query, together, counts, &report, &f.error),
+              &f.error);
+    assert_true(report.bytes > 0 && report.rescored >= QUERIES * K);
+    for (int q = 0; q < QUERIES; q++) {
+        assert_ok(search(&f, f.recipe.model_id, queries[q], DIMENSION, K, alone, &count, &f.error),
+                  &f.error);
+        assert_int_equal(counts[q], count);
+        for (size_t i = 0; i < count; i++) {
+            assert_int_equal(together[(size_t)q * K + i].image_id, alone[i].image_id);
+            assert_true(together[(size_t)q * K + i].score == alone[i].score);
+        }
+    }
+    pix_store_close(f.store);
 }
 
 /* Rising scores make every vector enter the heap, falling ones none after the first k. */
@@ -214,8 +256,7 @@ static void the_order_of_the_scores_does_not_matter(void **state) {
         const float query[DIMENSION] = {1};
         pix_hit hits[K];
         size_t count;
-        assert_ok(pix_vector_index_search(f.store, f.recipe.model_id, NULL, query, DIMENSION, K,
-                                          hits, &count, &f.error),
+        assert_ok(search(&f, f.recipe.model_id, query, DIMENSION, K, hits, &count, &f.error),
                   &f.error);
         assert_int_equal(count, K);
         for (int i = 0; i < K; i++)
@@ -238,8 +279,7 @@ static void equal_scores_go_to_the_lower_id(void **state) {
     for (size_t k = 1; k <= 7; k++) {
         pix_hit hits[7];
         size_t count;
-        assert_ok(pix_vector_index_search(f.store, f.recipe.model_id, NULL, vector, DIMENSION, k,
-                                          hits, &count, &f.error),
+        assert_ok(search(&f, f.recipe.model_id, vector, DIMENSION, k, hits, &count, &f.error),
                   &f.error);
         assert_int_equal(count, k < 6 ? k : 6);
         for (size_t i = 0; i < count; i++) {
@@ -265,14 +305,10 @@ static void each_model_has_its_own_vectors(void **state) {
     put_photo(&f, 1, 1);
     pix_hit hits[2];
     size_t count;
-    assert_ok(pix_vector_index_search(f.store, f.recipe.model_id, NULL, x, DIMENSION, 2, hits,
-                                      &count, &f.error),
-              &f.error);
+    assert_ok(search(&f, f.recipe.model_id, x, DIMENSION, 2, hits, &count, &f.error), &f.error);
     assert_int_equal(count, 1);
     assert_int_equal(hits[0].image_id, 1);
-    assert_ok(pix_vector_index_search(f.store, other.model_id, NULL, x, DIMENSION, 2, hits, &count,
-                                      &f.error),
-              &f.error);
+    assert_ok(search(&f, other.model_id, x, DIMENSION, 2, hits, &count, &f.error), &f.error);
     assert_int_equal(count, 2);
     assert_int_equal(hits[0].image_id, 2);
     assert_true(hits[0].score == 1.0 && hits[1].score == 0.0);
@@ -286,25 +322,15 @@ static void an_unfit_query_is_refused(void **state) {
     pix_hit hit;
     size_t count = 7;
     int64_t model = f.recipe.model_id;
-    assert_ok(
-        pix_vector_index_search(f.store, model, NULL, good, DIMENSION, 1, &hit, &count, &f.error),
-        &f.error);
+    assert_ok(search(&f, model, good, DIMENSION, 1, &hit, &count, &f.error), &f.error);
     assert_int_equal(count, 0);
-    assert_ok(
-        pix_vector_index_search(f.store, model, NULL, good, DIMENSION, 0, NULL, &count, &f.error),
-        &f.error);
-    assert_int_equal(
-        pix_vector_index_search(f.store, model, NULL, zero, DIMENSION, 1, &hit, &count, &f.error),
-        PIX_EINVALID);
+    assert_ok(search(&f, model, good, DIMENSION, 0, NULL, &count, &f.error), &f.error);
+    assert_int_equal(search(&f, model, zero, DIMENSION, 1, &hit, &count, &f.error), PIX_EINVALID);
     assert_string_equal(f.error.text, "query: a vector of length 0, not 1");
-    assert_int_equal(
-        pix_vector_index_search(f.store, model, NULL, bad, DIMENSION, 1, &hit, &count, NULL),
-        PIX_EINVALID);
-    assert_int_equal(pix_vector_index_search(f.store, model, NULL, good, DIMENSION - 1, 1, &hit,
-                                             &count, &f.error),
+    assert_int_equal(search(&f, model, bad, DIMENSION, 1, &hit, &count, NULL), PIX_EINVALID);
+    assert_int_equal(search(&f, model, good, DIMENSION - 1, 1, &hit, &count, &f.error),
                      PIX_EMISMATCH);
-    assert_int_equal(pix_vector_index_search(f.store, model + 1, NULL, good, DIMENSION, 1, &hit,
-                                             &count, &f.error),
+    assert_int_equal(search(&f, model + 1, good, DIMENSION, 1, &hit, &count, &f.error),
                      PIX_ENOTFOUND);
     pix_store_close(f.store);
 }
@@ -334,9 +360,9 @@ static void a_damaged_vector_is_named(void **state) {
         sqlite3_close(db);
         pix_hit hit;
         size_t count;
-        assert_int_equal(pix_vector_index_search(f.store, f.recipe.model_id, NULL, vector,
-                                                 DIMENSION, 1, &hit, &count, &f.error),
-                         PIX_EFORMAT);
+        assert_int_equal(
+            search(&f, f.recipe.model_id, vector, DIMENSION, 1, &hit, &count, &f.error),
+            PIX_EFORMAT);
         assert_non_null(strstr(f.error.text, f.path));
         if (!strstr(f.error.text, cases[i].words))
             fail_msg("%s", f.error.text);
@@ -367,8 +393,7 @@ static void a_returned_photo_is_found_again_and_a_missing_one_is_not(void **stat
             &f.error);
         pix_hit hits[2];
         size_t count;
-        assert_ok(pix_vector_index_search(f.store, f.recipe.model_id, NULL, vector, DIMENSION, 2,
-                                          hits, &count, &f.error),
+        assert_ok(search(&f, f.recipe.model_id, vector, DIMENSION, 2, hits, &count, &f.error),
                   &f.error);
         assert_int_equal(count, present);
         if (present == 1)
@@ -380,8 +405,7 @@ static void a_returned_photo_is_found_again_and_a_missing_one_is_not(void **stat
     assert_int_equal(seen, PIX_PHOTO_RETURNED);
     pix_hit hit;
     size_t count;
-    assert_ok(pix_vector_index_search(f.store, f.recipe.model_id, NULL, vector, DIMENSION, 1, &hit,
-                                      &count, &f.error),
+    assert_ok(search(&f, f.recipe.model_id, vector, DIMENSION, 1, &hit, &count, &f.error),
               &f.error);
     assert_int_equal(count, 1);
     assert_int_equal(hit.image_id, 1);
@@ -391,6 +415,7 @@ static void a_returned_photo_is_found_again_and_a_missing_one_is_not(void **stat
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_search_equals_brute_force),
+        cmocka_unit_test(queries_that_share_a_pass_get_what_each_gets_alone),
         cmocka_unit_test(the_order_of_the_scores_does_not_matter),
         cmocka_unit_test(equal_scores_go_to_the_lower_id),
         cmocka_unit_test(each_model_has_its_own_vectors),

@@ -20,6 +20,16 @@ double pix_distance_km(double latitude, double longitude, double to_latitude, do
     return 2 * earth_km * asin(fmin(1, sqrt(square)));
 }
 
+static bool asks_for_shape(const pix_filter *filter) {
+    return filter->orientations || filter->min_long > 0 || filter->min_short > 0 ||
+           filter->min_pixels > 0;
+}
+
+bool pix_filter_asks_for_facts(const pix_filter *filter) {
+    return filter->camera || filter->format_count > 0 || filter->has_place ||
+           asks_for_shape(filter);
+}
+
 static uint32_t lower(const pix_sieve *sieve, uint32_t code) {
     if (code < 0x80)
         return code >= 'A' && code <= 'Z' ? code + ('a' - 'A') : code;
@@ -115,9 +125,7 @@ pix_verdict pix_sieve_judge(const pix_sieve *sieve, const pix_content *facts) {
     const pix_filter *filter = sieve->filter;
     if ((filter->format_count > 0 && !format_fits(filter, facts->format)) ||
         (filter->camera && !camera_fits(sieve, facts->camera)) ||
-        ((filter->orientations || filter->min_long > 0 || filter->min_short > 0 ||
-          filter->min_pixels > 0) &&
-         !shape_fits(filter, facts)) ||
+        (asks_for_shape(filter) && !shape_fits(filter, facts)) ||
         (filter->has_place && !place_fits(filter, facts)))
         return PIX_VERDICT_NO;
     if (!filter->since && !filter->until)

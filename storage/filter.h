@@ -25,6 +25,9 @@ typedef struct pix_filter {
     double latitude, longitude, radius_km;
 } pix_filter;
 
+/* Whether it asks for anything besides folders and time. */
+bool pix_filter_asks_for_facts(const pix_filter *filter);
+
 typedef enum pix_verdict {
     PIX_VERDICT_NO,
     PIX_VERDICT_UNDATED, /* all but the time fits, and the time is unknown */

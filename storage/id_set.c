@@ -28,6 +28,16 @@ bool pix_id_set_has(const pix_id_set *set, int64_t id) {
     return id > 0 && word < set->count && (set->words[word] >> (id % 64) & 1);
 }
 
+int64_t pix_id_set_next(const pix_id_set *set, int64_t from) {
+    size_t word = (size_t)from / 64;
+    if (word >= set->count)
+        return 0;
+    uint64_t rest = set->words[word] >> (from % 64) << (from % 64);
+    while (rest == 0 && ++word < set->count)
+        rest = set->words[word];
+    return rest ? (int64_t)word * 64 + __builtin_ctzll(rest) : 0;
+}
+
 void pix_id_set_free(pix_id_set *set) {
     free(set->words);
     *set = (pix_id_set){0};

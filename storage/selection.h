@@ -21,7 +21,7 @@ bool pix_selection_has_embedding(const pix_selection *selection, int64_t embeddi
 int64_t pix_selection_images(const pix_selection *selection);     /* how many photos */
 int64_t pix_selection_embeddings(const pix_selection *selection); /* how many vectors they have */
 
-/* When there is no photo at all: how many would have fitted, had they a known time. */
+/* When there is no photo at all: how many would fit but for their time, which is unknown. */
 int64_t pix_selection_undated(const pix_selection *selection);
 
 #endif

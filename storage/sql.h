@@ -14,16 +14,6 @@
     " JOIN image i INDEXED BY image_content"                                                       \
     " ON i.content_id = e.content_id AND i.missing_since IS NULL WHERE e.model_id = model.id)"
 
-/* What a filter is asked about: a photo, its vector of model ?n (NULL: it has none), its facts. */
-#define PIX_SELECT                                                                                 \
-    "SELECT i.id, e.id, c.width, c.height, c.orientation, c.format, c.taken_at, c.camera,"         \
-    " c.latitude, c.longitude FROM "
-#define PIX_PHOTOS_OF_CONTENT                                                                      \
-    " CROSS JOIN image i INDEXED BY image_content"                                                 \
-    " ON i.content_id = c.id AND i.missing_since IS NULL"
-#define PIX_VECTOR_OF_CONTENT                                                                      \
-    " LEFT JOIN embedding e INDEXED BY embedding_recipe ON e.content_id = c.id AND e.model_id = "
-
 #define PIX_SQL_MAP(X)                                                                             \
     X(BEGIN, "BEGIN IMMEDIATE")                                                                    \
     X(COMMIT, "COMMIT")                                                                            \
@@ -88,13 +78,17 @@
     X(IMAGES_OF_CONTENT, "SELECT id FROM image INDEXED BY image_content"                           \
                          " WHERE content_id = ?1 AND missing_since IS NULL ORDER BY id")           \
                                                                                                    \
-    X(SELECT_ALL, PIX_SELECT "content c" PIX_PHOTOS_OF_CONTENT PIX_VECTOR_OF_CONTENT "?1")         \
-    X(SELECT_TAKEN,                                                                                \
-      PIX_SELECT "content c INDEXED BY content_taken" PIX_PHOTOS_OF_CONTENT PIX_VECTOR_OF_CONTENT  \
-                 "?3 WHERE c.taken_at >= ?1 AND c.taken_at < ?2")                                  \
-    X(SELECT_BELOW,                                                                                \
-      PIX_SELECT "image i CROSS JOIN content c ON c.id = i.content_id" PIX_VECTOR_OF_CONTENT       \
-                 "?4 WHERE " PIX_BELOW " AND +i.missing_since IS NULL")                            \
+    X(SELECT_BELOW, "SELECT id, content_id FROM image"                                             \
+                    " WHERE " PIX_BELOW " AND +missing_since IS NULL")                             \
+    X(SELECT_TAKEN, "SELECT id FROM content INDEXED BY content_taken"                              \
+                    " WHERE taken_at >= ?1 AND taken_at < ?2"                                      \
+                    " AND taken_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*'")            \
+    X(SELECT_FACTS, "SELECT id, width, height, orientation, format, taken_at, camera, latitude,"   \
+                    " longitude FROM content WHERE id BETWEEN ?1 AND ?2")                          \
+    X(SELECT_PHOTOS, "SELECT content_id, id FROM image INDEXED BY image_content"                   \
+                     " WHERE content_id BETWEEN ?1 AND ?2 AND missing_since IS NULL")              \
+    X(SELECT_VECTORS, "SELECT content_id, id FROM embedding INDEXED BY embedding_recipe"           \
+                      " WHERE content_id BETWEEN ?1 AND ?2 AND model_id = ?3")                     \
                                                                                                    \
     X(CONTENT_FIND, "SELECT id FROM content WHERE hash = ?1")                                      \
     X(CONTENT_PUT, "INSERT INTO content (hash, width, height, orientation, format, taken_at,"      \

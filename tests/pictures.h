@@ -193,12 +193,49 @@ static inline void make_exif(pix_bytes *out, int orientation, const char *time, 
         put(out, parts[i], 4, big);
 }
 
+/* The decoder of these options, kept for the next picture. */
+static inline pix_decoder *sandboxed_decoder(const pix_decode_options *options) {
+    static struct {
+        pix_decode_options options;
+        pix_decoder *decoder;
+    } kept[64];
+    size_t i = 0;
+    while (kept[i].decoder &&
+           (kept[i].options.size != options->size || kept[i].options.exact != options->exact ||
+            kept[i].options.ignore_rotation != options->ignore_rotation)) {
+        i++;
+        assert_true(i < sizeof kept / sizeof *kept);
+    }
+    pix_error error;
+    kept[i].options = *options;
+    if (!kept[i].decoder)
+        assert_ok(pix_decoder_open(NULL, options, &kept[i].decoder, &error), &error);
+    return kept[i].decoder;
+}
+
+/* The picture in this process, and the same, whatever comes of it, through the sandbox. */
 static inline pix_status preprocess(const char *path, const pix_decode_options *options,
                                     uint8_t *crop, pix_photo *photo, pix_error *error) {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     assert_true(fd >= 0);
-    pix_photo unused;
-    pix_status status = pix_preprocess(fd, options, crop, photo ? photo : &unused, error);
+    pix_photo here = {0}, there = {0};
+    pix_error refusal = {0};
+    size_t size = 3 * (size_t)options->size * (size_t)options->size;
+    uint8_t *boxed = malloc(size);
+    assert_non_null(boxed);
+    pix_status status = pix_preprocess(fd, options, crop, &here, error);
+    pix_status again = pix_decoder_run(sandboxed_decoder(options), fd, boxed, &there, &refusal);
+    if (again != status)
+        fail_msg("%s: status %d here, %d in the sandbox (%s)", path, status, again, refusal.text);
+    if (status)
+        assert_string_equal(refusal.text, error->text);
+    else
+        assert_memory_equal(boxed, crop, size);
+    if (!status)
+        assert_memory_equal(&there, &here, sizeof here);
+    if (photo)
+        *photo = here;
+    free(boxed);
     close(fd);
     return status;
 }

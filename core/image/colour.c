@@ -98,7 +98,8 @@ static bool convert(const uint8_t *pixels, size_t count, int channels, const voi
 static void convert_usual_cmyk(const uint8_t *cmyk, size_t count, uint8_t *rgb) {
     VipsBlob *blob = NULL;
     bool done = false;
-    if (!pix_vips_start(NULL) && !vips_profile_load("cmyk", &blob, NULL) && blob) {
+    bool started = !pix_vips_start(NULL);
+    if (started && !vips_profile_load("cmyk", &blob, NULL) && blob) {
         size_t size;
         const void *profile = vips_blob_get(blob, &size);
         done = convert(cmyk, count, 4, profile, size, rgb);
@@ -106,7 +107,8 @@ static void convert_usual_cmyk(const uint8_t *cmyk, size_t count, uint8_t *rgb) 
     }
     if (!done)
         pix_colour_plain_cmyk(cmyk, count, rgb);
-    vips_error_clear();
+    if (started)
+        vips_error_clear();
 }
 
 void pix_colour_to_srgb(const uint8_t *pixels, size_t count, int channels, const void *profile,

@@ -27,6 +27,7 @@ struct pix_decoder {
     const uint8_t *crop;
     size_t crop_size;
     pid_t child; /* 0: none */
+    bool all;    /* the child is to load every library, not only that of JPEG */
     int socket;
 };
 
@@ -188,6 +189,7 @@ static bool send_request(const pix_decoder *d, int fd) {
     request.size = d->options.size;
     request.exact = d->options.exact;
     request.ignore_rotation = d->options.ignore_rotation;
+    request.all = d->all;
     union {
         struct cmsghdr header;
         char space[CMSG_SPACE(sizeof(int))];
@@ -266,28 +268,23 @@ static void sanitise(pix_decode_reply *reply) {
         reply->error.status = PIX_EFORMAT;
 }
 
-static pix_status receive_reply(pix_decoder *d, uint8_t *crop, pix_photo *photo, pix_error *error) {
-    pix_decode_reply reply;
+static pix_status receive_reply(pix_decoder *d, pix_decode_reply *reply, pix_error *error) {
     ssize_t got;
     do
-        got = recv(d->socket, &reply, sizeof reply, MSG_TRUNC);
+        got = recv(d->socket, reply, sizeof *reply, MSG_TRUNC);
     while (got < 0 && errno == EINTR);
-    if (got > 0 && got != sizeof reply) {
+    if (got > 0 && (got != sizeof *reply || (reply->wants_all && d->all))) {
         (void)end_child(d);
         return pix_fail(error, PIX_ECRASHED, "the decoder's answer makes no sense");
     }
     if (got <= 0)
         return fail_dead(d, error);
-    sanitise(&reply);
-    if (reply.error.status)
-        return pix_fail(error, reply.error.status, "%s", reply.error.text);
-    memcpy(crop, d->crop, d->crop_size);
-    *photo = reply.photo;
+    sanitise(reply);
     return PIX_OK;
 }
 
-pix_status pix_decoder_run(pix_decoder *d, int fd, uint8_t *crop, pix_photo *photo,
-                           pix_error *error) {
+/* Has the child look at the photo; one is started if there is none. */
+static pix_status ask(pix_decoder *d, int fd, pix_decode_reply *reply, pix_error *error) {
     int timeout_ms = d->options.timeout_ms > 0 ? d->options.timeout_ms : DEFAULT_TIMEOUT_MS;
     bool fresh = d->child == 0;
     pix_status status = fresh ? start_child(d, error) : PIX_OK;
@@ -305,7 +302,34 @@ pix_status pix_decoder_run(pix_decoder *d, int fd, uint8_t *crop, pix_photo *pho
         return fail_dead(d, error);
     if (!wait_for_child(d, timeout_ms))
         return fail_late(d, timeout_ms, error);
-    return receive_reply(d, crop, photo, error);
+    return receive_reply(d, reply, error);
+}
+
+/* A first guess at which libraries will be needed; the child knows better, later. */
+static bool begins_as_jpeg(int fd) {
+    unsigned char start[3];
+    return pread(fd, start, sizeof start, 0) == sizeof start && start[0] == 0xFF &&
+           start[1] == 0xD8 && start[2] == 0xFF;
+}
+
+pix_status pix_decoder_run(pix_decoder *d, int fd, uint8_t *crop, pix_photo *photo,
+                           pix_error *error) {
+    pix_decode_reply reply;
+    if (d->child == 0)
+        d->all = !begins_as_jpeg(fd);
+    pix_status status = ask(d, fd, &reply, error);
+    if (!status && reply.wants_all) {
+        (void)end_child(d);
+        d->all = true;
+        status = ask(d, fd, &reply, error);
+    }
+    if (status)
+        return status;
+    if (reply.error.status)
+        return pix_fail(error, reply.error.status, "%s", reply.error.text);
+    memcpy(crop, d->crop, d->crop_size);
+    *photo = reply.photo;
+    return PIX_OK;
 }
 
 pix_status pix_photo_open(const char *path, int *fd, pix_error *error) {

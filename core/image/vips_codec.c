@@ -262,9 +262,7 @@ static pix_status prepare(reader *r, uint8_t *crop, const pix_photo *photo, pix_
 }
 
 static pix_status decode(reader *r, uint8_t *crop, pix_photo *photo, pix_error *error) {
-    pix_status status = pix_vips_start(error);
-    if (!status)
-        status = check_loader(r->source, error);
+    pix_status status = check_loader(r->source, error);
     if (status)
         return status;
     if (r->source->options->exact && r->source->format == PIX_FORMAT_GIF) {
@@ -302,7 +300,10 @@ static pix_status decode(reader *r, uint8_t *crop, pix_photo *photo, pix_error *
 pix_status pix_vips_decode(const pix_source *source, uint8_t *crop, pix_photo *photo,
                            pix_error *error) {
     reader r = {.source = source};
-    pix_status status = decode(&r, crop, photo, error);
+    pix_status status = pix_vips_start(error);
+    if (status)
+        return status;
+    status = decode(&r, crop, photo, error);
     pix_crop_free(r.crop);
     free(r.bytes);
     free(r.opaque);

@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Files that make the decoder crash, run wild or end cost themselves: each is recorded with its reason and
+# not tried again until it changes; everything else is indexed.  Real libraries do not crash when asked to,
+# so a decoder built for tests stands in.
+. "$(dirname "$0")/support.sh"
+
+mkdir "$WORK/programs"
+cp -r "$BUILD/bin" "$BUILD/libexec" "$BUILD/share" "$WORK/programs/"
+cp "$BUILD/tests/rogue_decode" "$WORK/programs/libexec/pixgrep/pixgrep-decode"
+PATH=$WORK/programs/bin:$PATH
+
+photos=$WORK/photos
+mkdir "$photos"
+good=0
+for picture in "$SOURCE"/tests/golden/preprocess/images/*; do
+    cp "$picture" "$photos/"
+    good=$((good + 1))
+done
+for what in crash abort end babble open socket exec; do
+    echo "ROGUE $what" >"$photos/$what.jpg"
+done
+
+run pixgrepd index "$photos"
+expect 1 "files failed for the first time"
+check "all other photos are indexed" grep -q " $good new," "$WORK/out"
+check "seven failed" grep -q " 7 failed," "$WORK/out"
+run pixgrepd failures
+expect 0 "failures"
+for line in "crash.jpg	the decoder died of SIGSEGV" "abort.jpg	the decoder died of SIGABRT" \
+    "end.jpg	the decoder ended with status 0" "babble.jpg	the decoder's answer makes no sense" \
+    "open.jpg	open: Permission denied" "socket.jpg	socket: Permission denied" "exec.jpg	exec: Permission denied"; do
+    check "recorded: $line" grep -qF "$photos/$line" "$WORK/out"
+done
+
+run pixgrepd index
+expect 0 "nothing new failed"
+check "failed before, and nothing is tried again" grep -q " 0 failed, 7 failed before" "$WORK/out"
+check "nothing is told twice" test -z "$(grep -F "$photos" "$WORK/err")"
+
+cp "$photos/$(ls "$SOURCE/tests/golden/preprocess/images" | head -1)" "$photos/crash.jpg"
+echo "ROGUE crash, again" >"$photos/abort.jpg"
+run pixgrepd index
+expect 1 "a changed file is tried again"
+check "the mended one is a duplicate of what it was mended with" grep -q " 1 duplicates," "$WORK/out"
+check "one failed anew, five as before" grep -q " 1 failed, 5 failed before" "$WORK/out"
+
+run pixgrep "$photos/end.jpg"
+expect 2 "a picture to search by is contained, too"
+check "one line names it" test "$(grep -c "end.jpg: the decoder ended with status 0" "$WORK/err")" = 1
+run pixgrep -l "$photos/crash.jpg"
+expect 0 "and others are found"
+finish

@@ -1,4 +1,4 @@
--- schema.sql - what index.db holds, version 2 (PRAGMA user_version; application_id is 'pixg').
+-- schema.sql - what index.db holds, version 3 (PRAGMA user_version; application_id is 'pixg').
 --
 -- A photo is a path (image) that holds some content; a vector belongs to a content and a model.
 -- So copies and renamed files share one vector, and several models can stand side by side.
@@ -107,4 +107,13 @@ CREATE TABLE failure (
     first_at   INTEGER NOT NULL,
     last_at    INTEGER NOT NULL,
     run_id     INTEGER NOT NULL REFERENCES run (id)
+) STRICT;
+
+-- What chance finds among the vectors of a model, made at the end of a run: what a query must beat.
+CREATE TABLE background (
+    model_id   INTEGER PRIMARY KEY REFERENCES model (id),
+    embeddings INTEGER NOT NULL,            -- vectors it was made of,
+    last_id    INTEGER NOT NULL,            -- the highest id among them
+    mean       BLOB    NOT NULL,            -- of them, not normalised; stored as vectors are
+    level      REAL                         -- see pix_background; NULL: the model reads no text
 ) STRICT;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/clip/library.h"
+#include "indexer/background.h"
 #include "indexer/commands.h"
 #include "indexer/format.h"
 
@@ -113,6 +114,8 @@ static pix_status run_all(pix_indexing *indexing, const pix_targets *targets,
                                    run->early ? "stopped" : "complete", error);
     if (!status && whole && !run->early && run->counts.failed == 0)
         status = pix_store_purge(indexing->store, MISSING_DAYS, error);
+    if (!status && whole && !run->early)
+        status = pix_background_refresh(indexing, error);
     return status ? status : pix_store_commit(indexing->store, error);
 }
 

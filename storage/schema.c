@@ -13,6 +13,14 @@
 
 static const char *const upgrades[] = {
     "CREATE INDEX content_taken ON content (taken_at)", /* 1 to 2 */
+    "CREATE TABLE background (\n"                       /* 2 to 3 */
+    "    model_id   INTEGER PRIMARY KEY REFERENCES model (id),\n"
+    "    embeddings INTEGER NOT NULL,            -- vectors it was made of,\n"
+    "    last_id    INTEGER NOT NULL,            -- the highest id among them\n"
+    "    mean       BLOB    NOT NULL,            -- of them, not normalised; stored as vectors are\n"
+    "    level      REAL                         -- see pix_background; NULL: the model reads no "
+    "text\n"
+    ") STRICT",
 };
 
 const pix_schema pix_schema_current = {

@@ -107,6 +107,14 @@
     X(EMBEDDINGS, "SELECT id, content_id, vector FROM embedding NOT INDEXED"                       \
                   " WHERE model_id = ?1 ORDER BY id")                                              \
                                                                                                    \
+    X(BACKGROUND_AGE, "SELECT count(*), total(e.id > coalesce(b.last_id, 0)),"                     \
+                      " coalesce(b.embeddings, 0) FROM embedding e INDEXED BY embedding_recipe"    \
+                      " LEFT JOIN background b ON b.model_id = ?1 WHERE e.model_id = ?1")          \
+    X(BACKGROUND_PUT, "INSERT OR REPLACE INTO background (model_id, embeddings, last_id, mean,"    \
+                      " level) VALUES (?1, ?2, ?3, ?4, ?5)")                                       \
+    X(BACKGROUND_DROP, "DELETE FROM background WHERE model_id = ?1")                               \
+    X(BACKGROUND_GET, "SELECT embeddings, mean, level FROM background WHERE model_id = ?1")        \
+                                                                                                   \
     X(FAILURE_FIND, "SELECT id FROM failure"                                                       \
                     " WHERE path = ?1 AND mtime_ns = ?2 AND size_bytes = ?3")                      \
     X(FAILURE_PUT, "INSERT INTO failure"                                                           \

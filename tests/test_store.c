@@ -970,18 +970,18 @@ static void the_file_has_the_format_the_design_fixes(void **state) {
     fixture f = open_fixture();
     end_run(&f);
     assert_int_equal(number(f.path, "PRAGMA page_size"), 16384);
-    assert_int_equal(number(f.path, "PRAGMA user_version"), 2);
-    assert_int_equal(number(f.path, "PRAGMA application_id"), 0x70697867);
+    assert_int_equal(number(f.path, "PRAGMA user_version"), 3);
+    assert_int_equal(number(f.path, "PRAGMA application_id"), 0x70697868);
     assert_int_equal(number(f.path, "SELECT count(*) FROM pragma_journal_mode"
                                     " WHERE journal_mode = 'wal'"),
                      1);
     assert_int_equal(number(f.path,
                             "SELECT count(*) FROM pragma_table_list"
                             " WHERE schema = 'main' AND strict AND name NOT LIKE 'sqlite%'"),
-                     7);
+                     8);
     assert_int_equal(number(f.path, "SELECT count(*) FROM sqlite_schema WHERE type = 'table'"
                                     " AND name NOT LIKE 'sqlite%'"),
-                     7);
+                     8);
     pix_store_close(f.store);
 }
 
@@ -1100,7 +1100,7 @@ static void an_index_of_another_version_is_refused_by_name(void **state) {
     fixture f = open_fixture();
     end_run(&f);
     pix_store_close(f.store);
-    execute(f.path, "PRAGMA user_version = 3");
+    execute(f.path, "PRAGMA user_version = 4");
     assert_refused(f.path, PIX_STORE_READ, PIX_EUNSUPPORTED, "newer pixgrep");
     assert_refused(f.path, PIX_STORE_WRITE, PIX_EUNSUPPORTED, "newer pixgrep");
     execute(f.path, "PRAGMA user_version = -1");
@@ -1144,7 +1144,7 @@ static void an_older_index_is_brought_up_to_date_by_the_writer(void **state) {
     pix_error error;
     assert_ok(pix_store_open(path, PIX_STORE_WRITE, &store, &error), &error);
     pix_store_close(store);
-    assert_int_equal(number(path, "PRAGMA user_version"), 2);
+    assert_int_equal(number(path, "PRAGMA user_version"), 3);
     assert_int_equal(number(path, "SELECT count(*) FROM content INDEXED BY content_taken"
                                   " WHERE taken_at < '2021'"),
                      1);

@@ -18,8 +18,8 @@ pix_status pix_background_refresh(pix_indexing *indexing, pix_error *error) {
         return status;
     status = pix_common_words_encode(indexing->model, threads, &words, &count, error);
     if (!status)
-        status = pix_store_background_make(indexing->store, model_id, words, count, dimension,
-                                           error);
+        status =
+            pix_store_background_make(indexing->store, model_id, words, count, dimension, error);
     free(words);
     return status;
 }

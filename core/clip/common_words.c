@@ -6,16 +6,19 @@
 #include "core/clip/session.h"
 
 static const char *const words[] = {
-    "person", "man", "woman", "child", "baby", "face", "hand", "group", "crowd", "family", "dog",
-    "cat", "bird", "horse", "cow", "fish", "insect", "flower", "tree", "leaf", "grass", "forest",
-    "garden", "mountain", "hill", "beach", "sea", "lake", "river", "snow", "sky", "cloud", "sunset",
-    "night", "rain", "city", "street", "road", "bridge", "building", "house", "church", "castle",
-    "tower", "room", "kitchen", "bedroom", "window", "door", "chair", "table", "bed", "sofa",
-    "lamp", "book", "paper", "text", "sign", "map", "screen", "computer", "phone", "camera",
-    "television", "car", "bus", "train", "bicycle", "boat", "ship", "airplane", "truck", "food",
-    "bread", "cake", "fruit", "vegetable", "meat", "cup", "glass", "bottle", "plate", "clothes",
-    "shirt", "dress", "shoe", "hat", "bag", "watch", "toy", "ball", "game", "guitar", "piano",
-    "drawing", "painting", "statue", "flag", "money", "tool", "machine", "clock", "fire",
+    "person", "man",    "woman",   "child",   "baby",      "face",    "hand",     "group",
+    "crowd",  "family", "dog",     "cat",     "bird",      "horse",   "cow",      "fish",
+    "insect", "flower", "tree",    "leaf",    "grass",     "forest",  "garden",   "mountain",
+    "hill",   "beach",  "sea",     "lake",    "river",     "snow",    "sky",      "cloud",
+    "sunset", "night",  "rain",    "city",    "street",    "road",    "bridge",   "building",
+    "house",  "church", "castle",  "tower",   "room",      "kitchen", "bedroom",  "window",
+    "door",   "chair",  "table",   "bed",     "sofa",      "lamp",    "book",     "paper",
+    "text",   "sign",   "map",     "screen",  "computer",  "phone",   "camera",   "television",
+    "car",    "bus",    "train",   "bicycle", "boat",      "ship",    "airplane", "truck",
+    "food",   "bread",  "cake",    "fruit",   "vegetable", "meat",    "cup",      "glass",
+    "bottle", "plate",  "clothes", "shirt",   "dress",     "shoe",    "hat",      "bag",
+    "watch",  "toy",    "ball",    "game",    "guitar",    "piano",   "drawing",  "painting",
+    "statue", "flag",   "money",   "tool",    "machine",   "clock",   "fire",
 };
 enum { WORDS = sizeof words / sizeof *words };
 

@@ -37,7 +37,7 @@ for photo in *.png; do
     said 0 ""
     printed "1.000000	$photos/*.png"
 done
-run pixgrep ./exact-224.png
+run pixgrep -k 10 ./exact-224.png
 said 0 ""
 printed "1.000000	$photos/exact-224.png*"
 lines 10

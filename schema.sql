@@ -1,4 +1,4 @@
--- schema.sql - what index.db holds, version 3 (PRAGMA user_version; application_id is 'pixg').
+-- schema.sql - what index.db holds, version 4 (PRAGMA user_version; application_id is 'pixg').
 --
 -- A photo is a path (image) that holds some content; a vector belongs to a content and a model.
 -- So copies and renamed files share one vector, and several models can stand side by side.
@@ -76,6 +76,13 @@ CREATE TABLE image (
 CREATE INDEX image_content ON image (content_id, missing_since);
 -- How many photos, and bytes, a root has, without reading image.
 CREATE INDEX image_root ON image (root_id, missing_since, size_bytes);
+
+-- A photo that is gone from its folder, but with so many others at once that it stays, and searches
+-- find it, until it returns or its removal is approved.
+CREATE TABLE held (
+    image_id INTEGER PRIMARY KEY REFERENCES image (id) ON DELETE CASCADE,
+    since    INTEGER NOT NULL
+) STRICT;
 
 -- The unit vector of a content under a model.  A vector made anew gets a new id, so that a cache of
 -- vectors sees by ids alone what it covers.

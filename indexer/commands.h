@@ -17,6 +17,7 @@ pix_exit pix_command_status(const pix_options *options, pix_error *error);
 pix_exit pix_command_roots(const pix_options *options, pix_error *error);
 pix_exit pix_command_forget(const pix_options *options, pix_error *error);
 pix_exit pix_command_failures(const pix_options *options, pix_error *error);
+pix_exit pix_command_approve(const pix_options *options, pix_error *error);
 
 pix_exit pix_command_model_import(const pix_options *options, pix_error *error);
 pix_exit pix_command_model_list(const pix_options *options, pix_error *error);
@@ -28,5 +29,7 @@ pix_exit pix_command_model_remove(const pix_options *options, pix_error *error);
 char *pix_command_store_path(const pix_options *options, pix_error *error);
 pix_status pix_command_open_store(const pix_options *options, pix_store_mode mode, pix_store **out,
                                   pix_error *error);
+/* For writing; PIX_ENOTFOUND when there is none, where _open_store would make one. */
+pix_status pix_command_open_existing(const pix_options *options, pix_store **out, pix_error *error);
 
 #endif

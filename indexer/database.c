@@ -25,3 +25,18 @@ pix_status pix_command_open_store(const pix_options *options, pix_store_mode mod
     free(path);
     return status;
 }
+
+pix_status pix_command_open_existing(const pix_options *options, pix_store **out,
+                                     pix_error *error) {
+    pix_store *reader;
+    *out = NULL;
+    char *path = pix_command_store_path(options, error);
+    if (!path)
+        return error->status;
+    pix_status status = pix_store_open(path, PIX_STORE_READ, &reader, error);
+    pix_store_close(reader);
+    if (!status || status == PIX_EUNSUPPORTED) /* older, perhaps: the writer brings it up to date */
+        status = pix_store_open(path, PIX_STORE_WRITE, out, error);
+    free(path);
+    return status;
+}

@@ -47,6 +47,7 @@ void pix_run_counts_add(pix_run_counts *sum, const pix_run_counts *counts) {
     sum->failed += counts->failed;
     sum->failed_before += counts->failed_before;
     sum->encoded += counts->encoded;
+    sum->held += counts->held;
 }
 
 static pix_status note_denied(void *context, const pix_failure *failure) {

@@ -109,12 +109,8 @@ pix_exit pix_command_forget(const pix_options *options, pix_error *error) {
     char *folder = pix_folder_path(options->operands[0], &exists, error);
     pix_store *store = NULL;
     pix_status status = folder ? PIX_OK : error->status;
-    if (!status) /* only to say so when there is no index: writing would make one */
-        status = pix_command_open_store(options, PIX_STORE_READ, &store, error);
-    pix_store_close(store);
-    store = NULL;
     if (!status)
-        status = pix_command_open_store(options, PIX_STORE_WRITE, &store, error);
+        status = pix_command_open_existing(options, &store, error);
     if (!status)
         status = forget(store, folder, error);
     pix_store_close(store);

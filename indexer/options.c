@@ -7,7 +7,8 @@
 #include "core/base/bytes.h"
 
 #define BIT(command) (1U << PIX_COMMAND_##command)
-#define ALL_STORE (BIT(INDEX) | BIT(STATUS) | BIT(ROOTS) | BIT(FORGET) | BIT(FAILURES))
+#define ALL_STORE                                                                                  \
+    (BIT(INDEX) | BIT(STATUS) | BIT(ROOTS) | BIT(FORGET) | BIT(FAILURES) | BIT(APPROVE))
 
 typedef enum option_kind { FLAG, TEXT, LIST, THREADS, DURATION } option_kind;
 
@@ -56,6 +57,7 @@ static const struct command {
     {"roots", NULL, PIX_COMMAND_ROOTS, 0, 0, ""},
     {"forget", NULL, PIX_COMMAND_FORGET, 1, 1, "DIR"},
     {"failures", NULL, PIX_COMMAND_FAILURES, 0, 0, ""},
+    {"approve-removals", NULL, PIX_COMMAND_APPROVE, 0, SIZE_MAX, "DIR..."},
     {"model", "import", PIX_COMMAND_MODEL_IMPORT, 1, 1, "PATH"},
     {"model", "list", PIX_COMMAND_MODEL_LIST, 0, 0, ""},
     {"model", "use", PIX_COMMAND_MODEL_USE, 1, 1, "NAME"},
@@ -74,6 +76,7 @@ static const char *const help_texts[] = {
         "  roots                 the folders that are indexed\n"
         "  forget DIR            drop a folder's photos from the index; the files stay\n"
         "  failures              the files that could not be indexed, and why\n"
+        "  approve-removals      photos that went with too many others are gone for good\n"
         "  model import PATH     make CLIP weights ready to use, and current\n"
         "  model list            the models there are; the one in use has a '*'\n"
         "  model use NAME        make a model the current one\n"
@@ -119,6 +122,12 @@ static const char *const help_texts[] = {
                              "\n"
                              "The files that could not be indexed, one a line: reason, path.\n"
                              "They are tried again when they change.\n",
+    [PIX_COMMAND_APPROVE] =
+        "usage: pixgrepd approve-removals [--db FILE] [DIR...]\n"
+        "\n"
+        "When more than 50 photos and more than a fifth of a root are gone at once, they stay in\n"
+        "the index. This says that those below DIR, or all, are gone for good; what has come back\n"
+        "stays.\n",
     [PIX_COMMAND_MODEL] = "usage: pixgrepd model import [OPTION...] PATH\n"
                           "       pixgrepd model list [--json]\n"
                           "       pixgrepd model use NAME\n"

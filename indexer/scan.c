@@ -13,6 +13,9 @@ static const int64_t COMMIT_NS = 1000000000;
 /* How long to wait for a worker before looking at signals, commits and progress again. */
 enum { COLLECT_MS = 100 };
 
+/* So many may go unasked, whatever part of a root they are. */
+enum { FEW_PHOTOS = 50 };
+
 const char pix_stage_permission[] = "permission";
 
 typedef struct scan_state {
@@ -39,10 +42,14 @@ static void report(const scan_state *scan, const char *path, const char *reason)
     (void)fputc('\n', stderr);
 }
 
-static void note(const scan_state *scan, const char *text) {
+static void begin_note(const scan_state *scan) {
     pix_progress_clear(scan->context->progress);
     (void)fprintf(stderr, "pixgrepd: %s ", scan->context->operation);
     pix_print_path(stderr, scan->target->folder);
+}
+
+static void note(const scan_state *scan, const char *text) {
+    begin_note(scan);
     (void)fprintf(stderr, ": %s\n", text);
 }
 
@@ -272,28 +279,45 @@ static pix_status meet_elsewhere(scan_state *scan) {
                               target->identity.is_mount, &scan->root_id, scan->error);
 }
 
-static pix_status sweep_below(scan_state *scan, const char *folder, int64_t *removed,
-                              int64_t *moved) {
+/* More than this, all gone at once, look like a drive or a folder that is away. */
+static int64_t most_to_remove(const pix_target *target) {
+    int64_t fifth = target->photos / 5;
+    return fifth > FEW_PHOTOS ? fifth : FEW_PHOTOS;
+}
+
+static pix_status sweep_below(scan_state *scan, const char *folder, pix_swept *sum) {
     const pix_scan_context *context = scan->context;
-    return pix_store_sweep(context->store, context->run_id, scan->root_id, folder,
-                           (const char *const *)scan->kept.items, scan->kept.count, removed, moved,
-                           scan->error);
+    pix_swept swept;
+    pix_status status = pix_store_sweep(context->store, context->run_id, scan->root_id, folder,
+                                        (const char *const *)scan->kept.items, scan->kept.count,
+                                        most_to_remove(scan->target), &swept, scan->error);
+    sum->removed += swept.removed;
+    sum->moved += swept.moved;
+    sum->held += swept.held;
+    return status;
+}
+
+static void tell_held(const scan_state *scan, int64_t held) {
+    begin_note(scan);
+    (void)fprintf(stderr,
+                  ": %s of %s photos are gone at once: they stay in the index until they return "
+                  "(if they are gone for good: pixgrepd approve-removals ",
+                  pix_text_count(held), pix_text_count(scan->target->photos));
+    pix_print_path(stderr, scan->target->folder);
+    (void)fputc(')', stderr);
+    (void)fputc('\n', stderr);
 }
 
 /* A drive that went away while its parts were looked at took none of them along. */
-static pix_status sweep_parts(scan_state *scan, int64_t *removed, int64_t *moved) {
+static pix_status sweep_parts(scan_state *scan, pix_swept *sum) {
     const pix_target *target = scan->target;
     pix_root_identity now;
     if (pix_root_identify(target->root, NULL, &now, NULL) ||
         strcmp(now.text, target->identity.text) != 0 || now.is_mount != target->identity.is_mount)
         return PIX_OK;
     pix_status status = PIX_OK;
-    for (size_t i = 0; i < target->parts.count && !status; i++) {
-        int64_t gone = 0, elsewhere = 0;
-        status = sweep_below(scan, target->parts.items[i], &gone, &elsewhere);
-        *removed += gone;
-        *moved += elsewhere;
-    }
+    for (size_t i = 0; i < target->parts.count && !status; i++)
+        status = sweep_below(scan, target->parts.items[i], sum);
     return status;
 }
 
@@ -311,10 +335,10 @@ static pix_status sweep(scan_state *scan) {
     for (size_t i = 0; i < target->kept.count; i++)
         if (pix_paths_add(&scan->kept, target->kept.items[i]))
             return pix_fail_memory(scan->error);
-    int64_t removed = 0, moved = 0;
-    pix_status status = target->parts.count > 0
-                            ? sweep_parts(scan, &removed, &moved)
-                            : sweep_below(scan, target->folder, &removed, &moved);
+    pix_swept swept = {0};
+    pix_status status = target->parts.count > 0 ? sweep_parts(scan, &swept)
+                                                : sweep_below(scan, target->folder, &swept);
+    int64_t moved = swept.moved;
     /* A moved photo was met as a duplicate, or as new when its content had no vector yet. */
     int64_t from_duplicates = moved < counts->duplicates ? moved : counts->duplicates;
     int64_t from_added =
@@ -322,7 +346,10 @@ static pix_status sweep(scan_state *scan) {
     counts->duplicates -= from_duplicates;
     counts->added -= from_added;
     counts->moved = from_duplicates + from_added;
-    counts->removed = removed - counts->moved;
+    counts->removed = swept.removed - counts->moved;
+    counts->held = swept.held;
+    if (!status && swept.held > 0)
+        tell_held(scan, swept.held);
     return status;
 }
 

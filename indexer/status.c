@@ -148,6 +148,9 @@ static void print_report(const status_report *report) {
                  pix_text_size(totals->file_bytes));
     (void)printf("contents  %s different\n", pix_text_count(totals->contents));
     (void)printf("missing   %s\n", pix_text_count(totals->missing));
+    if (totals->held > 0)
+        (void)printf("held      %s gone at once, still found (pixgrepd approve-removals)\n",
+                     pix_text_count(totals->held));
     (void)printf("failures  %s\n", pix_text_count(totals->failures));
     for (size_t i = 0; i < report->model_count; i++) {
         const model_row *row = &report->models[i];
@@ -205,6 +208,7 @@ static void print_json(const status_report *report) {
     print_number("photo_bytes", totals->file_bytes);
     print_number("contents", totals->contents);
     print_number("missing", totals->missing);
+    print_number("held", totals->held);
     print_number("failures", totals->failures);
     print_number("roots", report->roots);
     (void)fputs(",\"models\":[", stdout);

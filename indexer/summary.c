@@ -73,6 +73,7 @@ static void write_counts(FILE *out, const pix_run_counts *counts, double seconds
     for (size_t i = 0; i < COUNTS; i++)
         (void)fprintf(out, "\"%s\":%" PRId64 ",", count_table[i].key,
                       count_of(counts, &count_table[i]));
+    (void)fprintf(out, "\"held\":%" PRId64 ",", counts->held);
     (void)fprintf(out, "\"skipped\":%" PRId64 ",\"encoded\":%" PRId64 ",\"seconds\":%.3f,",
                   counts->unchanged + counts->failed_before, counts->encoded, seconds);
     (void)fprintf(out, "\"photos_per_second\":%.1f", pace(counts, seconds));

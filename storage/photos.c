@@ -74,6 +74,11 @@ static pix_status mark_seen(pix_store *store, pix_id_set *seen, int64_t id, pix_
     return status;
 }
 
+static pix_status mark_photo(pix_store *store, int64_t id, pix_error *error) {
+    pix_status status = mark_seen(store, &store->seen_images, id, error);
+    return status ? status : pix_store_held_release(store, id, error);
+}
+
 static pix_status see(pix_store *store, int64_t run_id, const pix_recipe *recipe, const char *path,
                       int64_t mtime_ns, int64_t size_bytes, pix_photo_state *state,
                       pix_error *error) {
@@ -101,7 +106,7 @@ static pix_status see(pix_store *store, int64_t run_id, const pix_recipe *recipe
     if (photo.same && !photo.present &&
         (status = make_present(store, run_id, photo.id, path, error)))
         return status;
-    return mark_seen(store, &store->seen_images, photo.id, error);
+    return mark_photo(store, photo.id, error);
 }
 
 pix_status pix_store_photo_see(pix_store *store, int64_t run_id, const pix_recipe *recipe,
@@ -150,7 +155,7 @@ static pix_status put(pix_store *store, int64_t run_id, int64_t root_id, const c
     pix_statement_end(&s);
     if (status || (status = clear_failure(store, path, error)))
         return status;
-    return mark_seen(store, &store->seen_images, id, error);
+    return mark_photo(store, id, error);
 }
 
 pix_status pix_store_photo_put(pix_store *store, int64_t run_id, int64_t root_id, const char *path,

@@ -35,6 +35,7 @@ static pix_status count(pix_store *store, pix_store_totals *totals, pix_error *e
         totals->missing = sqlite3_column_int64(s.handle, 2);
         totals->failures = sqlite3_column_int64(s.handle, 3);
         totals->file_bytes = sqlite3_column_int64(s.handle, 4);
+        totals->held = sqlite3_column_int64(s.handle, 5);
     }
     pix_statement_end(&s);
     return status;

@@ -6,6 +6,7 @@ static void forget_seen(pix_store *store) {
     store->run_id = 0;
     pix_id_set_free(&store->seen_images);
     pix_id_set_free(&store->seen_failures);
+    pix_id_set_free(&store->held);
 }
 
 static pix_status begin(pix_store *store, int64_t model_id, int64_t *run_id, pix_error *error) {
@@ -18,7 +19,10 @@ static pix_status begin(pix_store *store, int64_t model_id, int64_t *run_id, pix
     if ((status = pix_statement_run(&s, error)))
         return status;
     forget_seen(store);
-    *run_id = store->run_id = sqlite3_last_insert_rowid(store->db);
+    int64_t id = sqlite3_last_insert_rowid(store->db);
+    if ((status = pix_store_held_load(store, error)))
+        return status;
+    *run_id = store->run_id = id;
     return PIX_OK;
 }
 

@@ -22,6 +22,10 @@ static const char *const upgrades[] = {
     "    level      REAL                         -- see pix_background; NULL: the model reads no "
     "text\n"
     ") STRICT",
+    "CREATE TABLE held (\n" /* 3 to 4 */
+    "    image_id INTEGER PRIMARY KEY REFERENCES image (id) ON DELETE CASCADE,\n"
+    "    since    INTEGER NOT NULL\n"
+    ") STRICT",
 };
 
 const pix_schema pix_schema_current = {

@@ -68,10 +68,17 @@
                  " run_id = CASE WHEN content_id = excluded.content_id"                            \
                  "  AND missing_since IS NULL THEN run_id ELSE excluded.run_id END"                \
                  " RETURNING id")                                                                  \
-    X(IMAGE_BELOW, "SELECT id, path, EXISTS (SELECT 1 FROM image n"                                \
+    X(IMAGE_BELOW, "SELECT id, path, content_id, EXISTS (SELECT 1 FROM image n"                    \
                    "  WHERE n.content_id = image.content_id AND n.missing_since IS NULL"           \
                    "  AND n.run_id = ?5 AND n.id <> image.id)"                                     \
                    " FROM image WHERE " PIX_BELOW " AND +root_id = ?4 AND +missing_since IS NULL") \
+    X(IMAGE_COPIES, "SELECT id, root_id FROM image INDEXED BY image_content"                       \
+                    " WHERE content_id = ?1 AND missing_since IS NULL"                             \
+                    " AND NOT EXISTS (SELECT 1 FROM held WHERE image_id = id)")                    \
+    X(HELD, "SELECT image_id FROM held")                                                           \
+    X(HELD_BELOW, "SELECT id, path FROM held JOIN image ON id = image_id WHERE " PIX_BELOW)        \
+    X(HELD_ADD, "INSERT OR IGNORE INTO held (image_id, since) VALUES (?1, ?2)")                    \
+    X(HELD_DROP, "DELETE FROM held WHERE image_id = ?1")                                           \
     X(IMAGE_GET, "SELECT i.path, c.width, c.height, c.format, c.taken_at, c.camera,"               \
                  " c.latitude, c.longitude FROM image i JOIN content c ON c.id = i.content_id"     \
                  " WHERE i.id = ?1")                                                               \
@@ -139,7 +146,8 @@
       "  AND NOT EXISTS (SELECT 1 FROM failure f WHERE f.path = i.path)),"                         \
       " (SELECT count(*) FROM failure),"                                                           \
       " (SELECT total(size_bytes) FROM image INDEXED BY image_root"                                \
-      "  WHERE missing_since IS NULL)")                                                            \
+      "  WHERE missing_since IS NULL),"                                                            \
+      " (SELECT count(*) FROM held)")                                                              \
     X(RUN_LAST, "SELECT coalesce(ended_at, started_at), outcome FROM run ORDER BY id DESC LIMIT "  \
                 "1")
 

@@ -121,6 +121,7 @@ void pix_store_close(pix_store *store) {
         close(store->lock_fd); /* last: until now the file was ours alone */
     pix_id_set_free(&store->seen_images);
     pix_id_set_free(&store->seen_failures);
+    pix_id_set_free(&store->held);
     pix_bytes_free(&store->row_text);
     pthread_mutex_destroy(&store->mutex);
     free(store->path);

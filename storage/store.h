@@ -76,7 +76,7 @@ pix_status pix_store_forget(pix_store *store, const char *path, int64_t *photos,
  * photos writes next to nothing. */
 typedef struct pix_run_counts {
     int64_t seen, unchanged, added, changed, moved, duplicates, removed, returned, failed,
-        failed_before, encoded;
+        failed_before, encoded, held;
 } pix_run_counts;
 pix_status pix_store_run_begin(pix_store *store, int64_t model_id, int64_t *run_id,
                                pix_error *error);
@@ -148,14 +148,29 @@ pix_status pix_store_failures(pix_store *store,
                               pix_status (*each)(void *context, const pix_failure *failure),
                               void *context, pix_error *error);
 
+typedef struct pix_swept {
+    int64_t removed; /* marked as missing */
+    int64_t moved;   /* those of them whose content this run found under a new path */
+    int64_t held;    /* not marked, because there were too many */
+} pix_swept;
 /* Marks as missing every photo at or below `folder` that this run did not see and that is not at or
  * below one of the `kept` paths (folders that could not be read), and forgets failures there
  * likewise. Missing photos are not found by searches but keep their vectors, so that returning
- * costs nothing; `removed` counts them, `moved` those of them whose content this run found under a
- * new path. */
+ * costs nothing.  When more than `most` contents' last known photos are among them, all such are
+ * held instead: they stay as they are until they are seen again or pix_store_held_judge. */
 pix_status pix_store_sweep(pix_store *store, int64_t run_id, int64_t root_id, const char *folder,
-                           const char *const *kept, size_t kept_count, int64_t *removed,
-                           int64_t *moved, pix_error *error);
+                           const char *const *kept, size_t kept_count, int64_t most,
+                           pix_swept *swept, pix_error *error);
+
+typedef enum pix_judgement {
+    PIX_JUDGED_GONE, /* marked as missing */
+    PIX_JUDGED_BACK, /* no longer held */
+    PIX_JUDGED_UNKNOWN
+} pix_judgement;
+/* Asks about every held photo at or below `folder`; *gone counts those that are. */
+pix_status pix_store_held_judge(pix_store *store, const char *folder,
+                                pix_judgement (*judge)(void *context, const char *path),
+                                void *context, int64_t *gone, pix_error *error);
 
 /* Drops photos missing for `days` or longer and vectors no photo uses: also one whose
  * pix_store_photo_put is still to come. */
@@ -165,6 +180,7 @@ typedef struct pix_store_totals {
     int64_t photos;   /* present ones, as are their contents and bytes */
     int64_t contents; /* different files among them */
     int64_t missing;  /* not counting those that failed */
+    int64_t held;     /* present ones whose removal awaits approval */
     int64_t failures;
     int64_t file_bytes;
     int64_t last_run_at;   /* Unix seconds of the last run's end, or start; 0 for never */

@@ -24,6 +24,7 @@ struct pix_store {
 
     int64_t run_id; /* the open run, 0 for none */
     pix_id_set seen_images, seen_failures;
+    pix_id_set held; /* when the run began; may hold ids that no longer are */
 
     pix_bytes row_text; /* of the last pix_store_photo_get */
 };
@@ -39,6 +40,14 @@ void pix_store_give_up(pix_store *store, const pix_error *cause);
 
 /* Fails unless `run_id` is the run begun last and not ended. */
 pix_status pix_store_check_run(pix_store *store, int64_t run_id, pix_error *error);
+
+/* Marks a photo as missing. */
+pix_status pix_store_image_hide(pix_store *store, int64_t id, pix_error *error);
+
+/* Fills store->held. */
+pix_status pix_store_held_load(pix_store *store, pix_error *error);
+/* Says that a photo is seen: it is held no longer. */
+pix_status pix_store_held_release(pix_store *store, int64_t image_id, pix_error *error);
 
 /* PIX_ENOTFOUND when there is no such model. */
 pix_status pix_store_model_dimension(pix_store *store, int64_t model_id, int *dimension,

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/base/files.h"
+#include "storage/schema.h"
 #include "storage/store.h"
 #include "tests/support.h"
 
@@ -107,13 +108,14 @@ static pix_photo_state see(fixture *f, const char *path, int64_t mtime_ns, int64
 }
 
 static int64_t sweep(fixture *f, const char *folder, const char *kept, int64_t *moved) {
-    int64_t removed, moved_here;
-    assert_ok(pix_store_sweep(f->store, f->run, f->root, folder, &kept, kept != NULL, &removed,
-                              &moved_here, &f->error),
+    pix_swept swept;
+    assert_ok(pix_store_sweep(f->store, f->run, f->root, folder, &kept, kept != NULL, 1000, &swept,
+                              &f->error),
               &f->error);
+    assert_int_equal(swept.held, 0);
     if (moved)
-        *moved = moved_here;
-    return removed;
+        *moved = swept.moved;
+    return swept.removed;
 }
 
 static pix_store_totals totals(fixture *f) {
@@ -547,14 +549,14 @@ static void only_the_open_run_may_see_or_sweep(void **state) {
     fixture f = open_fixture();
     put_photo(&f, "/photos/a.jpg", 1, 1, 1);
     end_run(&f);
-    int64_t removed, moved;
+    pix_swept swept;
     assert_int_equal(
-        pix_store_sweep(f.store, f.run, f.root, "/photos", NULL, 0, &removed, &moved, &f.error),
+        pix_store_sweep(f.store, f.run, f.root, "/photos", NULL, 0, 1000, &swept, &f.error),
         PIX_EINVALID);
     int64_t old = f.run;
     begin_run(&f);
     assert_int_equal(
-        pix_store_sweep(f.store, old, f.root, "/photos", NULL, 0, &removed, &moved, &f.error),
+        pix_store_sweep(f.store, old, f.root, "/photos", NULL, 0, 1000, &swept, &f.error),
         PIX_EINVALID);
     pix_photo_state seen;
     assert_int_equal(
@@ -585,6 +587,130 @@ static root_list roots(fixture *f) {
     root_list list = {0};
     assert_ok(pix_store_roots(f->store, copy_root, &list, &f->error), &f->error);
     return list;
+}
+
+static pix_swept sweep_all(fixture *f, int64_t most) {
+    pix_swept swept;
+    assert_ok(
+        pix_store_sweep(f->store, f->run, f->root, "/photos", NULL, 0, most, &swept, &f->error),
+        &f->error);
+    return swept;
+}
+
+/* Photos 0 to 5, of contents 0 to 5, in a run that has ended; another has begun. */
+static fixture open_six(void) {
+    fixture f = open_fixture();
+    char path[64];
+    for (int i = 0; i < 6; i++) {
+        (void)snprintf(path, sizeof path, "/photos/%d.jpg", i);
+        put_photo(&f, path, 1, 1, i);
+    }
+    end_run(&f);
+    begin_run(&f);
+    return f;
+}
+
+static void too_many_at_once_are_held_and_stay(void **state) {
+    (void)state;
+    fixture f = open_six();
+    put_failure(&f, "/photos/f.jpg", 1, 1, "bad");
+    end_run(&f);
+    begin_run(&f);
+    (void)see(&f, "/photos/0.jpg", 1, 1);
+    (void)see(&f, "/photos/1.jpg", 1, 1);
+    pix_swept swept = sweep_all(&f, 3);
+    assert_int_equal(swept.held, 4);
+    assert_int_equal(swept.removed, 0);
+    assert_int_equal(totals(&f).photos, 6);
+    assert_int_equal(totals(&f).held, 4);
+    assert_int_equal(totals(&f).failures, 1); /* it may return with the rest */
+    end_run(&f);
+
+    /* what returns is held no longer, and then the rest are few enough to go */
+    begin_run(&f);
+    for (int i = 0; i < 3; i++) {
+        char path[64];
+        (void)snprintf(path, sizeof path, "/photos/%d.jpg", i);
+        assert_int_equal(see(&f, path, 1, 1), PIX_PHOTO_UNCHANGED);
+    }
+    assert_int_equal(totals(&f).held, 3);
+    assert_int_equal(sweep_all(&f, 2).held, 3);
+    assert_int_equal(totals(&f).held, 3);
+    swept = sweep_all(&f, 3);
+    assert_int_equal(swept.removed, 3);
+    assert_int_equal(swept.held, 0);
+    assert_int_equal(totals(&f).held, 0);
+    assert_int_equal(totals(&f).photos, 3);
+    assert_int_equal(totals(&f).failures, 0);
+    pix_store_close(f.store);
+}
+
+static void moved_photos_and_copies_do_not_count_among_the_many(void **state) {
+    (void)state;
+    fixture f = open_six();
+    int64_t other;
+    assert_ok(pix_store_root_put(f.store, "/other", "uuid:2", false, &other, &f.error), &f.error);
+    assert_ok(
+        pix_store_photo_put(f.store, f.run, other, "/other/5.jpg", 1, 1, hash_of(5), &f.error),
+        &f.error);
+    end_run(&f);
+    begin_run(&f);
+    (void)see(&f, "/photos/0.jpg", 1, 1);
+    put_photo(&f, "/photos/new name.jpg", 1, 1, 1); /* 1 moved */
+    put_photo(&f, "/photos/another.jpg", 1, 1, 0);  /* a copy of what stays */
+    pix_swept swept = sweep_all(&f, 2);
+    assert_int_equal(swept.removed, 2); /* 1, and 5, which the other root has */
+    assert_int_equal(swept.moved, 1);
+    assert_int_equal(swept.held, 3); /* 2, 3 and 4 */
+    pix_store_close(f.store);
+}
+
+static void copies_that_go_together_are_the_last_of_their_content(void **state) {
+    (void)state;
+    fixture f = open_six();
+    put_photo(&f, "/photos/5 again.jpg", 1, 1, 5);
+    end_run(&f);
+    begin_run(&f);
+    for (int i = 0; i < 5; i++) {
+        char path[64];
+        (void)snprintf(path, sizeof path, "/photos/%d.jpg", i);
+        (void)see(&f, path, 1, 1);
+    }
+    assert_int_equal(sweep_all(&f, 1).held, 2);
+    pix_store_close(f.store);
+}
+
+static pix_judgement judge(void *context, const char *path) {
+    (void)context;
+    return strcmp(path, "/photos/1.jpg") == 0   ? PIX_JUDGED_BACK
+           : strcmp(path, "/photos/2.jpg") == 0 ? PIX_JUDGED_UNKNOWN
+                                                : PIX_JUDGED_GONE;
+}
+
+static void held_photos_are_judged_one_by_one(void **state) {
+    (void)state;
+    fixture f = open_six();
+    (void)see(&f, "/photos/0.jpg", 1, 1);
+    assert_int_equal(sweep_all(&f, 1).held, 5);
+    end_run(&f);
+    int64_t gone;
+    assert_ok(pix_store_held_judge(f.store, "/photos/3.jpg", judge, NULL, &gone, &f.error),
+              &f.error);
+    assert_int_equal(gone, 1);
+    assert_int_equal(totals(&f).held, 4);
+    assert_ok(pix_store_held_judge(f.store, "/photos", judge, NULL, &gone, &f.error), &f.error);
+    assert_int_equal(gone, 2); /* 4 and 5 */
+    assert_int_equal(totals(&f).photos, 3);
+    assert_int_equal(totals(&f).held, 1);
+    assert_ok(pix_store_commit(f.store, &f.error), &f.error);
+    reopen(&f);
+    assert_int_equal(totals(&f).held, 1);
+    int64_t photos;
+    assert_ok(pix_store_forget(f.store, "/photos/2.jpg", &photos, &f.error), &f.error);
+    assert_int_equal(totals(&f).held, 0);
+    begin_run(&f);
+    assert_int_equal(see(&f, "/photos/4.jpg", 1, 1), PIX_PHOTO_RETURNED);
+    pix_store_close(f.store);
 }
 
 static void nested_roots_merge(void **state) {
@@ -970,7 +1096,7 @@ static void the_file_has_the_format_the_design_fixes(void **state) {
     fixture f = open_fixture();
     end_run(&f);
     assert_int_equal(number(f.path, "PRAGMA page_size"), 16384);
-    assert_int_equal(number(f.path, "PRAGMA user_version"), 3);
+    assert_int_equal(number(f.path, "PRAGMA user_version"), pix_schema_current.version);
     assert_int_equal(number(f.path, "PRAGMA application_id"), 0x70697867);
     assert_int_equal(number(f.path, "SELECT count(*) FROM pragma_journal_mode"
                                     " WHERE journal_mode = 'wal'"),
@@ -978,10 +1104,10 @@ static void the_file_has_the_format_the_design_fixes(void **state) {
     assert_int_equal(number(f.path,
                             "SELECT count(*) FROM pragma_table_list"
                             " WHERE schema = 'main' AND strict AND name NOT LIKE 'sqlite%'"),
-                     8);
+                     9);
     assert_int_equal(number(f.path, "SELECT count(*) FROM sqlite_schema WHERE type = 'table'"
                                     " AND name NOT LIKE 'sqlite%'"),
-                     8);
+                     9);
     pix_store_close(f.store);
 }
 
@@ -1100,7 +1226,7 @@ static void an_index_of_another_version_is_refused_by_name(void **state) {
     fixture f = open_fixture();
     end_run(&f);
     pix_store_close(f.store);
-    execute(f.path, "PRAGMA user_version = 4");
+    execute(f.path, "PRAGMA user_version = 1000");
     assert_refused(f.path, PIX_STORE_READ, PIX_EUNSUPPORTED, "newer pixgrep");
     assert_refused(f.path, PIX_STORE_WRITE, PIX_EUNSUPPORTED, "newer pixgrep");
     execute(f.path, "PRAGMA user_version = -1");
@@ -1144,7 +1270,7 @@ static void an_older_index_is_brought_up_to_date_by_the_writer(void **state) {
     pix_error error;
     assert_ok(pix_store_open(path, PIX_STORE_WRITE, &store, &error), &error);
     pix_store_close(store);
-    assert_int_equal(number(path, "PRAGMA user_version"), 3);
+    assert_int_equal(number(path, "PRAGMA user_version"), pix_schema_current.version);
     assert_int_equal(number(path, "SELECT count(*) FROM content INDEXED BY content_taken"
                                   " WHERE taken_at < '2021'"),
                      1);
@@ -1272,6 +1398,10 @@ int main(void) {
         cmocka_unit_test(a_sweep_hides_what_the_run_did_not_see),
         cmocka_unit_test(a_photo_under_a_new_path_is_counted_as_moved),
         cmocka_unit_test(only_the_open_run_may_see_or_sweep),
+        cmocka_unit_test(too_many_at_once_are_held_and_stay),
+        cmocka_unit_test(moved_photos_and_copies_do_not_count_among_the_many),
+        cmocka_unit_test(copies_that_go_together_are_the_last_of_their_content),
+        cmocka_unit_test(held_photos_are_judged_one_by_one),
         cmocka_unit_test(nested_roots_merge),
         cmocka_unit_test(a_root_knows_its_identity_and_its_last_complete_scan),
         cmocka_unit_test(a_callback_may_use_the_store_and_may_stop),

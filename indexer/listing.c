@@ -1,4 +1,4 @@
-/* pixgrepd roots, failures and forget: the folders and files the index knows. */
+/* pixgrepd roots and forget: the folders the index knows. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,39 +38,6 @@ pix_exit pix_command_roots(const pix_options *options, pix_error *error) {
     pix_status status = pix_command_open_store(options, PIX_STORE_READ, &store, error);
     if (!status)
         status = pix_store_roots(store, print_root, (void *)options, error);
-    pix_store_close(store);
-    return status ? PIX_EXIT_ERROR : PIX_EXIT_OK;
-}
-
-static void print_failure_json(const pix_failure *failure) {
-    (void)putchar('{');
-    pix_json_bytes(stdout, "path", failure->path, strlen(failure->path));
-    (void)fputs(",\"stage\":", stdout);
-    pix_json_string(stdout, failure->stage, strlen(failure->stage));
-    (void)fputs(",\"reason\":", stdout);
-    pix_json_string(stdout, failure->reason, strlen(failure->reason));
-    (void)printf(",\"tries\":%" PRId64 ",\"first_at\":%" PRId64 "}\n", failure->tries,
-                 failure->first_at);
-}
-
-static pix_status print_failure(void *context, const pix_failure *failure) {
-    const pix_options *options = context;
-    if (options->json) {
-        print_failure_json(failure);
-        return PIX_OK;
-    }
-    pix_print_path(stdout, failure->path);
-    (void)putchar('\t');
-    pix_print_path(stdout, failure->reason);
-    (void)putchar('\n');
-    return PIX_OK;
-}
-
-pix_exit pix_command_failures(const pix_options *options, pix_error *error) {
-    pix_store *store;
-    pix_status status = pix_command_open_store(options, PIX_STORE_READ, &store, error);
-    if (!status)
-        status = pix_store_failures(store, print_failure, (void *)options, error);
     pix_store_close(store);
     return status ? PIX_EXIT_ERROR : PIX_EXIT_OK;
 }

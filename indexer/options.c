@@ -32,6 +32,7 @@ static const struct option {
     {"--quiet", FLAG, BIT(INDEX), FIELD(quiet)},
     {"--time-limit", DURATION, BIT(INDEX), FIELD(time_limit_s)},
     {"--report", TEXT, BIT(INDEX), FIELD(report)},
+    {"--retry", FLAG, BIT(FAILURES), FIELD(retry)},
     {"--verbose", FLAG, BIT(STATUS), FIELD(verbose)},
     {"--json", FLAG, BIT(STATUS) | BIT(ROOTS) | BIT(FAILURES) | BIT(MODEL_IMPORT) | BIT(MODEL_LIST),
      FIELD(json)},
@@ -56,7 +57,7 @@ static const struct command {
     {"status", NULL, PIX_COMMAND_STATUS, 0, 0, ""},
     {"roots", NULL, PIX_COMMAND_ROOTS, 0, 0, ""},
     {"forget", NULL, PIX_COMMAND_FORGET, 1, 1, "DIR"},
-    {"failures", NULL, PIX_COMMAND_FAILURES, 0, 0, ""},
+    {"failures", NULL, PIX_COMMAND_FAILURES, 0, SIZE_MAX, "PATH..."},
     {"approve-removals", NULL, PIX_COMMAND_APPROVE, 0, SIZE_MAX, "DIR..."},
     {"model", "import", PIX_COMMAND_MODEL_IMPORT, 1, 1, "PATH"},
     {"model", "list", PIX_COMMAND_MODEL_LIST, 0, 0, ""},
@@ -118,10 +119,14 @@ static const char *const help_texts[] = {
     [PIX_COMMAND_FORGET] = "usage: pixgrepd forget [--db FILE] DIR\n"
                            "\n"
                            "Drops what is known of photos in DIR; the files themselves stay.\n",
-    [PIX_COMMAND_FAILURES] = "usage: pixgrepd failures [--json] [--db FILE]\n"
-                             "\n"
-                             "The files that could not be indexed, one a line: reason, path.\n"
-                             "They are tried again when they change.\n",
+    [PIX_COMMAND_FAILURES] =
+        "usage: pixgrepd failures [--json] [--retry] [--db FILE] [PATH...]\n"
+        "\n"
+        "The files, at or below PATH or all, that could not be indexed, one a line: path, reason,\n"
+        "stage, since when. They are tried again when they change.\n"
+        "\n"
+        "  --retry               have the next run try them again as they are\n"
+        "  --json                one JSON object a line\n",
     [PIX_COMMAND_APPROVE] =
         "usage: pixgrepd approve-removals [--db FILE] [DIR...]\n"
         "\n"

@@ -31,6 +31,7 @@ typedef struct pix_options {
     bool help, version;
     bool follow, hidden, exact, no_autorotate, quiet; /* index */
     bool verbose, json;     /* status, roots, failures, model import, model list */
+    bool retry;             /* failures */
     bool no_use, no_source; /* model import, model verify */
     int threads;            /* 0: one for each processor */
     int64_t time_limit_s;   /* index; 0: none */

@@ -135,6 +135,7 @@
     X(FAILURE_CLEAR, "DELETE FROM failure WHERE path = ?1")                                        \
     X(FAILURE_DROP, "DELETE FROM failure WHERE id = ?1")                                           \
     X(FAILURE_BELOW, "SELECT id, path FROM failure WHERE " PIX_BELOW " AND root_id = ?4")          \
+    X(FAILURE_RETRY, "UPDATE failure SET mtime_ns = -1, size_bytes = -1 WHERE " PIX_BELOW)         \
     X(FAILURES, "SELECT path, stage, reason, mtime_ns, size_bytes, tries, first_at"                \
                 " FROM failure ORDER BY path")                                                     \
                                                                                                    \

@@ -147,6 +147,9 @@ typedef struct pix_failure {
 pix_status pix_store_failures(pix_store *store,
                               pix_status (*each)(void *context, const pix_failure *failure),
                               void *context, pix_error *error);
+/* Has the next run try the files at or below `path` as if they had changed; *count is how many. */
+pix_status pix_store_failures_retry(pix_store *store, const char *path, int64_t *count,
+                                    pix_error *error);
 
 typedef struct pix_swept {
     int64_t removed; /* marked as missing */

@@ -37,6 +37,27 @@ expect 0 "nothing new failed"
 check "failed before, and nothing is tried again" grep -q " 0 failed, 7 failed before" "$WORK/out"
 check "nothing is told twice" test -z "$(grep -F "$photos" "$WORK/err")"
 
+# Another chance, for those that are named.
+run pixgrepd failures --retry "$photos/crash.jpg" "$photos/end.jpg"
+expect 0 "failures --retry"
+check "two files" grep -qFx "2 files: pixgrepd index tries again" "$WORK/out"
+run pixgrepd index
+expect 1 "they fail anew"
+check "two failed anew" grep -q " 2 failed, 5 failed before" "$WORK/out"
+check "crash.jpg is told again" grep -q "crash.jpg: the decoder died of SIGSEGV" "$WORK/err"
+run pixgrepd failures --json "$photos/crash.jpg"
+check "one is asked for, which was tried twice" grep -q '^{"path":"[^"]*/crash.jpg","stage":"decode","reason":"the decoder died of SIGSEGV","tries":2,' "$WORK/out"
+check "and none besides" test "$(wc -l <"$WORK/out")" = 1
+run pixgrepd failures
+year=$(date +%Y)
+check "stage and time are told" grep -q "^$photos/end.jpg	the decoder ended with status 0	decode	$year-" "$WORK/out"
+run pixgrepd failures --retry "$photos/no.jpg"
+expect 2 "nothing failed there"
+run pixgrepd failures --retry
+check "all files" grep -qFx "7 files: pixgrepd index tries again" "$WORK/out"
+run pixgrepd index
+check "all failed anew" grep -q " 7 failed, 0 failed before" "$WORK/out"
+
 cp "$photos/$(ls "$SOURCE/tests/golden/preprocess/images" | head -1)" "$photos/crash.jpg"
 echo "ROGUE crash, again" >"$photos/abort.jpg"
 run pixgrepd index

@@ -1,0 +1,103 @@
+/* pixgrepd failures: the files that could not be indexed, told or given another chance. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/json.h"
+#include "indexer/commands.h"
+#include "indexer/format.h"
+#include "indexer/targets.h"
+
+typedef struct listing {
+    bool json;
+    pix_paths below; /* empty: everything */
+} listing;
+
+static void print_json(const pix_failure *failure) {
+    (void)putchar('{');
+    pix_json_bytes(stdout, "path", failure->path, strlen(failure->path));
+    (void)fputs(",\"stage\":", stdout);
+    pix_json_string(stdout, failure->stage, strlen(failure->stage));
+    (void)fputs(",\"reason\":", stdout);
+    pix_json_string(stdout, failure->reason, strlen(failure->reason));
+    (void)printf(",\"tries\":%" PRId64 ",\"first_at\":%" PRId64 "}\n", failure->tries,
+                 failure->first_at);
+}
+
+static void print_line(const pix_failure *failure) {
+    pix_print_path(stdout, failure->path);
+    (void)putchar('\t');
+    pix_print_path(stdout, failure->reason);
+    (void)putchar('\t');
+    pix_print_path(stdout, failure->stage);
+    (void)printf("\t%s\n", pix_text_time(failure->first_at));
+}
+
+static pix_status print_failure(void *context, const pix_failure *failure) {
+    const listing *list = context;
+    bool wanted = list->below.count == 0;
+    for (size_t i = 0; i < list->below.count && !wanted; i++)
+        wanted = pix_path_is_within(failure->path, list->below.items[i]);
+    if (wanted && list->json)
+        print_json(failure);
+    else if (wanted)
+        print_line(failure);
+    return PIX_OK;
+}
+
+static pix_status list_failures(const pix_options *options, const pix_paths *below,
+                                pix_error *error) {
+    listing list = {.json = options->json, .below = *below};
+    pix_store *store;
+    pix_status status = pix_command_open_store(options, PIX_STORE_READ, &store, error);
+    if (!status)
+        status = pix_store_failures(store, print_failure, &list, error);
+    pix_store_close(store);
+    return status;
+}
+
+static pix_status retry_one(pix_store *store, const char *path, int64_t *sum, pix_error *error) {
+    int64_t count;
+    pix_status status = pix_store_failures_retry(store, path, &count, error);
+    if (!status && count == 0 && strcmp(path, "/") != 0)
+        status = pix_fail(error, PIX_ENOTFOUND, "%s: no failure is known there", path);
+    *sum += count;
+    return status;
+}
+
+static pix_status retry(const pix_options *options, const pix_paths *below, pix_error *error) {
+    pix_store *store;
+    int64_t count = 0;
+    pix_status status = pix_command_open_existing(options, &store, error);
+    if (!status && below->count == 0)
+        status = retry_one(store, "/", &count, error);
+    for (size_t i = 0; i < below->count && !status; i++)
+        status = retry_one(store, below->items[i], &count, error);
+    if (!status)
+        status = pix_store_commit(store, error);
+    if (!status)
+        (void)printf("%s %s: pixgrepd index tries again\n", pix_text_count(count),
+                     count == 1 ? "file" : "files");
+    pix_store_close(store);
+    return status;
+}
+
+pix_exit pix_command_failures(const pix_options *options, pix_error *error) {
+    pix_paths below = {0};
+    pix_status status = PIX_OK;
+    for (size_t i = 0; i < options->operand_count && !status; i++) {
+        bool exists;
+        char *path = pix_folder_path(options->operands[i], &exists, error);
+        if (!path)
+            status = error->status;
+        else if (pix_paths_add(&below, path))
+            status = pix_fail_memory(error);
+        free(path);
+    }
+    if (!status)
+        status =
+            options->retry ? retry(options, &below, error) : list_failures(options, &below, error);
+    pix_paths_free(&below);
+    return status ? PIX_EXIT_ERROR : PIX_EXIT_OK;
+}

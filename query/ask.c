@@ -158,13 +158,29 @@ static pix_status open_all(asking *job, pix_error *error) {
     return status;
 }
 
+static pix_status encode(asking *job, pix_error *error) {
+    pix_ensemble *ensemble = NULL;
+    pix_encoder *encoder = NULL;
+    const char *templates = job->options->ensemble;
+    pix_status status =
+        pix_encoder_new(job->model, job->options,
+                        pix_expression_batch(&job->expression, job->model), &encoder, error);
+    if (!status && templates)
+        status = pix_ensemble_open(templates, encoder, &ensemble, error);
+    if (!status)
+        status = pix_expression_encode(&job->expression, encoder, ensemble, job->vector, job->notes,
+                                       error);
+    pix_ensemble_close(ensemble);
+    pix_encoder_free(encoder);
+    return status;
+}
+
 pix_status pix_ask(const pix_query_options *options, pix_query_format format, FILE *out,
                    FILE *notes, size_t *found, pix_error *error) {
     asking job = {.options = options, .format = format, .out = out, .notes = notes};
     pix_status status = open_all(&job, error);
     if (!status)
-        status =
-            pix_expression_encode(&job.expression, job.model, options, job.vector, notes, error);
+        status = encode(&job, error);
     if (!status)
         status = answer(&job, error);
     *found = job.found;

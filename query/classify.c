@@ -8,7 +8,6 @@
 #include "core/base/json.h"
 #include "core/base/threads.h"
 #include "core/clip/library.h"
-#include "core/clip/prompts.h"
 #include "core/tensor/dot.h"
 #include "query/batch.h"
 #include "query/ensemble.h"
@@ -26,7 +25,8 @@ typedef struct choice {
 typedef struct classifying {
     const pix_query_options *options;
     pix_query_format format;
-    pix_list labels, templates;
+    pix_list labels;
+    pix_ensemble *ensemble;
     pix_encoder *encoder;
     double logit_scale;
     size_t dimension;
@@ -57,9 +57,10 @@ static void show_progress(void *context, size_t done) {
 static pix_status encode_labels(classifying *job, pix_error *error) {
     bool person = isatty(fileno(job->notes));
     job->due_ns = pix_now_ns() + PATIENCE_NS;
-    pix_status status =
-        pix_ensemble_encode(job->encoder, &job->templates, &job->labels, job->options->truncate,
-                            job->vectors, person ? show_progress : NULL, job, error);
+    const pix_ensemble_listener listener = {.progress = person ? show_progress : NULL,
+                                            .context = job};
+    pix_status status = pix_ensemble_encode(job->ensemble, &job->labels, job->options->truncate,
+                                            job->vectors, &listener, error);
     if (job->shown)
         (void)fputs("\r\033[K", job->notes);
     return status;
@@ -160,13 +161,11 @@ static pix_status print_picture(void *context, pix_batch_input *picture, pix_err
     return PIX_OK;
 }
 
-static pix_status open_lists(classifying *job, FILE *in, pix_error *error) {
+static pix_status open_labels(classifying *job, FILE *in, pix_error *error) {
     pix_bytes note = {0};
     pix_status status = pix_labels_open(job->options->labels, in, &job->labels, &note, error);
     if (!status && note.size > 0)
         (void)fprintf(job->notes, "pixgrep: %s\n", note.data);
-    if (!status)
-        status = pix_templates_open(job->options->templates, &job->templates, error);
     pix_bytes_free(&note);
     return status;
 }
@@ -184,10 +183,13 @@ static pix_status classify_with(classifying *job, pix_model *model, FILE *in, pi
         return pix_fail_memory(error);
     pix_status status = pix_encoder_new(model, job->options, size, &job->encoder, error);
     if (!status)
+        status = pix_ensemble_open(job->options->templates, job->encoder, &job->ensemble, error);
+    if (!status)
         status = encode_labels(job, error);
     if (!status)
         status = pix_batch_run(job->options, job->encoder, size, in, job->out, print_picture, job,
                                error);
+    pix_ensemble_close(job->ensemble);
     pix_encoder_free(job->encoder);
     return status;
 }
@@ -197,7 +199,7 @@ pix_status pix_classify(const pix_query_options *options, pix_query_format forma
     *failed = 0;
     classifying job = {.options = options, .format = format, .out = out, .notes = notes};
     pix_model *model = NULL;
-    pix_status status = open_lists(&job, in, error);
+    pix_status status = open_labels(&job, in, error);
     if (!status)
         status = pix_library_open(options->model, &model, error);
     if (!status) {
@@ -211,6 +213,5 @@ pix_status pix_classify(const pix_query_options *options, pix_query_format forma
     pix_bytes_free(&job.path);
     pix_bytes_free(&job.label);
     pix_list_free(&job.labels);
-    pix_list_free(&job.templates);
     return status;
 }

@@ -49,6 +49,23 @@ size_t pix_encoder_dimension(const pix_encoder *encoder) {
     return (size_t)encoder->config->embed_dim;
 }
 
+int pix_encoder_batch(const pix_encoder *encoder) {
+    return encoder->max_pictures;
+}
+
+const char *pix_encoder_fingerprint(const pix_encoder *encoder) {
+    return pix_model_fingerprint(encoder->model);
+}
+
+const char *pix_encoder_precision(const pix_encoder *encoder) {
+    (void)encoder;
+    return "fp32";
+}
+
+bool pix_encoder_has_own_vocabulary(const pix_encoder *encoder) {
+    return encoder->options->vocabulary != NULL;
+}
+
 static pix_status need_session(pix_encoder *encoder, pix_error *error) {
     if (encoder->session)
         return PIX_OK;
@@ -154,6 +171,10 @@ pix_status pix_encoder_add_picture(pix_encoder *encoder, const char *path, int *
     if (!status)
         *place = encoder->pictures++;
     return status;
+}
+
+void pix_encoder_drop_pictures(pix_encoder *encoder) {
+    encoder->pictures = 0;
 }
 
 pix_status pix_encoder_run_pictures(pix_encoder *encoder, float *features, pix_error *error) {

@@ -23,6 +23,11 @@ pix_status pix_encoder_new(pix_model *model, const pix_query_options *options, i
                            pix_encoder **out, pix_error *error);
 void pix_encoder_free(pix_encoder *encoder);
 size_t pix_encoder_dimension(const pix_encoder *encoder); /* embed_dim */
+int pix_encoder_batch(const pix_encoder *encoder);        /* max_pictures */
+const char *pix_encoder_fingerprint(const pix_encoder *encoder);
+const char *pix_encoder_precision(const pix_encoder *encoder); /* "fp32" */
+/* Whether texts are read with --vocab instead of the model's vocabulary. */
+bool pix_encoder_has_own_vocabulary(const pix_encoder *encoder);
 
 /* What of a text did not fit the model's context; `count` 0 when all did.  A zeroed one is valid;
  * `words` is freed by the caller. */
@@ -48,6 +53,9 @@ pix_status pix_encoder_text(pix_encoder *encoder, const char *text, size_t size,
  * name; the batch is then as it was and *place -1. */
 pix_status pix_encoder_add_picture(pix_encoder *encoder, const char *path, int *place,
                                    pix_error *error);
+
+/* Empties the batch. */
+void pix_encoder_drop_pictures(pix_encoder *encoder);
 
 /* Encodes the batch and empties it: [pictures added, embed_dim] as the tower gives them;
  * pix_normalise makes them unit vectors. */

@@ -16,6 +16,8 @@ static const double LEAST_LENGTH = 1e-4;
 typedef struct summing {
     const pix_expression *expression;
     pix_encoder *encoder;
+    pix_ensemble *ensemble; /* NULL: words as they are */
+    FILE *notes;
     size_t dimension;
     double *sum;    /* [dimension] */
     float *vectors; /* [texts, or pictures of a batch; dimension] */
@@ -39,37 +41,61 @@ static void add_vector(summing *s, const pix_term *term, const float *vector) {
         s->sum[i] += term->weight * (double)vector[i];
 }
 
-static pix_status tokenize(const summing *s, size_t term, pix_ids *ids, FILE *notes,
-                           pix_error *error) {
-    const pix_bytes *words = &s->expression->terms[term].value;
-    pix_text_cut cut = {0};
+static size_t number_of_text(const pix_expression *expression, size_t text) {
+    size_t i = 0;
+    while (expression->terms[i].is_picture || text-- > 0)
+        i++;
+    return i;
+}
+
+/* Says which of several texts was cut, and where. */
+static pix_status tell_cut(void *context, size_t text, const pix_text_cut *cut) {
+    const summing *s = context;
     char name[64] = "the text";
     if (s->expression->count > 1)
-        (void)snprintf(name, sizeof name, "term %zu of the query", term + 1);
-    pix_status status = pix_encoder_tokens(s->encoder, words->data, words->size, ids, &cut, error);
-    if (!status && pix_print_cut(notes, name, &cut))
-        status = pix_fail_memory(error);
+        (void)snprintf(name, sizeof name, "term %zu of the query",
+                       number_of_text(s->expression, text) + 1);
+    return pix_print_cut(s->notes, name, cut);
+}
+
+/* All in one call, which shares what they begin with alike. */
+static pix_status encode_bare(summing *s, const pix_list *texts, pix_error *error) {
+    pix_text_cut cut = {0};
+    pix_ids *ids = calloc(texts->count + 1, sizeof *ids);
+    pix_status status = ids ? PIX_OK : pix_fail_memory(error);
+    for (size_t i = 0; i < texts->count && !status; i++) {
+        const char *text = texts->entries[i].text;
+        status = pix_encoder_tokens(s->encoder, text, strlen(text), &ids[i], &cut, error);
+        if (!status && tell_cut(s, i, &cut))
+            status = pix_fail_memory(error);
+    }
+    if (!status && texts->count > 0)
+        status = pix_encoder_texts(s->encoder, ids, texts->count, s->vectors, error);
+    for (size_t i = 0; ids && i < texts->count; i++)
+        pix_ids_free(&ids[i]);
     pix_bytes_free(&cut.words);
+    free(ids);
     return status;
 }
 
-/* All texts in one call, which shares what they begin with alike. */
-static pix_status add_texts(summing *s, FILE *notes, pix_error *error) {
+static pix_status add_texts(summing *s, pix_error *error) {
     const pix_expression *expression = s->expression;
-    size_t texts = count_terms(expression, false), count = 0;
-    pix_ids *ids = calloc(texts + 1, sizeof *ids);
-    pix_status status = ids ? PIX_OK : pix_fail_memory(error);
-    for (size_t i = 0; i < expression->count && !status; i++)
-        if (!expression->terms[i].is_picture)
-            status = tokenize(s, i, &ids[count++], notes, error);
-    if (!status && texts > 0)
-        status = pix_encoder_texts(s->encoder, ids, texts, s->vectors, error);
+    const pix_ensemble_listener listener = {.cut = tell_cut, .context = s};
+    pix_list texts = {0};
+    pix_status status = PIX_OK;
+    for (size_t i = 0; i < expression->count && !status; i++) {
+        const pix_bytes *words = &expression->terms[i].value;
+        if (!expression->terms[i].is_picture && pix_list_add(&texts, words->data, words->size, 0))
+            status = pix_fail_memory(error);
+    }
+    if (!status && s->ensemble && texts.count > 0)
+        status = pix_ensemble_encode(s->ensemble, &texts, true, s->vectors, &listener, error);
+    else if (!status)
+        status = encode_bare(s, &texts, error);
+    pix_list_free(&texts);
     for (size_t i = 0, row = 0; i < expression->count && !status; i++)
         if (!expression->terms[i].is_picture)
             add_vector(s, &expression->terms[i], s->vectors + row++ * s->dimension);
-    for (size_t i = 0; i < count; i++)
-        pix_ids_free(&ids[i]);
-    free(ids);
     return status;
 }
 
@@ -138,7 +164,7 @@ static pix_status normalise_sum(const summing *s, pix_error *error) {
     return PIX_OK;
 }
 
-static pix_status sum_up(summing *s, int batch, FILE *notes, pix_error *error) {
+static pix_status sum_up(summing *s, int batch, pix_error *error) {
     size_t rows = count_terms(s->expression, false), values;
     if (rows < (size_t)batch)
         rows = (size_t)batch;
@@ -148,7 +174,7 @@ static pix_status sum_up(summing *s, int batch, FILE *notes, pix_error *error) {
     float *vectors = s->vectors = calloc(values, sizeof *vectors);
     pix_status status = sum && vectors ? PIX_OK : pix_fail_memory(error);
     if (!status)
-        status = add_texts(s, notes, error);
+        status = add_texts(s, error);
     if (!status)
         status = add_pictures(s, batch, error);
     if (!status && s->expression->count > 1)
@@ -158,19 +184,22 @@ static pix_status sum_up(summing *s, int batch, FILE *notes, pix_error *error) {
     return status;
 }
 
-pix_status pix_expression_encode(const pix_expression *expression, pix_model *model,
-                                 const pix_query_options *options, float *vector, FILE *notes,
-                                 pix_error *error) {
+int pix_expression_batch(const pix_expression *expression, const pix_model *model) {
     size_t pictures = count_terms(expression, true);
     int batch = pix_model_batch_size(model);
-    if (pictures < (size_t)batch)
-        batch = (int)pictures;
+    return pictures < (size_t)batch ? (int)pictures : batch;
+}
+
+pix_status pix_expression_encode(const pix_expression *expression, pix_encoder *encoder,
+                                 pix_ensemble *ensemble, float *vector, FILE *notes,
+                                 pix_error *error) {
     summing s = {.expression = expression,
-                 .dimension = (size_t)pix_model_config(model)->embed_dim,
+                 .encoder = encoder,
+                 .ensemble = ensemble,
+                 .notes = notes,
+                 .dimension = pix_encoder_dimension(encoder),
                  .out = vector};
-    pix_status status = pix_encoder_new(model, options, batch, &s.encoder, error);
-    if (!status)
-        status = sum_up(&s, batch, notes, error);
-    pix_encoder_free(s.encoder);
+    pix_status status = sum_up(&s, pix_encoder_batch(encoder), error);
+    pix_encoder_drop_pictures(encoder); /* those that waited when another one failed */
     return status;
 }

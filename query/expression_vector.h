@@ -8,15 +8,19 @@
 #include <stdio.h>
 
 #include "core/base/error.h"
-#include "core/clip/model.h"
+#include "query/encoder.h"
+#include "query/ensemble.h"
 #include "query/expression.h"
-#include "query/options.h"
+
+/* How many pictures an encoder for this expression takes at a time; 0 without pictures. */
+int pix_expression_batch(const pix_expression *expression, const pix_model *model);
 
 /* The unit vector [embed_dim] that the expression means: the weighted sum of its terms' unit
- * vectors, in float64, normalised; of a term alone, that term's vector itself.  Terms that cancel
- * each other out are PIX_EINVALID.  A text that had to be cut has a line in `notes`. */
-pix_status pix_expression_encode(const pix_expression *expression, pix_model *model,
-                                 const pix_query_options *options, float *vector, FILE *notes,
+ * vectors, in float64, normalised; of a term alone, that term's vector itself.  Words are put into
+ * the sentences of `ensemble`, unless it is NULL.  Terms that cancel each other out are
+ * PIX_EINVALID.  A text that had to be cut has a line in `notes`. */
+pix_status pix_expression_encode(const pix_expression *expression, pix_encoder *encoder,
+                                 pix_ensemble *ensemble, float *vector, FILE *notes,
                                  pix_error *error);
 
 #endif

@@ -10,6 +10,7 @@
 #include "core/base/bytes.h"
 #include "core/tensor/isa.h"
 #include "query/ask.h"
+#include "query/cache.h"
 #include "query/classify.h"
 #include "query/crop.h"
 #include "query/embed.h"
@@ -70,6 +71,9 @@ static pix_status run(const pix_query_options *options, FILE *out, int *code, pi
         status =
             pix_classify(options, format_for_reader(options), stdin, out, stderr, &count, error);
         *code = batch_code(count, "picture");
+        break;
+    case PIX_QUERY_CACHE:
+        status = pix_cache(options, out, stderr, error);
         break;
     case PIX_QUERY_CROP:
         if (isatty(STDOUT_FILENO))

@@ -19,6 +19,7 @@ enum {
     OPTION_CLASSIFY,
     OPTION_TEMPLATES,
     OPTION_ENSEMBLE,
+    OPTION_CACHE,
     OPTION_JSON,
     OPTION_TRUNCATE,
     OPTION_TEXT,
@@ -42,10 +43,12 @@ enum {
     IN_EMBED = 1 << PIX_QUERY_EMBED,
     IN_CROP = 1 << PIX_QUERY_CROP,
     IN_CLASSIFY = 1 << PIX_QUERY_CLASSIFY,
-    IN_ALL = IN_SEARCH | IN_TOKENIZE | IN_EMBED | IN_CROP | IN_CLASSIFY
+    IN_CACHE = 1 << PIX_QUERY_CACHE,
+    IN_ALL = IN_CACHE | IN_SEARCH | IN_TOKENIZE | IN_EMBED | IN_CROP | IN_CLASSIFY
 };
 
-/* `value` is what the help calls the value, NULL for an option without one. */
+/* `value` is what the help calls the value, NULL for an option without one; one in brackets may be
+ * left out. */
 static const struct {
     const char *name, *value, *help;
     int code;
@@ -66,11 +69,13 @@ static const struct {
     {"null", NULL, "print raw paths only, each ended by NUL; or read such from -", '0',
      IN_SEARCH | IN_EMBED | IN_CLASSIFY},
     {"json", NULL, "one JSON value a line", OPTION_JSON,
-     IN_SEARCH | IN_TOKENIZE | IN_EMBED | IN_CLASSIFY},
+     IN_SEARCH | IN_TOKENIZE | IN_EMBED | IN_CLASSIFY | IN_CACHE},
     {"text", "TEXT", "a text to embed; may be repeated", OPTION_TEXT, IN_EMBED},
     {"templates", "SET", "short, long, a file, or a template: 'a sketch of a {}.'",
      OPTION_TEMPLATES, IN_CLASSIFY},
-    {"ensemble", NULL, "the same as --templates short", OPTION_ENSEMBLE, IN_CLASSIFY},
+    {"ensemble", "[=SET]", "put words into the sentences of --templates SET (short)",
+     OPTION_ENSEMBLE, IN_SEARCH | IN_EMBED | IN_CLASSIFY},
+    {"cache", "list|clear", "print, or forget, what --ensemble has kept", OPTION_CACHE, IN_ALL},
     {"truncate", NULL, "cut to the model's context", OPTION_TRUNCATE, IN_TOKENIZE | IN_CLASSIFY},
     {"size", "N", "side of the crop in pixels (the model's)", OPTION_SIZE, IN_CROP},
     {"db", "FILE", "the index ($XDG_DATA_HOME/pixgrep/index.db)", OPTION_DB, IN_ALL},
@@ -94,14 +99,15 @@ void pix_query_options_help(FILE *out) {
         "       pixgrep --classify LABELS [--ensemble] [--json] FILE...\n"
         "       pixgrep --embed [--json] [--text TEXT]... [FILE...]\n"
         "       pixgrep --tokenize [--json] [--truncate] < TEXTS\n"
-        "       pixgrep --crop [--size N] FILE > CROP.ppm\n\n"
+        "       pixgrep --crop [--size N] FILE > CROP.ppm\n"
+        "       pixgrep --cache list|clear\n\n"
         "A picture begins with /, ./, ../, ~/ or file://; anything else is words.\n"
         "A term is words or a picture; 2:TERM counts twice, 0.5:TERM half.\n\n",
         out);
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         char left[64];
         const char *value = table[i].value ? table[i].value : "";
-        const char *space = table[i].value ? " " : "";
+        const char *space = table[i].value && value[0] != '[' ? " " : "";
         if (table[i].code < 256)
             (void)snprintf(left, sizeof left, "-%c, --%s%s%s", table[i].code, table[i].name, space,
                            value);
@@ -126,6 +132,8 @@ static const char *mode_name(pix_query_mode mode) {
         return "--crop";
     case PIX_QUERY_CLASSIFY:
         return "--classify";
+    case PIX_QUERY_CACHE:
+        return "--cache";
     case PIX_QUERY_SEARCH:
     case PIX_QUERY_HELP:
     case PIX_QUERY_VERSION:
@@ -163,6 +171,13 @@ static pix_status set_mode(pix_query_options *options, pix_query_mode mode, pix_
     return PIX_OK;
 }
 
+static pix_status set_cache(pix_query_options *options, const char *value, pix_error *error) {
+    options->clear_cache = strcmp(value, "clear") == 0;
+    if (!options->clear_cache && strcmp(value, "list") != 0)
+        return pix_fail(error, PIX_EINVALID, "--cache: '%s' is neither list nor clear", value);
+    return set_mode(options, PIX_QUERY_CACHE, error);
+}
+
 static pix_status set_format(pix_query_options *options, pix_query_format format,
                              pix_error *error) {
     if (options->format != PIX_FORMAT_LINES && options->format != format)
@@ -189,8 +204,10 @@ static pix_status apply(pix_query_options *options, int code, const char *word, 
         options->templates = value;
         break;
     case OPTION_ENSEMBLE:
-        options->ensemble = true;
+        options->ensemble = value ? value : PIX_TEMPLATES_SHORT;
         break;
+    case OPTION_CACHE:
+        return set_cache(options, value, error);
     case OPTION_JSON:
         return set_format(options, PIX_FORMAT_JSON, error);
     case 'l':
@@ -273,7 +290,7 @@ static pix_status check_classify(pix_query_options *options, pix_error *error) {
     if (options->ensemble && options->templates)
         return pix_fail(error, PIX_EINVALID, "--ensemble and --templates exclude each other");
     if (options->ensemble)
-        options->templates = PIX_TEMPLATES_SHORT;
+        options->templates = options->ensemble;
     if (options->k == 0)
         options->k = DEFAULT_LABELS;
     if (options->input_count == 0)
@@ -310,6 +327,11 @@ static pix_status check_whole(pix_query_options *options, const bool *seen, pix_
         break;
     case PIX_QUERY_CLASSIFY:
         return check_classify(options, error);
+    case PIX_QUERY_CACHE:
+        if (options->input_count > 0)
+            return pix_fail(error, PIX_EINVALID, "'%s': --cache takes list or clear alone",
+                            options->inputs[0].value);
+        break;
     case PIX_QUERY_HELP:
     case PIX_QUERY_VERSION:
         break;
@@ -325,8 +347,10 @@ static void getopt_tables(struct option longs[OPTION_COUNT + 1],
     shorts[length++] = '-';
     shorts[length++] = ':';
     for (size_t i = 0; i < OPTION_COUNT; i++) {
-        longs[i] = (struct option){table[i].name, table[i].value ? required_argument : no_argument,
-                                   NULL, table[i].code};
+        int has = !table[i].value            ? no_argument
+                  : table[i].value[0] == '[' ? optional_argument
+                                             : required_argument;
+        longs[i] = (struct option){table[i].name, has, NULL, table[i].code};
         if (table[i].code < 256) {
             shorts[length++] = (char)table[i].code;
             if (table[i].value)

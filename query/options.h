@@ -18,6 +18,7 @@ typedef enum pix_query_mode {
     PIX_QUERY_EMBED,
     PIX_QUERY_CROP,
     PIX_QUERY_CLASSIFY,
+    PIX_QUERY_CACHE,
     PIX_QUERY_HELP,
     PIX_QUERY_VERSION
 } pix_query_mode;
@@ -42,14 +43,15 @@ typedef struct pix_query_options {
     pix_query_format format;
     const char *database, *model, *vocabulary; /* NULL: the default one */
     const char *labels;                        /* of --classify */
-    const char *templates; /* as for pix_templates_open; --ensemble is the short set */
+    const char *templates; /* as for pix_templates_open; of --classify, where --ensemble sets it */
+    const char *ensemble;  /* the same for the words of other modes; NULL: none */
     bool exact, ignore_rotation, truncate;
-    bool literal;    /* the query is words, whatever it looks like */
-    bool ensemble;   /* --ensemble was given */
-    bool null_ended; /* -0: paths end with NUL, written or read */
-    int threads;     /* at least 1 */
-    int size;        /* of --crop in pixels; 0: the model's */
-    int k;           /* how many results; 0: as many as are worth it */
+    bool clear_cache; /* --cache clear, not list */
+    bool literal;     /* the query is words, whatever it looks like */
+    bool null_ended;  /* -0: paths end with NUL, written or read */
+    int threads;      /* at least 1 */
+    int size;         /* of --crop in pixels; 0: the model's */
+    int k;            /* how many results; 0: as many as are worth it */
     bool has_min_score;
     double min_score;        /* of each result, -1 to 1 */
     pix_query_input *inputs; /* values belong to argv */

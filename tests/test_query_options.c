@@ -251,7 +251,9 @@ static void what_contradicts_is_refused(void **state) {
     REFUSED("--ensemble and --templates exclude each other", "--classify", "a,b", "f", "--ensemble",
             "--templates", "long");
     REFUSED("both the labels and the pictures", "--classify", "-", "f", "-");
-    REFUSED("--ensemble does not go with a search", "--ensemble", "w");
+    REFUSED("--ensemble does not go with --tokenize", "--ensemble", "--tokenize");
+    REFUSED("--ensemble does not go with --cache", "--ensemble", "--cache", "list");
+    REFUSED("--tokenize and --cache exclude each other", "--tokenize", "--cache", "list");
     REFUSED("--templates does not go with --embed", "--embed", "f", "--templates", "long");
     REFUSED("--null does not go with --tokenize", "--tokenize", "-0");
     REFUSED("--paths does not go with --classify", "--classify", "a,b", "f", "-l");

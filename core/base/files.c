@@ -255,16 +255,25 @@ char *pix_path_absolute(const char *path) {
 }
 
 /* XDG says a relative value is ignored. */
-char *pix_place_data(const char *name) {
-    const char *base = getenv("XDG_DATA_HOME");
+/* $VARIABLE/pixgrep/NAME, else $HOME/OTHERWISE/pixgrep/NAME. */
+static char *place_in(const char *variable, const char *otherwise, const char *name) {
+    const char *base = getenv(variable);
     const char *home = getenv("HOME");
     char *path = NULL;
     int length = -1;
     if (base && base[0] == '/')
         length = asprintf(&path, "%s/pixgrep/%s", base, name);
     else if (home && home[0] == '/')
-        length = asprintf(&path, "%s/.local/share/pixgrep/%s", home, name);
+        length = asprintf(&path, "%s/%s/pixgrep/%s", home, otherwise, name);
     return length < 0 ? NULL : path;
+}
+
+char *pix_place_data(const char *name) {
+    return place_in("XDG_DATA_HOME", ".local/share", name);
+}
+
+char *pix_place_cache(const char *name) {
+    return place_in("XDG_CACHE_HOME", ".cache", name);
 }
 
 char *pix_place_installed(const char *name) {

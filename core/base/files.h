@@ -49,6 +49,10 @@ char *pix_path_absolute(const char *path);
  * $HOME/.local/share/pixgrep/NAME; NULL when memory is out or neither variable is set. */
 char *pix_place_data(const char *name);
 
+/* The same for what can be made again: $XDG_CACHE_HOME/pixgrep/NAME, else
+ * $HOME/.cache/pixgrep/NAME. */
+char *pix_place_cache(const char *name);
+
 /* PREFIX/NAME in heap memory, for the PREFIX the running program is installed under
  * (PREFIX/bin/pixgrep), such as "libexec/pixgrep/pixgrep-decode"; the build tree has the same
  * shape.  NULL when memory is out or /proc is not there. */

@@ -94,6 +94,7 @@ void pix_imported_print(const pix_imported *imported) {
     (void)printf(" (%s)\n", report->format);
     print_config(&report->config);
     print_activation(report);
+    (void)printf("  precision   %s\n", pix_precision_name(report->precision));
     (void)printf("  parameters  %s (tensors: %s)\n", pix_text_count(report->parameters),
                  report->dtypes);
     print_files(report);
@@ -140,11 +141,12 @@ void pix_imported_print_json(const pix_imported *imported) {
     put_text("format", report->format);
     put_text("architecture", pix_clip_architecture(config));
     (void)printf(",\"vision\":\"%s\",\"image_size\":%d,\"dimension\":%d,\"context_length\":%d,"
-                 "\"vocabulary_size\":%d,\"gelu\":\"%s\",\"gelu_known\":%s,\"parameters\":%" PRId64,
+                 "\"vocabulary_size\":%d,\"gelu\":\"%s\",\"gelu_known\":%s,\"precision\":\"%s\","
+                 "\"parameters\":%" PRId64,
                  config->vision_kind == PIX_VISION_VIT ? "transformer" : "ResNet",
                  config->image_size, config->embed_dim, config->context_length, config->vocab_size,
                  config->exact_gelu ? "exact" : "quick", report->gelu_known ? "true" : "false",
-                 report->parameters);
+                 pix_precision_name(report->precision), report->parameters);
     put_text("tensors", report->dtypes);
     (void)printf(",\"ignored\":%" PRId64 ",\"files\":%d", report->ignored, report->files);
     put_path("weights", report->weights);

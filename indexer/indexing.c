@@ -12,15 +12,17 @@
 enum { MISSING_DAYS = 90 };
 
 pix_status pix_indexing_open(const pix_options *options, pix_indexing *out, pix_error *error) {
-    *out = (pix_indexing){.threads = options->threads,
-                          .recipe = {.exact = options->exact,
-                                     .ignore_rotation = options->no_autorotate,
-                                     .precision = "fp32"},
-                          .walk = {.follow = options->follow,
-                                   .hidden = options->hidden,
-                                   .excludes = options->excludes,
-                                   .exclude_count = options->exclude_count}};
+    *out = (pix_indexing){
+        .threads = options->threads,
+        .recipe = {.exact = options->exact, .ignore_rotation = options->no_autorotate},
+        .walk = {.follow = options->follow,
+                 .hidden = options->hidden,
+                 .excludes = options->excludes,
+                 .exclude_count = options->exclude_count}};
     pix_status status = pix_library_open(options->model, &out->model, error);
+    if (!status)
+        out->recipe.precision = pix_precision_name(
+            pix_precision_or(options->precision, pix_model_precision(out->model)));
     if (!status)
         status = pix_command_open_store(options, PIX_STORE_WRITE, &out->store, error);
     if (status)

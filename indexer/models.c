@@ -22,6 +22,7 @@ static pix_status run_import(const pix_options *options, pix_imported *imported,
                                     .gelu = !options->gelu ? PIX_GELU_AS_FOUND
                                             : strcmp(options->gelu, "exact") == 0 ? PIX_GELU_EXACT
                                                                                   : PIX_GELU_QUICK,
+                                    .precision = pix_precision_or(options->precision, PIX_FP32),
                                     .bundle = options->output != NULL,
                                     .progress = draw_import,
                                     .context = progress};
@@ -103,6 +104,8 @@ static void print_model_json(const char *name, bool in_use, const pix_model *mod
                  model ? boolean(pix_library_is_bundled(model)) : "null",
                  model ? boolean(pix_model_has_text(model, NULL)) : "null");
     pix_json_text(stdout, model ? pix_model_fingerprint(model) : NULL);
+    (void)fputs(",\"precision\":", stdout);
+    pix_json_text(stdout, model ? pix_precision_name(pix_model_precision(model)) : NULL);
     (void)fputs(",\"source_sha256\":", stdout);
     pix_json_text(stdout, model ? pix_model_source_sha256(model) : NULL);
     (void)fputs(",\"error\":", stdout);
@@ -120,9 +123,10 @@ static void print_model(const char *name, bool in_use, const pix_model *model,
         return;
     }
     const pix_clip_config *config = pix_model_config(model);
-    (void)printf("%d pixels\t%d numbers\t%s\t%.12s%s\n", config->image_size, config->embed_dim,
+    (void)printf("%d pixels\t%d numbers\t%s\t%s\t%.12s%s\n", config->image_size, config->embed_dim,
                  pix_model_has_text(model, NULL) ? "text and pictures" : "pictures only",
-                 pix_model_fingerprint(model), pix_library_is_bundled(model) ? "\tbundled" : "");
+                 pix_precision_name(pix_model_precision(model)), pix_model_fingerprint(model),
+                 pix_library_is_bundled(model) ? "\tbundled" : "");
 }
 
 static pix_status list_model(void *context, const char *name) {

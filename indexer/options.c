@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/bytes.h"
+#include "core/clip/precision.h"
 
 #define BIT(command) (1U << PIX_COMMAND_##command)
 #define ALL_STORE                                                                                  \
@@ -26,7 +27,7 @@ static const struct option {
     {"--hidden", FLAG, BIT(INDEX), FIELD(hidden)},
     {"--exact", FLAG, BIT(INDEX), FIELD(exact)},
     {"--no-autorotate", FLAG, BIT(INDEX), FIELD(no_autorotate)},
-    {"--precision", TEXT, BIT(INDEX), FIELD(precision)},
+    {"--precision", TEXT, BIT(INDEX) | BIT(MODEL_IMPORT), FIELD(precision)},
     {"--threads", THREADS, BIT(INDEX), FIELD(threads)},
     {"--model", TEXT, BIT(INDEX), FIELD(model)},
     {"--quiet", FLAG, BIT(INDEX), FIELD(quiet)},
@@ -96,7 +97,7 @@ static const char *const help_texts[] = {
         "  --hidden              also names that begin with a dot\n"
         "  --exact               decode in full: slower, bit for bit OpenAI's pixels\n"
         "  --no-autorotate       ignore the orientation a camera noted\n"
-        "  --precision fp32      arithmetic of the model (fp32 is the only one yet)\n"
+        "  --precision fp32|int8 arithmetic of the model (default: what it was imported with)\n"
         "  --threads N           photos worked on at once (default: the number of processors)\n"
         "  --model NAME          a model other than the current one; the bundled one is tiny\n"
         "  --db FILE             the index (default: $XDG_DATA_HOME/pixgrep/index.db)\n"
@@ -147,6 +148,7 @@ static const char *const help_texts[] = {
         "\n"
         "  --vocab FILE          the byte pair merges, when they are not beside the weights\n"
         "  --gelu exact|quick    the activation, whatever the files say\n"
+        "  --precision fp32|int8 what the model runs in unless told otherwise (default: fp32)\n"
         "  --name NAME           what to call the model (default: the file's or folder's name)\n"
         "  --no-use              leave the model in use as it is\n"
         "  --output FILE         only write the .pixm there, for others: PATH is kept as written\n"
@@ -328,8 +330,9 @@ static pix_status check(const pix_options *options, uint32_t used, pix_error *er
         return wrong(options, error, "--gelu can be exact or quick, not", options->gelu);
     if (options->report && strcmp(options->report, "json") != 0)
         return wrong(options, error, "--report can only be json, not", options->report);
-    if (options->precision && strcmp(options->precision, "fp32") != 0)
-        return wrong(options, error, "--precision can only be fp32, not", options->precision);
+    pix_precision precision;
+    if (options->precision && !pix_precision_parse(options->precision, &precision))
+        return wrong(options, error, "--precision can be fp32 or int8, not", options->precision);
     return PIX_OK;
 }
 

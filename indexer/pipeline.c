@@ -239,7 +239,9 @@ static pix_status open_worker(pix_pipeline *pipeline, pix_worker *worker,
         return pix_fail_memory(error);
     pix_status status = pix_decoder_open(settings->decoder, &options, &worker->decoder, error);
     if (!status)
-        status = pix_session_new(settings->model, pipeline->batch_size, 1, &worker->session, error);
+        status =
+            pix_session_new(settings->model, pix_precision_or(settings->recipe.precision, PIX_FP32),
+                            pipeline->batch_size, 1, &worker->session, error);
     if (status)
         return status;
     int cause = pthread_create(&worker->thread, NULL, work, worker);

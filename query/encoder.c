@@ -69,8 +69,10 @@ bool pix_encoder_has_own_vocabulary(const pix_encoder *encoder) {
 static pix_status need_session(pix_encoder *encoder, pix_error *error) {
     if (encoder->session)
         return PIX_OK;
-    return pix_session_new(encoder->model, encoder->max_pictures, encoder->options->threads,
-                           &encoder->session, error);
+    pix_precision precision =
+        pix_precision_or(encoder->options->precision, pix_model_precision(encoder->model));
+    return pix_session_new(encoder->model, precision, encoder->max_pictures,
+                           encoder->options->threads, &encoder->session, error);
 }
 
 static pix_status need_tokenizer(pix_encoder *encoder, const pix_tokenizer **out,

@@ -7,6 +7,7 @@
 
 #include "core/base/bytes.h"
 #include "core/base/threads.h"
+#include "core/clip/precision.h"
 #include "core/clip/prompts.h"
 
 enum { DEFAULT_LABELS = 10, MAX_CROP_SIZE = 4096, MAX_THREADS = 1024 };
@@ -83,7 +84,7 @@ static const struct {
     {"vocab", "FILE", "the vocabulary for texts (the model's)", OPTION_VOCAB, IN_ALL},
     {"exact", NULL, "decode pictures in full, as OpenAI's code does", OPTION_EXACT, IN_ALL},
     {"no-autorotate", NULL, "ignore the EXIF orientation", OPTION_NO_AUTOROTATE, IN_ALL},
-    {"precision", "fp32", "how the model computes", OPTION_PRECISION, IN_ALL},
+    {"precision", "fp32|int8", "how the model computes (as imported)", OPTION_PRECISION, IN_ALL},
     {"threads", "N", "processors to use (all)", OPTION_THREADS, IN_ALL},
     {"help", NULL, "print this help", 'h', IN_ALL},
     {"version", NULL, "print the version", OPTION_VERSION, IN_ALL},
@@ -189,6 +190,7 @@ static pix_status set_format(pix_query_options *options, pix_query_format format
 static pix_status apply(pix_query_options *options, int code, const char *word, char *value,
                         pix_error *error) {
     pix_status status = PIX_OK;
+    pix_precision precision;
     switch (code) {
     case OPTION_TOKENIZE:
         return set_mode(options, PIX_QUERY_TOKENIZE, error);
@@ -243,9 +245,9 @@ static pix_status apply(pix_query_options *options, int code, const char *word, 
         options->vocabulary = value;
         break;
     case OPTION_PRECISION:
-        if (strcmp(value, "fp32") != 0)
-            return pix_fail(error, PIX_EINVALID, "%s: '%s' is not available, only fp32", word,
-                            value);
+        if (!pix_precision_parse(value, &precision))
+            return pix_fail(error, PIX_EINVALID, "%s: '%s' is neither fp32 nor int8", word, value);
+        options->precision = value;
         break;
     case OPTION_TRUNCATE:
         options->truncate = true;

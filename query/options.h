@@ -42,6 +42,7 @@ typedef struct pix_query_options {
     pix_query_mode mode;
     pix_query_format format;
     const char *database, *model, *vocabulary; /* NULL: the default one */
+    const char *precision;                     /* as pix_precision_parse takes; NULL: the model's */
     const char *labels;                        /* of --classify */
     const char *templates; /* as for pix_templates_open; of --classify, where --ensemble sets it */
     const char *ensemble;  /* the same for the words of other modes; NULL: none */

@@ -48,6 +48,17 @@ static inline pix_model *test_import(const char *source, const char *vocabulary)
     return model;
 }
 
+/* What codes [out, in] stand for. */
+static inline void test_plain_codes(const pix_panels_int8 *panels, float *values) {
+    size_t out = (size_t)panels->out, in = (size_t)panels->in;
+    size_t panel = pix_panels_int8_groups(panels->in) * PIX_GROUP;
+    for (size_t row = 0; row < out; row++)
+        for (size_t i = 0; i < in; i++) {
+            size_t at = row / PIX_PANEL * panel + i / 4 * PIX_GROUP + row % PIX_PANEL * 4 + i % 4;
+            *values++ = panels->scales[row] * (float)panels->codes[at];
+        }
+}
+
 /* Any tensor of a model in the order of its shape, on the heap. */
 static inline float *test_plain_tensor(const pix_model *model, const pix_clip_tensor *tensor) {
     size_t elements = pix_clip_tensor_elements(tensor);
@@ -58,6 +69,12 @@ static inline float *test_plain_tensor(const pix_model *model, const pix_clip_te
     }
     int out = pix_clip_tensor_out(tensor), in = pix_clip_tensor_in(tensor);
     for (int part = 0; part < tensor->packed; part++, value += (size_t)out * (size_t)in) {
+        if (tensor->int8) {
+            pix_panels_int8 codes =
+                pix_model_panels_int8(model, tensor->name, out, in, tensor->packed, part);
+            test_plain_codes(&codes, value);
+            continue;
+        }
         pix_panels_f32 panels =
             pix_model_panels(model, tensor->name, out, in, tensor->packed, part);
         for (size_t row = 0; row < (size_t)out; row++)
@@ -184,6 +201,7 @@ static inline void test_write_checkpoint(const char *path, const pix_clip_config
 /* What one thread encodes, over and over, in a session of its own. */
 typedef struct test_encoding {
     pix_model *model;
+    pix_precision precision;
     const uint8_t *rgb; /* [images, size, size, 3] */
     int images, rounds;
     float *features; /* [images + 1, embed_dim]: the pictures', then a text's */
@@ -195,7 +213,7 @@ static inline void *test_encode(void *argument) {
     const int32_t ids[] = {518, 3, 511, 77, 519};
     float *text = e->features + (size_t)e->images * (size_t)pix_model_config(e->model)->embed_dim;
     pix_session *session;
-    e->failed = pix_session_new(e->model, e->images, 1, &session, NULL) != PIX_OK;
+    e->failed = pix_session_new(e->model, e->precision, e->images, 1, &session, NULL) != PIX_OK;
     for (int i = 0; i < e->rounds && !e->failed; i++)
         e->failed = pix_session_encode_images(session, e->rgb, e->images, e->features, NULL) ||
                     pix_session_encode_text(session, ids, 5, text, NULL);
@@ -204,10 +222,12 @@ static inline void *test_encode(void *argument) {
 }
 
 /* Two threads that share a model of test_small_config's vocabulary get what one alone gets. */
-static inline void test_two_threads(pix_model *model, const uint8_t *rgb, int images, int rounds) {
+static inline void test_two_threads(pix_model *model, pix_precision precision, const uint8_t *rgb,
+                                    int images, int rounds) {
     size_t size = (size_t)(images + 1) * (size_t)pix_model_config(model)->embed_dim;
     float *features = test_zeroed(3 * size, sizeof *features);
-    test_encoding alone = {model, rgb, images, rounds, features, false}, both[2] = {alone, alone};
+    test_encoding alone = {model, precision, rgb, images, rounds, features, false},
+                  both[2] = {alone, alone};
     test_encode(&alone);
     assert_false(alone.failed);
     pthread_t threads[2];

@@ -212,8 +212,8 @@ static void conv1_matches(const golden *g, const pix_vit *vit, const pix_scratch
     size_t width = (size_t)vit->transformer.width;
     float *ours = test_zeroed((size_t)cells * width, sizeof *ours);
     float *out = test_zeroed((size_t)cells * width, sizeof *out);
-    pix_linear_run(&vit->conv1, &compute, cells, scratch->hidden + patch, (size_t)patch,
-                   (pix_epilogue){0}, ours, width);
+    const pix_activations patches = {.x = scratch->hidden + patch, .stride = (size_t)patch};
+    pix_linear_run(&vit->conv1, &compute, cells, &patches, (pix_epilogue){0}, ours, width);
     /* Turned round, since PyTorch puts channels first: [width, cells]. */
     for (size_t cell = 0; cell < (size_t)cells; cell++)
         for (size_t i = 0; i < width; i++)
@@ -231,7 +231,7 @@ static void vit_activations_match(const fixture *f) {
     pix_scratch scratch;
     pix_scratch_sizes sizes = {0};
     pix_error error;
-    assert_ok(pix_vit_init(&vit, f->model, &compute, &error), &error);
+    assert_ok(pix_vit_init(&vit, f->model, PIX_FP32, &compute, &error), &error);
     assert_true(pix_vit_measure(&vit, 1, &sizes));
     assert_ok(pix_scratch_init(&scratch, &sizes, &error), &error);
     pix_vit_cut_floats(&vit, &scratch, 0, f->pixels.f);
@@ -310,7 +310,7 @@ static void text_activations_match(const fixture *f) {
     pix_scratch scratch;
     pix_scratch_sizes sizes = {0};
     pix_error error;
-    assert_ok(pix_text_tower_init(&tower, f->model, &compute, &error), &error);
+    assert_ok(pix_text_tower_init(&tower, f->model, PIX_FP32, &compute, &error), &error);
     int tokens = tower.context_length;
     size_t width = (size_t)tower.transformer.width;
     assert_true(
@@ -344,7 +344,7 @@ static void model_matches(const golden *g) {
     f.texts = f.tokens.shape[0];
     f.embed = (size_t)pix_model_config(f.model)->embed_dim;
     assert_int_equal(f.pixels.shape[2], pix_model_config(f.model)->image_size);
-    assert_ok(pix_session_new(f.model, (int)f.images, 1, &f.session, &error), &error);
+    assert_ok(pix_session_new(f.model, PIX_FP32, (int)f.images, 1, &f.session, &error), &error);
     encode(&f);
     features_match(&f);
     logits_match(&f);
@@ -408,7 +408,7 @@ static void reference_vit_tiny_from_its_texts(void **state) {
     pix_session *session;
     pix_error error;
     assert_ok(pix_model_tokenizer(model, &tokenizer, &error), &error);
-    assert_ok(pix_session_new(model, 0, 1, &session, &error), &error);
+    assert_ok(pix_session_new(model, PIX_FP32, 0, 1, &session, &error), &error);
     test_array tokens, features;
     const golden g = {.place = test_reference};
     need(&g, "models/vit-tiny/golden", "tokens", &tokens);

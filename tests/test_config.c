@@ -523,10 +523,10 @@ static void a_pixm_has_each_convolution_folded(void **state) {
     size_t count, folded = 0;
     pix_error error;
     assert_ok(pix_clip_tensors(&c, &tensors, &count, &error), &error);
-    assert_int_equal(count, 41 + 22 * 2 + 9);
+    assert_int_equal(count, 41 + 3 * 13 + 22 * 2 + 9);
     for (size_t i = 0; i < count; i++) {
         if (i > 0)
-            assert_true(strcmp(tensors[i - 1].name, tensors[i].name) < 0);
+            assert_true(pix_clip_name_order(tensors[i - 1].name, tensors[i].name) < 0);
         assert_null(strstr(tensors[i].name, "bn"));
         folded += tensors[i].norm[0] != '\0';
         if (strcmp(tensors[i].name, "visual.layer4.0.downsample.0.weight") == 0) {
@@ -553,20 +553,24 @@ static void tensors_are_listed_once_in_name_order(void **state) {
     pix_clip_config c;
     assert_int_equal(pix_clip_config_infer(vit(), &c, NULL), PIX_OK);
     pix_clip_tensor *tensors;
-    size_t count, elements = 0;
+    size_t count, elements = 0, int8_elements = 0;
     pix_error error;
     assert_ok(pix_clip_tensors(&c, &tensors, &count, &error), &error);
-    assert_int_equal(count, 13 + 12 * 5);
+    assert_int_equal(count, 13 + 12 * 5 + 1 + 13 * 5);
     for (size_t i = 0; i < count; i++) {
         if (i > 0)
-            assert_true(strcmp(tensors[i - 1].name, tensors[i].name) < 0);
-        elements += pix_clip_tensor_elements(&tensors[i]);
+            assert_true(pix_clip_name_order(tensors[i - 1].name, tensors[i].name) < 0);
+        size_t *sum = tensors[i].int8 ? &int8_elements : &elements;
+        *sum += pix_clip_tensor_elements(&tensors[i]);
+        assert_int_equal(tensors[i].int8, strncmp(tensors[i].name, "int8.", 5) == 0);
     }
     /* Written out: embeddings, final norms and projections, then a block's 12 width^2 + 13 width.
      */
     assert_int_equal(elements, (512 + 77 + 2 + 32) * 128 + 3 * (12 * 128 * 128 + 13 * 128) +
                                    (3 * 32 * 32 + 1 + 10 + 4 + 32) * 64 +
                                    2 * (12 * 64 * 64 + 13 * 64));
+    assert_int_equal(int8_elements, 3 * (12 * 128 * 128 + 17 * 128) + 3 * 32 * 32 * 64 +
+                                        2 * (12 * 64 * 64 + 17 * 64));
     free(tensors);
 }
 

@@ -97,7 +97,7 @@ static void encode(pix_model *model, const char *text, pix_ids *ids, float *feat
     pix_error error;
     assert_ok(pix_model_tokenizer(model, &tokenizer, &error), &error);
     assert_int_equal(pix_tokenizer_encode(tokenizer, text, strlen(text), ids), PIX_OK);
-    assert_ok(pix_session_new(model, 0, 1, &session, &error), &error);
+    assert_ok(pix_session_new(model, PIX_FP32, 0, 1, &session, &error), &error);
     assert_ok(pix_session_encode_text(session, ids->data, ids->count, feature, &error), &error);
     pix_session_free(session);
 }

@@ -338,7 +338,7 @@ static void sizes_that_make_no_sense_are_zero(void **state) {
 /* One float32 product in all its variants. */
 typedef struct f32_case {
     int rows, out, in;
-    bool bias, add;
+    bool bias, add, scale;
     pix_activation activation;
 } f32_case;
 
@@ -378,6 +378,7 @@ static void check_f32(const f32_case *c) {
     size_t x_stride = in + 5, stride = out + 3;
     float *x = random_floats(rows * x_stride, 5), *weight = random_floats(out * in, 6);
     float *bias = random_floats(out, 7), *before = random_floats(rows * stride, 8);
+    float *scale = random_floats(out, 17);
     float *packed = allocate(pix_panels_f32_size(c->out, c->in));
     f32_result *expected = allocate(rows * stride * sizeof *expected);
     for (size_t i = 0; i < rows * stride; i++) {
@@ -386,10 +387,15 @@ static void check_f32(const f32_case *c) {
         if (channel < out)
             expected[i] = expected_f32(c, x + row * x_stride, weight + channel * in,
                                        (double)bias[channel], (double)before[i]);
+        if (channel < out && c->scale)
+            expected[i].value *= (double)scale[channel];
     }
     pix_panels_f32_pack(c->out, c->in, weight, packed);
     pix_panels_f32 panels = pix_panels_f32_view(c->out, c->in, packed);
-    const pix_epilogue epilogue = {c->bias ? bias : NULL, c->add, c->activation};
+    const pix_epilogue epilogue = {.bias = c->bias ? bias : NULL,
+                                   .add = c->add,
+                                   .activation = c->activation,
+                                   .scale = c->scale ? scale : NULL};
     const pix_kernels *kernels;
     for (size_t k = 0; (kernels = pix_kernels_at(k)); k++) {
         float *got = random_floats(rows * stride, 8);
@@ -405,6 +411,7 @@ static void check_f32(const f32_case *c) {
     free(weight);
     free(bias);
     free(before);
+    free(scale);
     free(packed);
     free(expected);
 }
@@ -417,11 +424,12 @@ static void float32_products_equal_float64(void **state) {
                               .in = 1 + i * 7 % 300,
                               .bias = i % 2,
                               .add = i / 2 % 2,
+                              .scale = i / 4 % 4 != PIX_LINEAR && i % 3 == 0,
                               .activation = (pix_activation)(i / 4 % 4)});
     static const int inputs[] = {383, 384, 385, 768, 3072};
     for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)
         for (int add = 0; add < 2; add++)
-            check_f32(&(f32_case){19, 40, inputs[i], true, add, PIX_QUICK_GELU});
+            check_f32(&(f32_case){19, 40, inputs[i], true, add, add, PIX_QUICK_GELU});
 }
 
 /* Rows times 150 channels times `in` inputs, float32 or int8, into out. */
@@ -450,7 +458,7 @@ static void threads_and_neighbours_change_no_bit(void **state) {
     float *bias = random_floats(CHANNELS, 11);
     size_t size = (size_t)ROWS * CHANNELS * sizeof(float);
     float *expected = allocate(size), *got = allocate(size);
-    const pix_epilogue epilogue = {bias, false, PIX_QUICK_GELU};
+    const pix_epilogue epilogue = {.bias = bias, .activation = PIX_QUICK_GELU};
     const pix_kernels *kernels;
     for (size_t k = 0; (kernels = pix_kernels_at(k)); k++)
         for (int int8 = 0; int8 < 2; int8++) {
@@ -484,10 +492,14 @@ static void int8_results_are_the_same_bits_on_every_kernel(void **state) {
     enum { ROWS = 29, IN = 333 };
     float *x = random_floats((size_t)ROWS * IN, 12);
     float *weight = random_floats((size_t)CHANNELS * IN, 13), *bias = random_floats(CHANNELS, 14);
+    float *scale = random_floats(CHANNELS, 18);
     size_t size = (size_t)ROWS * CHANNELS * sizeof(float);
     float *expected = allocate(size), *got = allocate(size);
     for (int variant = 0; variant < 8; variant++) {
-        const pix_epilogue epilogue = {bias, variant % 2, (pix_activation)(variant / 2)};
+        const pix_epilogue epilogue = {.bias = bias,
+                                       .add = variant % 2,
+                                       .activation = (pix_activation)(variant / 2),
+                                       .scale = variant / 2 != PIX_LINEAR ? scale : NULL};
         const pix_kernels *kernels;
         for (size_t k = 0; (kernels = pix_kernels_at(k)); k++) {
             float *out = k == 0 ? expected : got;
@@ -500,6 +512,7 @@ static void int8_results_are_the_same_bits_on_every_kernel(void **state) {
     free(x);
     free(weight);
     free(bias);
+    free(scale);
     free(expected);
     free(got);
 }

@@ -158,7 +158,7 @@ static void vectors_are_those_of_a_photo_encoded_alone(void **state) {
     uint8_t *crop = malloc(3 * (size_t)size * (size_t)size);
     float *vector = malloc((size_t)dimension * sizeof *vector);
     assert_ok(pix_decoder_open(decoder, &options, &alone, &error), &error);
-    assert_ok(pix_session_new(model, 1, 1, &session, &error), &error);
+    assert_ok(pix_session_new(model, PIX_FP32, 1, 1, &session, &error), &error);
     pix_pipeline *pipeline = open_pipeline(2, decoder);
     for (size_t i = 0; i < COUNT; i++)
         submit(pipeline, test_golden("preprocess/images/%s", pictures[i]));

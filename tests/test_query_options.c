@@ -230,7 +230,7 @@ static void a_bad_word_is_named(void **state) {
     REFUSED("option '-k' needs a value", "w", "-k");
     REFUSED("option '--db' needs a value", "w", "--db");
     REFUSED("--db: the value is empty", "w", "--db", "");
-    REFUSED("'int8' is not available", "--precision", "int8", "w");
+    REFUSED("'int4' is neither fp32 nor int8", "--precision", "int4", "w");
 }
 
 static void numbers_are_whole_and_in_range(void **state) {

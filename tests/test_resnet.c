@@ -266,7 +266,7 @@ static void check(const pix_clip_config *config) {
     pix_session *session;
     pix_error error;
     assert_memory_equal(pix_model_config(model), config, sizeof *config);
-    assert_ok(pix_session_new(model, IMAGES, 1, &session, &error), &error);
+    assert_ok(pix_session_new(model, PIX_FP32, IMAGES, 1, &session, &error), &error);
     assert_ok(pix_session_encode_images(session, rgb, IMAGES, batch, &error), &error);
     for (size_t i = 0; i < IMAGES; i++)
         assert_ok(
@@ -399,7 +399,7 @@ static void sessions_of_two_threads_share_a_model(void **state) {
     config.image_size = 64;
     pix_model *model = make(&config, NULL);
     uint8_t *rgb = made_up_bytes((size_t)3 * 64 * 64);
-    test_two_threads(model, rgb, IMAGES, 5);
+    test_two_threads(model, PIX_FP32, rgb, IMAGES, 5);
     free(rgb);
     pix_model_close(model);
 }

@@ -33,7 +33,7 @@ static void pictures_match(void **state) {
     float *features = test_zeroed(count * embed, sizeof *features);
     pix_session *session;
     pix_error error;
-    assert_ok(pix_session_new(model, (int)count, 1, &session, &error), &error);
+    assert_ok(pix_session_new(model, PIX_FP32, (int)count, 1, &session, &error), &error);
     assert_ok(pix_session_encode_images(session, crops.u, (int)count, features, &error), &error);
     for (size_t i = 0; i < count; i++)
         assert_ok(pix_normalise(features + i * embed, embed, &error), &error);
@@ -54,7 +54,7 @@ static void texts_match(void **state) {
     pix_session *session;
     pix_error error;
     assert_ok(pix_model_tokenizer(model, &tokenizer, &error), &error);
-    assert_ok(pix_session_new(model, 0, 1, &session, &error), &error);
+    assert_ok(pix_session_new(model, PIX_FP32, 0, 1, &session, &error), &error);
     FILE *file = fopen(test_golden("tiny/texts.txt"), "r");
     assert_non_null(file);
     char line[256];

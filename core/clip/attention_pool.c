@@ -25,10 +25,10 @@ void pix_attention_pool_init(pix_attention_pool *pool, const pix_model *model) {
                                    c->vision_heads, 0),
         .v_bias = pix_model_tensor(model, "visual.attnpool.v_proj.bias", width),
     };
-    pix_linear_init(&pool->q_proj, 1, model, prefix, "q_proj.weight", "q_proj.bias", channels,
-                    channels);
-    pix_linear_init(&pool->c_proj, 1, model, prefix, "c_proj.weight", "c_proj.bias", c->embed_dim,
-                    channels);
+    const pix_linear_place q = {PIX_FP32, prefix, "q_proj.weight", "q_proj.bias"};
+    const pix_linear_place c_proj = {PIX_FP32, prefix, "c_proj.weight", "c_proj.bias"};
+    pix_linear_init(&pool->q_proj, 1, model, &q, channels, channels);
+    pix_linear_init(&pool->c_proj, 1, model, &c_proj, c->embed_dim, channels);
 }
 
 /* One picture's cells [tokens - 1, width] to its tokens, positions included. */
@@ -75,8 +75,8 @@ void pix_attention_pool_run(const pix_attention_pool *pool, const pix_compute *c
     size_t head_width = w / (size_t)pool->heads, stride = (size_t)pool->heads * w;
     for (size_t i = 0; i < (size_t)count; i++)
         embed(pool, cells + i * (one - w), scratch->tokens + i * one);
-    pix_linear_run(&pool->q_proj, compute, count, scratch->tokens, one, (pix_epilogue){0},
-                   scratch->queries, w);
+    const pix_activations means = {.x = scratch->tokens, .stride = one};
+    pix_linear_run(&pool->q_proj, compute, count, &means, (pix_epilogue){0}, scratch->queries, w);
     for (int head = 0; head < pool->heads; head++) {
         pix_panels_f32 k = of_head(&pool->k_proj, head);
         pix_matmul_f32(compute, count, scratch->queries + (size_t)head * head_width, w, &k,
@@ -89,6 +89,7 @@ void pix_attention_pool_run(const pix_attention_pool *pool, const pix_compute *c
         pix_matmul_f32(compute, count, scratch->heads + (size_t)head * w, stride, &v,
                        &(pix_epilogue){.bias = pool->v_bias + first}, scratch->queries + first, w);
     }
-    pix_linear_run(&pool->c_proj, compute, count, scratch->queries, w, (pix_epilogue){0}, features,
+    const pix_activations attended = {.x = scratch->queries, .stride = w};
+    pix_linear_run(&pool->c_proj, compute, count, &attended, (pix_epilogue){0}, features,
                    (size_t)pool->embed_dim);
 }

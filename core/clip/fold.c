@@ -61,7 +61,7 @@ static void fold_weight(const float *rows, const pix_clip_tensor *tensor, const 
 pix_status pix_fold_read(pix_checkpoint *checkpoint, const pix_clip_tensor *tensor, float *out,
                          pix_error *error) {
     if (!tensor->norm[0])
-        return read_named(checkpoint, tensor->name, out, error);
+        return read_named(checkpoint, pix_clip_tensor_source(tensor), out, error);
     size_t channels = (size_t)tensor->shape[0];
     bool bias = tensor->rank == 1;
     float *rows = malloc(ROWS * channels * sizeof *rows);

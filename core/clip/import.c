@@ -12,6 +12,7 @@
 #include "core/clip/fold.h"
 #include "core/clip/model.h"
 #include "core/clip/pixm.h"
+#include "core/clip/quantised.h"
 #include "core/clip/vocabulary.h"
 
 /* What one import holds. */
@@ -31,11 +32,13 @@ typedef struct importer {
     int64_t ignored;  /* tensors of the checkpoint that are none of the model's */
     uint64_t written; /* bytes after the start of the file */
     pix_sha256 contents, fingerprint;
+    pix_quantised *quantised;
     float *values; /* room for the largest tensor, */
     void *packed;  /* and for what the largest packed one is packed into */
 } importer;
 
 static void import_free(importer *im) {
+    pix_quantised_close(im->quantised);
     pix_checkpoint_close(im->checkpoint);
     free(im->tensors);
     free(im->directory);
@@ -129,7 +132,14 @@ static pix_status read_config(importer *im, pix_error *error) {
         return pix_error_prefix(error, "%s", pix_checkpoint_path(im->checkpoint));
     if ((status = count_ignored(im, error)))
         return status;
-    return pix_clip_tensors(&im->header.config, &im->tensors, &im->tensor_count, error);
+    if (im->header.precision != PIX_FP32 && im->header.config.vision_kind != PIX_VISION_VIT)
+        return pix_fail(error, PIX_EUNSUPPORTED, "%s: a ResNet runs in fp32 only, not in %s",
+                        pix_checkpoint_path(im->checkpoint),
+                        pix_precision_name((pix_precision)im->header.precision));
+    status = pix_clip_tensors(&im->header.config, &im->tensors, &im->tensor_count, error);
+    return status ? status
+                  : pix_quantised_open(im->checkpoint, im->tensors, im->tensor_count,
+                                       &im->quantised, error);
 }
 
 static pix_status no_vocabulary(importer *im, const char *why, pix_error *error) {
@@ -213,8 +223,9 @@ static pix_status lay_out(importer *im, pix_error *error) {
         entry->offset = offset;
         entry->bytes = bytes;
         offset = pix_pixm_align(offset + bytes);
-        if (bytes > largest)
-            largest = bytes;
+        size_t values = pix_clip_tensor_elements(tensor) * sizeof *im->values;
+        if (values > largest)
+            largest = values;
         if (tensor->packed && bytes > largest_packed)
             largest_packed = bytes;
     }
@@ -249,12 +260,14 @@ static pix_status write_part(importer *im, uint64_t offset, const void *data, si
 static void pack(const pix_clip_tensor *tensor, const float *values, char *bytes) {
     int out = pix_clip_tensor_out(tensor), in = pix_clip_tensor_in(tensor);
     for (int part = 0; part < tensor->packed; part++) {
-        if (tensor->transposed)
+        if (tensor->int8)
+            pix_panels_int8_pack(out, in, values, bytes);
+        else if (tensor->transposed)
             pix_panels_f32_pack_transposed(out, in, values, bytes);
         else
             pix_panels_f32_pack(out, in, values, bytes);
         values += (size_t)out * (size_t)in;
-        bytes += pix_panels_f32_size(out, in);
+        bytes += pix_clip_tensor_bytes(tensor) / (size_t)tensor->packed;
     }
 }
 
@@ -262,17 +275,21 @@ static pix_status write_tensor(importer *im, size_t index, pix_error *error) {
     const pix_pixm_tensor *entry = &im->directory[index];
     const pix_clip_tensor *tensor = &im->tensors[index];
     const char *source = pix_checkpoint_path(im->checkpoint), *norm = tensor->norm;
-    pix_status status = pix_fold_read(im->checkpoint, tensor, im->values, error);
+    pix_status status = tensor->int8 ? pix_quantised_read(im->quantised, tensor, im->values, error)
+                                     : pix_fold_read(im->checkpoint, tensor, im->values, error);
     if (status)
         return status;
     size_t elements = pix_clip_tensor_elements(tensor);
     for (size_t i = 0; i < elements; i++)
         if (!isfinite(im->values[i]))
             return pix_fail(error, PIX_EFORMAT, "%s: tensor %s: value %zu is not finite%s%s",
-                            source, entry->name, i, norm[0] ? " after folding " : "", norm);
-    pix_sha256_add(&im->fingerprint, entry->name, strlen(entry->name) + 1);
-    pix_sha256_add(&im->fingerprint, entry->shape, sizeof entry->shape);
-    pix_sha256_add(&im->fingerprint, im->values, elements * sizeof *im->values);
+                            source, pix_clip_tensor_source(tensor), i,
+                            norm[0] ? " after folding " : "", norm);
+    if (!tensor->int8) {
+        pix_sha256_add(&im->fingerprint, entry->name, strlen(entry->name) + 1);
+        pix_sha256_add(&im->fingerprint, entry->shape, sizeof entry->shape);
+        pix_sha256_add(&im->fingerprint, im->values, elements * sizeof *im->values);
+    }
     if (tensor->packed)
         pack(tensor, im->values, im->packed);
     return write_part(im, entry->offset, tensor->packed ? im->packed : im->values,
@@ -386,6 +403,7 @@ static void report_import(const importer *im, pix_import_report *report) {
                                   .files = (int)pix_checkpoint_files(im->checkpoint),
                                   .ignored = im->ignored,
                                   .misfit = im->misfit,
+                                  .precision = (pix_precision)h->precision,
                                   .gelu_known = pix_checkpoint_gelu_known(im->checkpoint, &source)};
     copy_text(report->gelu_source, sizeof report->gelu_source, source);
     copy_text(report->format, sizeof report->format, pix_checkpoint_format(im->checkpoint));
@@ -401,7 +419,8 @@ static void report_import(const importer *im, pix_import_report *report) {
         const pix_clip_tensor *tensor = &im->tensors[i];
         /* A folded bias is made of a BatchNorm's weight and bias. */
         int64_t times = tensor->norm[0] && tensor->rank == 1 ? 2 : 1;
-        report->parameters += times * (int64_t)pix_clip_tensor_elements(tensor);
+        if (!tensor->int8)
+            report->parameters += times * (int64_t)pix_clip_tensor_elements(tensor);
     }
     copy_text(report->vocabulary, sizeof report->vocabulary, im->vocabulary);
     copy_text(report->no_vocabulary, sizeof report->no_vocabulary, h->no_vocabulary);
@@ -429,7 +448,9 @@ pix_status pix_model_import(const char *source, const char *name, const char *pi
                             pix_error *error) {
     static const pix_import_options usual = {0};
     options = options ? options : &usual;
-    importer im = {.path = pixm_path, .bundle = options->bundle};
+    importer im = {.path = pixm_path,
+                   .bundle = options->bundle,
+                   .header = {.precision = (int32_t)options->precision}};
     pix_status status;
     if ((status = set_text(im.header.name, sizeof im.header.name, name, "the name", error)) ||
         (status = set_source(&im, source, error)) ||

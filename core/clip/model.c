@@ -79,6 +79,8 @@ static pix_status check_header(const pix_model *model, pix_error *error) {
         return damaged(model, "a text is not terminated", error);
     if (pix_clip_config_check(&h->config, error))
         return pix_error_prefix(error, "%s: damaged model file", model->path);
+    if (h->precision != PIX_FP32 && h->precision != PIX_INT8)
+        return damaged(model, "its precision is unknown", error);
     if (!in_file(h, h->vocabulary_offset, h->vocabulary_bytes))
         return damaged(model, "its vocabulary lies outside", error);
     if (h->files_bytes > 0 && (!in_file(h, h->files_offset, h->files_bytes) ||
@@ -182,6 +184,22 @@ const char *pix_model_fingerprint(const pix_model *model) {
 
 const pix_clip_config *pix_model_config(const pix_model *model) {
     return &model->header->config;
+}
+
+pix_precision pix_model_precision(const pix_model *model) {
+    return (pix_precision)model->header->precision;
+}
+
+pix_status pix_model_check_precision(const pix_model *model, pix_precision precision,
+                                     pix_error *error) {
+    if (precision == PIX_FP32 || model->header->config.vision_kind == PIX_VISION_VIT)
+        return PIX_OK;
+    return pix_fail(error, PIX_EUNSUPPORTED, "%s: a ResNet runs in fp32 only, not in %s",
+                    model->header->name, pix_precision_name(precision));
+}
+
+const pix_fidelity *pix_model_fidelity(const pix_model *model) {
+    return model->header->measured ? &model->header->fidelity : NULL;
 }
 
 bool pix_model_has_text(const pix_model *model, const char **why) {
@@ -292,7 +310,7 @@ pix_status pix_model_verify(pix_model *model, bool *source_checked, pix_error *e
 }
 
 static int by_name(const void *name, const void *tensor) {
-    return strcmp(name, ((const pix_pixm_tensor *)tensor)->name);
+    return pix_clip_name_order(name, ((const pix_pixm_tensor *)tensor)->name);
 }
 
 static const void *find(const pix_model *model, const char *name, size_t bytes) {
@@ -312,6 +330,13 @@ pix_panels_f32 pix_model_panels(const pix_model *model, const char *name, int ou
     size_t size = pix_panels_f32_size(out, in);
     const char *bytes = find(model, name, (size_t)count * size);
     return pix_panels_f32_view(out, in, bytes + (size_t)part * size);
+}
+
+pix_panels_int8 pix_model_panels_int8(const pix_model *model, const char *name, int out, int in,
+                                      int count, int part) {
+    size_t size = pix_panels_int8_size(out, in);
+    const char *bytes = find(model, name, (size_t)count * size);
+    return pix_panels_int8_view(out, in, bytes + (size_t)part * size);
 }
 
 void pix_model_read_ahead(const pix_model *model, const char *prefix) {

@@ -13,6 +13,7 @@
 
 #include "core/base/error.h"
 #include "core/base/sha256.h"
+#include "core/clip/precision.h"
 #include "core/clip/tensor_list.h"
 #include "core/tensor/panels.h"
 #include "core/text/tokenizer.h"
@@ -29,6 +30,7 @@ typedef struct pix_import_report {
     int64_t ignored;   /* tensors in the files that are none of the model's */
     bool gelu_known;   /* as of pix_checkpoint_gelu_known */
     char gelu_source[192];
+    pix_precision precision;
     char source_sha256[PIX_SHA256_HEX];
     char fingerprint[PIX_SHA256_HEX];
     int64_t parameters;
@@ -41,9 +43,10 @@ typedef struct pix_import_report {
 typedef enum pix_gelu { PIX_GELU_AS_FOUND, PIX_GELU_QUICK, PIX_GELU_EXACT } pix_gelu;
 
 typedef struct pix_import_options {
-    const char *vocabulary; /* NULL: looked for beside the weights and among the installed ones */
-    pix_gelu gelu;          /* whatever the files say */
-    bool bundle;            /* a file to be given to others */
+    const char *vocabulary;  /* NULL: looked for beside the weights and among the installed ones */
+    pix_gelu gelu;           /* whatever the files say */
+    pix_precision precision; /* what the model runs in unless told otherwise */
+    bool bundle;             /* a file to be given to others */
     void (*progress)(void *context, double done); /* called with 0..1; may be NULL */
     void *context;
 } pix_import_options;
@@ -71,6 +74,16 @@ const char *pix_model_source_sha256(const pix_model *model); /* 64 hexadecimal d
 const char *pix_model_fingerprint(const pix_model *model);   /* 64 hexadecimal digits */
 const pix_clip_config *pix_model_config(const pix_model *model);
 
+/* What it runs in unless told otherwise. */
+pix_precision pix_model_precision(const pix_model *model);
+
+/* PIX_EUNSUPPORTED when it cannot run in it: what a ModifiedResNet sees is float32. */
+pix_status pix_model_check_precision(const pix_model *model, pix_precision precision,
+                                     pix_error *error);
+
+/* NULL when it has not been measured. */
+const pix_fidelity *pix_model_fidelity(const pix_model *model);
+
 /* False: text cannot be encoded, and *why (optional) says so in one sentence with the remedy. */
 bool pix_model_has_text(const pix_model *model, const char **why);
 
@@ -91,6 +104,10 @@ const float *pix_model_tensor(const pix_model *model, const char *name, size_t e
 /* The same of a part of one that is packed in `count` parts of [out, in]. */
 pix_panels_f32 pix_model_panels(const pix_model *model, const char *name, int out, int in,
                                 int count, int part);
+
+/* The same of one that is packed for int8. */
+pix_panels_int8 pix_model_panels_int8(const pix_model *model, const char *name, int out, int in,
+                                      int count, int part);
 
 /* Asks the kernel to read the tensors whose names begin with `prefix` ahead of their use. */
 void pix_model_read_ahead(const pix_model *model, const char *prefix);

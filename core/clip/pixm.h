@@ -1,23 +1,24 @@
-/* pixm.h - the .pixm file, version 3: what import writes and every program maps.
+/* pixm.h - the .pixm file, version 4: what import writes and every program maps.
  *
- *     header | directory: pix_pixm_tensor[] in name order | vocabulary | tensors | source files
+ *     header | directory: pix_pixm_tensor[] | vocabulary | tensors | source files
  *
  * All little-endian; every part begins at a multiple of 64 bytes, tensors are float32 in C order or
- * in panels, as tensor_list.h says.  Name order puts the
- * text tower before the vision tower, so a text query touches one stretch of the file.  The fields
- * down to `source` are the same in every version: an older file can say how to make it again.  Any
- * other change raises the version. */
+ * in panels, in the order of pix_clip_name_order, as tensor_list.h says.  That puts the text tower
+ * before the vision tower, in float32 and again in int8, so a text query touches one stretch of the
+ * file, or two short ones.  The fields down to `source` are the same in every version: an older
+ * file can say how to make it again.  Any other change raises the version. */
 #ifndef PIX_CLIP_PIXM_H
 #define PIX_CLIP_PIXM_H
 
 #include <assert.h>
 
 #include "core/base/sha256.h"
+#include "core/clip/precision.h"
 #include "core/clip/tensor_list.h"
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "a .pixm is mapped as it is");
 
-enum { PIX_PIXM_VERSION = 3, PIX_PIXM_ALIGNMENT = 64 };
+enum { PIX_PIXM_VERSION = 4, PIX_PIXM_ALIGNMENT = 64 };
 
 static const char pix_pixm_magic[8] = {'p', 'i', 'x', 'm', 'o', 'd', 'e', 'l'};
 
@@ -38,6 +39,9 @@ typedef struct pix_pixm_header {
     uint8_t contents_sha256[PIX_SHA256_BYTES]; /* what follows the header, then the header with this
                                                   field zero */
     pix_clip_config config;
+    int32_t precision; /* pix_precision: what the model runs in unless told otherwise */
+    int32_t measured;  /* whether there is a */
+    pix_fidelity fidelity;
     char no_vocabulary[1024]; /* why there is none and what to do, or "" */
 } pix_pixm_header;
 
@@ -49,7 +53,7 @@ typedef struct pix_pixm_tensor {
 } pix_pixm_tensor;
 
 static_assert(sizeof(pix_clip_config) == 88, "the configuration is part of the file");
-static_assert(sizeof(pix_pixm_header) == 5536, "the header has no padding");
+static_assert(sizeof(pix_pixm_header) == 5592, "the header has no padding");
 static_assert(sizeof(pix_pixm_tensor) == 120, "a directory entry has no padding");
 
 static inline uint64_t pix_pixm_align(uint64_t offset) {

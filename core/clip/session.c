@@ -14,6 +14,7 @@
 enum { TEXT_ROWS = 512 };
 
 struct pix_session {
+    pix_precision precision;
     int max_images;
     size_t picture; /* elements: image_size * image_size * 3 */
     bool is_resnet;
@@ -36,7 +37,7 @@ static pix_status open_vision(pix_session *session, const pix_model *model,
     pix_resnet_sizes resnet_sizes;
     pix_status status;
     if (!session->is_resnet) {
-        status = pix_vit_init(&session->vit, model, &session->compute, error);
+        status = pix_vit_init(&session->vit, model, session->precision, &session->compute, error);
         if (!status && !pix_vit_measure(&session->vit, count, sizes))
             status = pix_fail_memory(error);
         return status;
@@ -54,7 +55,8 @@ static pix_status open_text(pix_session *session, const pix_model *model, pix_sc
                             pix_error *error) {
     int context = pix_model_config(model)->context_length;
     int rows = context > TEXT_ROWS ? context : TEXT_ROWS;
-    pix_status status = pix_text_tower_init(&session->text, model, &session->compute, error);
+    pix_status status =
+        pix_text_tower_init(&session->text, model, session->precision, &session->compute, error);
     if (!status)
         status = pix_text_trie_init(&session->trie, rows, error);
     if (status)
@@ -66,21 +68,34 @@ static pix_status open_text(pix_session *session, const pix_model *model, pix_sc
     return PIX_OK;
 }
 
-pix_status pix_session_new(pix_model *model, int max_images, int threads, pix_session **out,
-                           pix_error *error) {
+/* Of the tower that will run first, what runs in the session's precision. */
+static void read_ahead(const pix_session *session, const pix_model *model) {
+    bool int8 = session->precision == PIX_INT8;
+    if (session->max_images == 0)
+        pix_model_read_ahead(model, int8 ? "int8.transformer." : "transformer.");
+    else
+        pix_model_read_ahead(model, int8 ? "int8.visual." : "visual.");
+}
+
+pix_status pix_session_new(pix_model *model, pix_precision precision, int max_images, int threads,
+                           pix_session **out, pix_error *error) {
     *out = NULL;
     const pix_clip_config *config = pix_model_config(model);
     if (max_images < 0 || max_images > INT_MAX / pix_clip_vision_tokens(config))
         return pix_fail(error, PIX_EINVALID, "a batch of %d images", max_images);
+    pix_status status = pix_model_check_precision(model, precision, error);
+    if (status)
+        return status;
     pix_session *session = calloc(1, sizeof *session);
     if (!session)
         return pix_fail_memory(error);
+    session->precision = precision;
     session->max_images = max_images;
     session->picture = 3 * (size_t)config->image_size * (size_t)config->image_size;
     session->is_resnet = config->vision_kind == PIX_VISION_RESNET;
     pix_pixel_values(session->byte_values);
     pix_scratch_sizes sizes = {0};
-    pix_status status = pix_kernels_wanted(&session->compute.kernels, error);
+    status = pix_kernels_wanted(&session->compute.kernels, error);
     if (!status && threads > 1)
         status = pix_pool_new(threads, &session->compute.pool, error);
     if (!status)
@@ -91,7 +106,7 @@ pix_status pix_session_new(pix_model *model, int max_images, int threads, pix_se
         status = pix_scratch_init(&session->scratch, &sizes, error);
     if (status)
         goto fail;
-    pix_model_read_ahead(model, max_images > 0 ? "visual." : "transformer.");
+    read_ahead(session, model);
     *out = session;
     return PIX_OK;
 fail:

@@ -8,8 +8,8 @@
 
 enum {
     TENSORS_OF_TEXT = 5,
-    TENSORS_OF_VIT = 8,
-    TENSORS_PER_BLOCK = 12,
+    TENSORS_OF_VIT = 9,
+    TENSORS_PER_BLOCK = 12 + 13, /* in float32 and in int8 */
     TENSORS_OF_POOL = 9,
     TENSORS_PER_CONV = 5, /* and its BatchNorm */
     CONVS_OF_STEM = 3,
@@ -22,11 +22,24 @@ struct list {
     size_t count;
 };
 
+/* What the names of those for int8 begin with. */
+static const char int8_mark[] = "int8.";
+
+int pix_clip_name_order(const char *a, const char *b) {
+    size_t length = strlen(int8_mark);
+    bool a_last = strncmp(a, int8_mark, length) == 0, b_last = strncmp(b, int8_mark, length) == 0;
+    return a_last != b_last ? (a_last ? 1 : -1) : strcmp(a, b);
+}
+
 size_t pix_clip_tensor_elements(const pix_clip_tensor *tensor) {
     size_t elements = 1;
     for (int i = 0; i < tensor->rank; i++)
         elements *= (size_t)tensor->shape[i];
     return elements;
+}
+
+const char *pix_clip_tensor_source(const pix_clip_tensor *tensor) {
+    return tensor->int8 ? tensor->name + strlen(int8_mark) : tensor->name;
 }
 
 int pix_clip_tensor_out(const pix_clip_tensor *tensor) {
@@ -39,10 +52,11 @@ int pix_clip_tensor_in(const pix_clip_tensor *tensor) {
 }
 
 size_t pix_clip_tensor_bytes(const pix_clip_tensor *tensor) {
-    if (tensor->packed)
-        return (size_t)tensor->packed *
-               pix_panels_f32_size(pix_clip_tensor_out(tensor), pix_clip_tensor_in(tensor));
-    return pix_clip_tensor_elements(tensor) * sizeof(float);
+    if (!tensor->packed)
+        return pix_clip_tensor_elements(tensor) * sizeof(float);
+    int out = pix_clip_tensor_out(tensor), in = pix_clip_tensor_in(tensor);
+    size_t part = tensor->int8 ? pix_panels_int8_size(out, in) : pix_panels_f32_size(out, in);
+    return (size_t)tensor->packed * part;
 }
 
 static pix_clip_tensor *add(struct list *list, const char *prefix, const char *name, int rank,
@@ -77,11 +91,18 @@ static void add_projection(struct list *list, const char *name, int64_t in, int6
     add_linear(list, "", name, in, out)->transposed = true;
 }
 
-static void add_blocks(struct list *list, const char *blocks, int layers, int64_t width,
-                       int64_t mlp_width) {
+/* Those of the list from `first` on are for int8. */
+static void mark_int8(struct list *list, size_t first) {
+    for (size_t i = first; i < list->count; i++)
+        list->tensors[i].int8 = true;
+}
+
+static void add_blocks_named(struct list *list, const char *blocks, int layers, int64_t width,
+                             int64_t mlp_width) {
+    bool int8 = strncmp(blocks, int8_mark, strlen(int8_mark)) == 0;
     for (int layer = 0; layer < layers; layer++) {
         char block[44];
-        (void)snprintf(block, sizeof block, "%s%d.", blocks, layer);
+        (void)snprintf(block, sizeof block, "%sresblocks.%d.", blocks, layer);
         add_vector(list, block, "ln_1.weight", width);
         add_vector(list, block, "ln_1.bias", width);
         add_linear(list, block, "attn.in_proj_weight", 3 * width, width)->packed *= 3; /* q, k, v */
@@ -92,30 +113,46 @@ static void add_blocks(struct list *list, const char *blocks, int layers, int64_
         add_vector(list, block, "ln_2.bias", width);
         add_linear(list, block, "mlp.c_fc.weight", mlp_width, width);
         add_vector(list, block, "mlp.c_fc.bias", mlp_width);
+        if (int8)
+            add_vector(list, block, "mlp.scale", mlp_width);
         add_linear(list, block, "mlp.c_proj.weight", width, mlp_width);
         add_vector(list, block, "mlp.c_proj.bias", width);
     }
 }
 
+static void add_blocks(struct list *list, const char *transformer, int layers, int64_t width,
+                       int64_t mlp_width) {
+    add_blocks_named(list, transformer, layers, width, mlp_width);
+    if (!list->folded)
+        return;
+    char prefix[44];
+    size_t first = list->count;
+    (void)snprintf(prefix, sizeof prefix, "%s%s", int8_mark, transformer);
+    add_blocks_named(list, prefix, layers, width, mlp_width);
+    mark_int8(list, first);
+}
+
 static void add_text_tower(struct list *list, const pix_clip_config *c) {
     add_matrix(list, "", "token_embedding.weight", c->vocab_size, c->text_width);
     add_matrix(list, "", "positional_embedding", c->context_length, c->text_width);
-    add_blocks(list, "transformer.resblocks.", c->text_layers, c->text_width, c->text_mlp_width);
+    add_blocks(list, "transformer.", c->text_layers, c->text_width, c->text_mlp_width);
     add_vector(list, "", "ln_final.weight", c->text_width);
     add_vector(list, "", "ln_final.bias", c->text_width);
     add_projection(list, "text_projection", c->text_width, c->embed_dim);
 }
 
 static void add_vit(struct list *list, const pix_clip_config *c) {
-    add(list, "", "visual.conv1.weight", 4,
-        (int64_t[]){c->vision_width, 3, c->patch_size, c->patch_size})
-        ->packed = list->folded;
+    const int64_t patches[] = {c->vision_width, 3, c->patch_size, c->patch_size};
+    add(list, "", "visual.conv1.weight", 4, patches)->packed = list->folded;
+    if (list->folded) {
+        add(list, int8_mark, "visual.conv1.weight", 4, patches)->packed = 1;
+        mark_int8(list, list->count - 1);
+    }
     add_vector(list, "", "visual.class_embedding", c->vision_width);
     add_matrix(list, "", "visual.positional_embedding", pix_clip_vision_tokens(c), c->vision_width);
     add_vector(list, "", "visual.ln_pre.weight", c->vision_width);
     add_vector(list, "", "visual.ln_pre.bias", c->vision_width);
-    add_blocks(list, "visual.transformer.resblocks.", c->vision_layers, c->vision_width,
-               c->vision_mlp_width);
+    add_blocks(list, "visual.transformer.", c->vision_layers, c->vision_width, c->vision_mlp_width);
     add_vector(list, "", "visual.ln_post.weight", c->vision_width);
     add_vector(list, "", "visual.ln_post.bias", c->vision_width);
     add_projection(list, "visual.proj", c->vision_width, c->embed_dim);
@@ -180,7 +217,8 @@ static void add_resnet(struct list *list, const pix_clip_config *c) {
 }
 
 static int by_name(const void *a, const void *b) {
-    return strcmp(((const pix_clip_tensor *)a)->name, ((const pix_clip_tensor *)b)->name);
+    return pix_clip_name_order(((const pix_clip_tensor *)a)->name,
+                               ((const pix_clip_tensor *)b)->name);
 }
 
 static size_t most(const pix_clip_config *c) {

@@ -6,7 +6,8 @@
 #include "core/tensor/layers.h"
 
 pix_status pix_text_tower_init(pix_text_tower *tower, const pix_model *model,
-                               const pix_compute *compute, pix_error *error) {
+                               pix_precision precision, const pix_compute *compute,
+                               pix_error *error) {
     const pix_clip_config *c = pix_model_config(model);
     size_t width = (size_t)c->text_width;
     *tower = (pix_text_tower){
@@ -19,6 +20,7 @@ pix_status pix_text_tower_init(pix_text_tower *tower, const pix_model *model,
                         .mlp_width = c->text_mlp_width,
                         .exact_gelu = c->exact_gelu,
                         .eps = c->layer_norm_eps,
+                        .precision = precision,
                         .compute = compute},
     };
     tower->token_embedding =
@@ -27,8 +29,8 @@ pix_status pix_text_tower_init(pix_text_tower *tower, const pix_model *model,
         pix_model_tensor(model, "positional_embedding", (size_t)c->context_length * width);
     tower->ln_final_weight = pix_model_tensor(model, "ln_final.weight", width);
     tower->ln_final_bias = pix_model_tensor(model, "ln_final.bias", width);
-    pix_linear_init(&tower->text_projection, 1, model, "", "text_projection", NULL, c->embed_dim,
-                    c->text_width);
+    const pix_linear_place projection = {PIX_FP32, "", "text_projection", NULL};
+    pix_linear_init(&tower->text_projection, 1, model, &projection, c->embed_dim, c->text_width);
     return pix_transformer_init(&tower->transformer, model, "transformer.", c->text_layers, error);
 }
 
@@ -78,6 +80,7 @@ void pix_text_tower_encode(const pix_text_tower *tower, pix_scratch *scratch, pi
     pix_transformer_run(&tower->transformer, scratch, &pass);
     pix_layer_norm(tower->transformer.compute->pool, scratch->x, scratch->x, (size_t)count, width,
                    tower->ln_final_weight, tower->ln_final_bias, tower->transformer.eps);
-    pix_linear_run(&tower->text_projection, tower->transformer.compute, count, scratch->x, width,
+    const pix_activations last = {.x = scratch->x, .stride = width};
+    pix_linear_run(&tower->text_projection, tower->transformer.compute, count, &last,
                    (pix_epilogue){0}, features, (size_t)tower->embed_dim);
 }

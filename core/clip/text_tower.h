@@ -21,9 +21,10 @@ typedef struct pix_text_tower {
     pix_transformer transformer;
 } pix_text_tower;
 
-/* `compute` is borrowed until _free. */
+/* `compute` is borrowed until _free.  In int8 are the blocks. */
 pix_status pix_text_tower_init(pix_text_tower *tower, const pix_model *model,
-                               const pix_compute *compute, pix_error *error);
+                               pix_precision precision, const pix_compute *compute,
+                               pix_error *error);
 void pix_text_tower_free(pix_text_tower *tower);
 
 /* How many of `ids` count: those up to the first end token.  Fails on an id outside the vocabulary,

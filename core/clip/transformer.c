@@ -9,18 +9,30 @@
 #include "core/tensor/attention.h"
 #include "core/tensor/layers.h"
 
-static const float *tensor(const pix_model *model, const char *block, const char *name,
-                           size_t elements) {
-    char full[PIX_CLIP_NAME_MAX];
-    (void)snprintf(full, sizeof full, "%s%s", block, name);
-    return pix_model_tensor(model, full, elements);
+/* Where a block's tensors are. */
+typedef struct pix_block_place {
+    const pix_model *model;
+    pix_precision precision;
+    char prefix[52]; /* with a name's end after it, a tensor's name */
+} pix_block_place;
+
+static void init_linear(pix_linear *parts, int count, const pix_block_place *place,
+                        const char *weight, const char *bias, int out, int in) {
+    pix_linear_init(parts, count, place->model,
+                    &(pix_linear_place){place->precision, place->prefix, weight, bias}, out, in);
 }
 
-static pix_linear linear(const pix_model *model, const char *block, const char *weight,
-                         const char *bias, int out, int in) {
+static pix_linear linear(const pix_block_place *place, const char *weight, const char *bias,
+                         int out, int in) {
     pix_linear layer;
-    pix_linear_init(&layer, 1, model, block, weight, bias, out, in);
+    init_linear(&layer, 1, place, weight, bias, out, in);
     return layer;
+}
+
+static const float *vector(const pix_block_place *place, const char *name, int elements) {
+    char full[PIX_CLIP_NAME_MAX];
+    (void)snprintf(full, sizeof full, "%s%s", place->prefix, name);
+    return pix_model_tensor(place->model, full, (size_t)elements);
 }
 
 pix_status pix_transformer_init(pix_transformer *t, const pix_model *model, const char *prefix,
@@ -31,23 +43,23 @@ pix_status pix_transformer_init(pix_transformer *t, const pix_model *model, cons
         return pix_fail_memory(error);
     int width = t->width, mlp = t->mlp_width;
     for (int layer = 0; layer < layers; layer++) {
-        char name[44];
+        pix_block_place place = {.model = model, .precision = t->precision};
         pix_linear qkv[3];
-        (void)snprintf(name, sizeof name, "%sresblocks.%d.", prefix, layer);
-        pix_linear_init(qkv, 3, model, name, "attn.in_proj_weight", "attn.in_proj_bias", width,
-                        width);
+        (void)snprintf(place.prefix, sizeof place.prefix, "%s%sresblocks.%d.",
+                       t->precision == PIX_INT8 ? "int8." : "", prefix, layer);
+        init_linear(qkv, 3, &place, "attn.in_proj_weight", "attn.in_proj_bias", width, width);
         t->blocks[layer] = (pix_block){
-            .ln_1_weight = tensor(model, name, "ln_1.weight", (size_t)width),
-            .ln_1_bias = tensor(model, name, "ln_1.bias", (size_t)width),
+            .ln_1_weight = vector(&place, "ln_1.weight", width),
+            .ln_1_bias = vector(&place, "ln_1.bias", width),
             .q = qkv[0],
             .k = qkv[1],
             .v = qkv[2],
-            .out_proj =
-                linear(model, name, "attn.out_proj.weight", "attn.out_proj.bias", width, width),
-            .ln_2_weight = tensor(model, name, "ln_2.weight", (size_t)width),
-            .ln_2_bias = tensor(model, name, "ln_2.bias", (size_t)width),
-            .c_fc = linear(model, name, "mlp.c_fc.weight", "mlp.c_fc.bias", mlp, width),
-            .c_proj = linear(model, name, "mlp.c_proj.weight", "mlp.c_proj.bias", width, mlp),
+            .out_proj = linear(&place, "attn.out_proj.weight", "attn.out_proj.bias", width, width),
+            .ln_2_weight = vector(&place, "ln_2.weight", width),
+            .ln_2_bias = vector(&place, "ln_2.bias", width),
+            .c_fc = linear(&place, "mlp.c_fc.weight", "mlp.c_fc.bias", mlp, width),
+            .hidden_scale = t->precision == PIX_INT8 ? vector(&place, "mlp.scale", mlp) : NULL,
+            .c_proj = linear(&place, "mlp.c_proj.weight", "mlp.c_proj.bias", width, mlp),
         };
     }
     return PIX_OK;
@@ -73,13 +85,23 @@ bool pix_transformer_measure(const pix_transformer *t, size_t rows, size_t token
     size_t room = pix_attend_room(t->compute->pool, (int)tokens, t->width / t->heads);
     return room > 0 && raise_to(&sizes->x, rows, width) && raise_to(&sizes->normal, rows, width) &&
            raise_to(&sizes->qkv, rows, 3 * width) && raise_to(&sizes->mixed, rows, width) &&
-           raise_to(&sizes->hidden, rows, (size_t)t->mlp_width) && raise_to(&sizes->room, room, 1);
+           raise_to(&sizes->hidden, rows, (size_t)t->mlp_width) &&
+           raise_to(&sizes->room, room, 1) &&
+           pix_transformer_measure_codes(t, rows, t->width, sizes) &&
+           pix_transformer_measure_codes(t, rows, t->mlp_width, sizes);
+}
+
+bool pix_transformer_measure_codes(const pix_transformer *t, size_t rows, int width,
+                                   pix_scratch_sizes *sizes) {
+    return t->precision == PIX_FP32 ||
+           (raise_to(&sizes->codes, rows, pix_codes_stride(t->compute->kernels, width)) &&
+            raise_to(&sizes->scales, rows, 1));
 }
 
 /* Cache-line aligned, so that no row straddles one more than it must. */
-static float *allocate(size_t elements) {
+static void *allocate(size_t elements, size_t size) {
     size_t bytes;
-    if (!pix_size_multiply(elements, sizeof(float), &bytes) || !pix_size_add(bytes, 63, &bytes))
+    if (!pix_size_multiply(elements, size, &bytes) || !pix_size_add(bytes, 63, &bytes))
         return NULL;
     return aligned_alloc(64, bytes & ~(size_t)63);
 }
@@ -87,15 +109,21 @@ static float *allocate(size_t elements) {
 pix_status pix_scratch_init(pix_scratch *scratch, const pix_scratch_sizes *sizes,
                             pix_error *error) {
     *scratch = (pix_scratch){
-        .x = allocate(sizes->x),
-        .normal = allocate(sizes->normal),
-        .qkv = allocate(sizes->qkv),
-        .mixed = allocate(sizes->mixed),
-        .hidden = allocate(sizes->hidden),
-        .room = allocate(sizes->room),
+        .x = allocate(sizes->x, sizeof(float)),
+        .normal = allocate(sizes->normal, sizeof(float)),
+        .qkv = allocate(sizes->qkv, sizeof(float)),
+        .mixed = allocate(sizes->mixed, sizeof(float)),
+        .hidden = allocate(sizes->hidden, sizeof(float)),
+        .room = allocate(sizes->room, sizeof(float)),
     };
-    if (scratch->x && scratch->normal && scratch->qkv && scratch->mixed && scratch->hidden &&
-        scratch->room)
+    bool whole = scratch->x && scratch->normal && scratch->qkv && scratch->mixed &&
+                 scratch->hidden && scratch->room;
+    if (sizes->codes > 0) {
+        scratch->codes = (pix_codes){.codes = allocate(sizes->codes, 1),
+                                     .scales = allocate(sizes->scales, sizeof(float))};
+        whole = whole && scratch->codes.codes && scratch->codes.scales;
+    }
+    if (whole)
         return PIX_OK;
     pix_scratch_free(scratch);
     return pix_fail_memory(error);
@@ -108,7 +136,24 @@ void pix_scratch_free(pix_scratch *scratch) {
     free(scratch->mixed);
     free(scratch->hidden);
     free(scratch->room);
+    free(scratch->codes.codes);
+    free(scratch->codes.scales);
     *scratch = (pix_scratch){0};
+}
+
+pix_activations pix_transformer_read(const pix_transformer *t, pix_scratch *scratch, int rows,
+                                     const float *x, int width) {
+    if (t->precision == PIX_INT8)
+        pix_quantise(t->compute, rows, width, x, (size_t)width, &scratch->codes);
+    return (pix_activations){.x = x, .stride = (size_t)width, .codes = &scratch->codes};
+}
+
+/* LayerNorm of scratch->x. */
+static pix_activations normalise(const pix_transformer *t, pix_scratch *scratch, int rows,
+                                 const float *weight, const float *bias) {
+    pix_layer_norm(t->compute->pool, scratch->normal, scratch->x, (size_t)rows, (size_t)t->width,
+                   weight, bias, t->eps);
+    return pix_transformer_read(t, scratch, rows, scratch->normal, t->width);
 }
 
 /* out[width]: what the heads of the query `q` that stands at `row` of the trie attend to. */
@@ -144,18 +189,18 @@ static void attend_sequences(const pix_transformer *t, const pix_pass *pass, int
 }
 
 /* Into columns of [rows, count * width]; x: [rows, width]. */
-static void project(const pix_transformer *t, const pix_linear *layer, int rows, const float *x,
-                    float *out, int columns) {
-    pix_linear_run(layer, t->compute, rows, x, (size_t)t->width, (pix_epilogue){0}, out,
+static void project(const pix_transformer *t, const pix_linear *layer, int rows,
+                    const pix_activations *x, float *out, int columns) {
+    pix_linear_run(layer, t->compute, rows, x, (pix_epilogue){0}, out,
                    (size_t)columns * (size_t)t->width);
 }
 
 /* x += mixed W' + bias */
 static void project_attention(const pix_transformer *t, const pix_block *block,
                               pix_scratch *scratch, int rows) {
-    size_t width = (size_t)t->width;
-    pix_linear_run(&block->out_proj, t->compute, rows, scratch->mixed, width,
-                   (pix_epilogue){.add = true}, scratch->x, width);
+    pix_activations mixed = pix_transformer_read(t, scratch, rows, scratch->mixed, t->width);
+    pix_linear_run(&block->out_proj, t->compute, rows, &mixed, (pix_epilogue){.add = true},
+                   scratch->x, (size_t)t->width);
 }
 
 void pix_block_attend(const pix_transformer *t, int layer, pix_scratch *scratch,
@@ -165,11 +210,10 @@ void pix_block_attend(const pix_transformer *t, int layer, pix_scratch *scratch,
     size_t w = (size_t)t->width;
     const float *q = scratch->qkv;
     pix_memory memory = {.k = q + w, .v = q + 2 * w, .stride = 3 * w};
-    pix_layer_norm(t->compute->pool, scratch->normal, scratch->x, (size_t)rows, w,
-                   block->ln_1_weight, block->ln_1_bias, t->eps);
-    project(t, &block->q, rows, scratch->normal, scratch->qkv, 3);
-    project(t, &block->k, rows, scratch->normal, scratch->qkv + w, 3);
-    project(t, &block->v, rows, scratch->normal, scratch->qkv + 2 * w, 3);
+    pix_activations normal = normalise(t, scratch, rows, block->ln_1_weight, block->ln_1_bias);
+    project(t, &block->q, rows, &normal, scratch->qkv, 3);
+    project(t, &block->k, rows, &normal, scratch->qkv + w, 3);
+    project(t, &block->v, rows, &normal, scratch->qkv + 2 * w, 3);
     for (int row = 0; pass->trie && row < rows; row++)
         attend_path(t, q + (size_t)row * 3 * w, memory, pass->trie, row, scratch->room,
                     scratch->mixed + (size_t)row * w);
@@ -180,14 +224,14 @@ void pix_block_attend(const pix_transformer *t, int layer, pix_scratch *scratch,
 
 void pix_block_feed_forward(const pix_transformer *t, int layer, pix_scratch *scratch, int rows) {
     const pix_block *block = &t->blocks[layer];
-    size_t width = (size_t)t->width, mlp = (size_t)t->mlp_width;
-    pix_layer_norm(t->compute->pool, scratch->normal, scratch->x, (size_t)rows, width,
-                   block->ln_2_weight, block->ln_2_bias, t->eps);
-    pix_linear_run(&block->c_fc, t->compute, rows, scratch->normal, width,
-                   (pix_epilogue){.activation = t->exact_gelu ? PIX_EXACT_GELU : PIX_QUICK_GELU},
-                   scratch->hidden, mlp);
-    pix_linear_run(&block->c_proj, t->compute, rows, scratch->hidden, mlp,
-                   (pix_epilogue){.add = true}, scratch->x, width);
+    pix_activations normal = normalise(t, scratch, rows, block->ln_2_weight, block->ln_2_bias);
+    pix_linear_run(&block->c_fc, t->compute, rows, &normal,
+                   (pix_epilogue){.activation = t->exact_gelu ? PIX_EXACT_GELU : PIX_QUICK_GELU,
+                                  .scale = block->hidden_scale},
+                   scratch->hidden, (size_t)t->mlp_width);
+    pix_activations hidden = pix_transformer_read(t, scratch, rows, scratch->hidden, t->mlp_width);
+    pix_linear_run(&block->c_proj, t->compute, rows, &hidden, (pix_epilogue){.add = true},
+                   scratch->x, (size_t)t->width);
 }
 
 /* The row that result `i` is of. */
@@ -212,13 +256,12 @@ static void run_for_results(const pix_transformer *t, int layer, pix_scratch *sc
     size_t w = (size_t)t->width;
     float *kv = scratch->qkv;                       /* [rows, 2 * width] */
     float *q = scratch->qkv + (size_t)rows * 2 * w; /* [count, width] */
-    pix_layer_norm(t->compute->pool, scratch->normal, scratch->x, (size_t)rows, w,
-                   block->ln_1_weight, block->ln_1_bias, t->eps);
-    project(t, &block->k, rows, scratch->normal, kv, 2);
-    project(t, &block->v, rows, scratch->normal, kv + w, 2);
-    gather(pass, w, scratch->normal, scratch->mixed);
+    pix_activations normal = normalise(t, scratch, rows, block->ln_1_weight, block->ln_1_bias);
+    project(t, &block->k, rows, &normal, kv, 2);
+    project(t, &block->v, rows, &normal, kv + w, 2);
     gather(pass, w, scratch->x, scratch->mixed);
-    project(t, &block->q, count, scratch->normal, q, 1);
+    normal = normalise(t, scratch, count, block->ln_1_weight, block->ln_1_bias);
+    project(t, &block->q, count, &normal, q, 1);
     pix_memory memory = {.k = kv, .v = kv + w, .stride = 2 * w};
     for (int i = 0; pass->trie && i < count; i++)
         attend_path(t, q + (size_t)i * w, memory, pass->trie, row_asked(pass, i), scratch->room,

@@ -16,18 +16,21 @@ typedef struct pix_block {
     pix_linear out_proj;                  /* [width, width] */
     const float *ln_2_weight, *ln_2_bias; /* [width] */
     pix_linear c_fc;                      /* [mlp_width, width] */
-    pix_linear c_proj;                    /* [width, mlp_width] */
+    const float *hidden_scale; /* [mlp_width], what the activation's results are multiplied by; NULL
+                                  for nothing */
+    pix_linear c_proj;         /* [width, mlp_width] */
 } pix_block;
 
 typedef struct pix_transformer {
     int width, layers, heads, mlp_width;
     bool exact_gelu;
     float eps;
+    pix_precision precision;    /* of the blocks' linear layers; all else is float32 */
     pix_block *blocks;          /* [layers] */
     const pix_compute *compute; /* of whoever runs it */
 } pix_transformer;
 
-/* The blocks named PREFIX "resblocks.N." of `model`. */
+/* The blocks named PREFIX "resblocks.N." of `model`, or "int8." PREFIX "resblocks.N.". */
 pix_status pix_transformer_init(pix_transformer *transformer, const pix_model *model,
                                 const char *prefix, int layers, pix_error *error);
 void pix_transformer_free(pix_transformer *transformer);
@@ -44,17 +47,18 @@ typedef struct pix_pass {
 
 /* Where a pass keeps its activations. */
 typedef struct pix_scratch {
-    float *x;      /* [rows, width]: the residual stream */
-    float *normal; /* [rows, width]: after a LayerNorm */
-    float *qkv;    /* [rows, 3 * width] */
-    float *mixed;  /* [rows, width]: what the heads attended to */
-    float *hidden; /* [rows, mlp_width], or the patches of a ViT */
-    float *room;   /* of core/tensor/attention.h */
+    float *x;        /* [rows, width]: the residual stream */
+    float *normal;   /* [rows, width]: after a LayerNorm */
+    float *qkv;      /* [rows, 3 * width] */
+    float *mixed;    /* [rows, width]: what the heads attended to */
+    float *hidden;   /* [rows, mlp_width], or the patches of a ViT */
+    float *room;     /* of core/tensor/attention.h */
+    pix_codes codes; /* [rows, ...], of what the layers of int8 read next; else NULL */
 } pix_scratch;
 
 /* Elements of each array of a pix_scratch. */
 typedef struct pix_scratch_sizes {
-    size_t x, normal, qkv, mixed, hidden, room;
+    size_t x, normal, qkv, mixed, hidden, room, codes, scales;
 } pix_scratch_sizes;
 
 /* Raises *sizes to what a pass of so many rows needs, each of which attends to at most `tokens`,
@@ -63,6 +67,15 @@ bool pix_transformer_measure(const pix_transformer *transformer, size_t rows, si
                              pix_scratch_sizes *sizes);
 pix_status pix_scratch_init(pix_scratch *scratch, const pix_scratch_sizes *sizes, pix_error *error);
 void pix_scratch_free(pix_scratch *scratch);
+
+/* Raises *sizes to room for the codes of [rows, width] floats, if the blocks are of int8; false on
+ * overflow. */
+bool pix_transformer_measure_codes(const pix_transformer *transformer, size_t rows, int width,
+                                   pix_scratch_sizes *sizes);
+
+/* What the layers of blocks read of x [rows, width]: in int8, the codes that are made of it. */
+pix_activations pix_transformer_read(const pix_transformer *transformer, pix_scratch *scratch,
+                                     int rows, const float *x, int width);
 
 /* The two halves of a block, over every row of scratch->x. */
 void pix_block_attend(const pix_transformer *transformer, int layer, pix_scratch *scratch,

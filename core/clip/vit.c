@@ -5,8 +5,8 @@
 #include "core/base/bytes.h"
 #include "core/tensor/layers.h"
 
-pix_status pix_vit_init(pix_vit *vit, const pix_model *model, const pix_compute *compute,
-                        pix_error *error) {
+pix_status pix_vit_init(pix_vit *vit, const pix_model *model, pix_precision precision,
+                        const pix_compute *compute, pix_error *error) {
     const pix_clip_config *c = pix_model_config(model);
     size_t width = (size_t)c->vision_width;
     *vit = (pix_vit){
@@ -20,10 +20,14 @@ pix_status pix_vit_init(pix_vit *vit, const pix_model *model, const pix_compute 
                         .mlp_width = c->vision_mlp_width,
                         .exact_gelu = c->exact_gelu,
                         .eps = c->layer_norm_eps,
+                        .precision = precision,
                         .compute = compute},
     };
     int patch = 3 * c->patch_size * c->patch_size;
-    pix_linear_init(&vit->conv1, 1, model, "visual.", "conv1.weight", NULL, c->vision_width, patch);
+    const pix_linear_place conv1 = {precision, precision == PIX_INT8 ? "int8.visual." : "visual.",
+                                    "conv1.weight", NULL};
+    const pix_linear_place proj = {PIX_FP32, "visual.", "proj", NULL};
+    pix_linear_init(&vit->conv1, 1, model, &conv1, c->vision_width, patch);
     vit->class_embedding = pix_model_tensor(model, "visual.class_embedding", width);
     vit->positional_embedding =
         pix_model_tensor(model, "visual.positional_embedding", (size_t)vit->tokens * width);
@@ -31,7 +35,7 @@ pix_status pix_vit_init(pix_vit *vit, const pix_model *model, const pix_compute 
     vit->ln_pre_bias = pix_model_tensor(model, "visual.ln_pre.bias", width);
     vit->ln_post_weight = pix_model_tensor(model, "visual.ln_post.weight", width);
     vit->ln_post_bias = pix_model_tensor(model, "visual.ln_post.bias", width);
-    pix_linear_init(&vit->proj, 1, model, "visual.", "proj", NULL, c->embed_dim, c->vision_width);
+    pix_linear_init(&vit->proj, 1, model, &proj, c->embed_dim, c->vision_width);
     return pix_transformer_init(&vit->transformer, model, "visual.transformer.", c->vision_layers,
                                 error);
 }
@@ -52,8 +56,9 @@ bool pix_vit_measure(const pix_vit *vit, size_t count, pix_scratch_sizes *sizes)
         return false;
     if (sizes->hidden < patches)
         sizes->hidden = patches;
-    return pix_transformer_measure(&vit->transformer, count * (size_t)vit->tokens,
-                                   (size_t)vit->tokens, sizes);
+    size_t rows = count * (size_t)vit->tokens;
+    return pix_transformer_measure(&vit->transformer, rows, (size_t)vit->tokens, sizes) &&
+           pix_transformer_measure_codes(&vit->transformer, rows, (int)patch_elements(vit), sizes);
 }
 
 /* Where picture `index` goes, its class token's row cleared; returns its first patch. */
@@ -92,8 +97,10 @@ void pix_vit_embed(const pix_vit *vit, pix_scratch *scratch, int count) {
     int rows = count * vit->tokens;
     size_t width = (size_t)vit->transformer.width, one = (size_t)vit->tokens * width;
     /* The class token's row of patches is zero, so its product is too: one product serves all. */
-    pix_linear_run(&vit->conv1, vit->transformer.compute, rows, scratch->hidden,
-                   patch_elements(vit), (pix_epilogue){0}, scratch->x, width);
+    pix_activations patches = pix_transformer_read(&vit->transformer, scratch, rows,
+                                                   scratch->hidden, (int)patch_elements(vit));
+    pix_linear_run(&vit->conv1, vit->transformer.compute, rows, &patches, (pix_epilogue){0},
+                   scratch->x, width);
     for (int i = 0; i < count; i++) {
         float *x = scratch->x + (size_t)i * one;
         pix_bias_add(x, 1, width, vit->class_embedding);
@@ -110,6 +117,7 @@ void pix_vit_encode(const pix_vit *vit, pix_scratch *scratch, int count, float *
     pix_transformer_run(&vit->transformer, scratch, &pass);
     pix_layer_norm(vit->transformer.compute->pool, scratch->x, scratch->x, (size_t)count, width,
                    vit->ln_post_weight, vit->ln_post_bias, vit->transformer.eps);
-    pix_linear_run(&vit->proj, vit->transformer.compute, count, scratch->x, width,
-                   (pix_epilogue){0}, features, (size_t)vit->embed_dim);
+    const pix_activations classes = {.x = scratch->x, .stride = width};
+    pix_linear_run(&vit->proj, vit->transformer.compute, count, &classes, (pix_epilogue){0},
+                   features, (size_t)vit->embed_dim);
 }

@@ -22,9 +22,9 @@ typedef struct pix_vit {
     pix_transformer transformer;
 } pix_vit;
 
-/* `compute` is borrowed until _free. */
-pix_status pix_vit_init(pix_vit *vit, const pix_model *model, const pix_compute *compute,
-                        pix_error *error);
+/* `compute` is borrowed until _free.  In int8 are the blocks and conv1. */
+pix_status pix_vit_init(pix_vit *vit, const pix_model *model, pix_precision precision,
+                        const pix_compute *compute, pix_error *error);
 void pix_vit_free(pix_vit *vit);
 
 /* Raises *sizes to what `count` pictures need; false on overflow. */

@@ -46,13 +46,14 @@ typedef struct pix_ahead {
     size_t step;
 } pix_ahead;
 
-/* What becomes of a tile's sums: out = activation(sum * scales + bias [+ out]). */
+/* What becomes of a tile's sums: out = activation(sum * scales + bias [+ out]) [scale]. */
 typedef struct pix_finish {
     int rows, columns;           /* of the tile; columns <= panels * 16 */
     int width;                   /* values from row to row of the sums */
     const float *row_scales;     /* [rows], int8 only */
     const float *channel_scales; /* [columns up to a multiple of 16], int8 only */
     const float *bias;           /* [columns], or NULL for zeros */
+    const float *scale;          /* [columns], or NULL for ones; not for PIX_LINEAR */
     bool add;
     pix_activation activation;
     float *out;

@@ -86,11 +86,13 @@ static size_t panel_of(const product *p, size_t step, size_t i) {
 static pix_finish finish_of(const product *p, int row, int rows, size_t step) {
     int width = (int)p->tile_panels * PIX_PANEL, first = (int)step * width;
     int rest = p->channels - first;
-    const float *bias = p->epilogue->bias;
+    assert(!p->epilogue->scale || p->epilogue->activation != PIX_LINEAR);
+    const float *bias = p->epilogue->bias, *scale = p->epilogue->scale;
     return (pix_finish){.rows = rows,
                         .columns = rest < width ? rest : width,
                         .width = width,
                         .bias = bias ? bias + first : NULL,
+                        .scale = scale ? scale + first : NULL,
                         .add = p->epilogue->add,
                         .activation = p->epilogue->activation,
                         .out = p->out + (size_t)row * p->out_stride + first,

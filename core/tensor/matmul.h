@@ -1,4 +1,6 @@
-/* matmul.h - products of activations with packed weights: out = activation(x W' + bias [+ out]).
+/* matmul.h - products of activations with packed weights:
+ *
+ *     out = activation(x W' + bias [+ out]) [scale]
  *
  * float32 and int8 (codes of 8 bits, a scale for each row of activations and each channel of
  * weights; sums are exact).  A row's result never depends on the rows beside it or on the number of
@@ -31,6 +33,8 @@ typedef struct pix_epilogue {
     const float *bias; /* [out], or NULL */
     bool add;          /* what `out` holds is added, before the activation */
     pix_activation activation;
+    const float *scale; /* [out], that the activation's results are multiplied by, or NULL;
+                           not for PIX_LINEAR */
 } pix_epilogue;
 
 /* Rows of int8 codes with their scales (quantise.h), in the caller's memory.  Codes are stored as

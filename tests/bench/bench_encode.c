@@ -67,14 +67,15 @@ int main(int argc, char **argv) {
     pix_error error = {0};
     pix_model *model = NULL;
     pix_session *session = NULL;
+    pix_precision precision;
     int threads = argc > 3 ? (int)strtol(argv[3], NULL, 10) : pix_cpu_count();
-    if (argc < 3 || argc > 4 || strcmp(argv[2], "fp32") != 0 || threads < 1) {
-        (void)fprintf(stderr, "usage: %s MODEL.pixm fp32 [THREADS]\n", argv[0]);
+    if (argc < 3 || argc > 4 || !pix_precision_parse(argv[2], &precision) || threads < 1) {
+        (void)fprintf(stderr, "usage: %s MODEL.pixm fp32|int8 [THREADS]\n", argv[0]);
         return 2;
     }
     pix_status status = pix_model_open(argv[1], &model, &error);
     if (!status)
-        status = pix_session_new(model, LARGEST, threads, &session, &error);
+        status = pix_session_new(model, precision, LARGEST, threads, &session, &error);
     if (!status)
         status = bench_images(session, pix_model_config(model), argv[2], &error);
     if (!status)

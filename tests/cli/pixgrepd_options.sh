@@ -42,7 +42,7 @@ wrong "--exclude wants a pattern, not './'" index /tmp --exclude=./
 wrong "no value is allowed in '--follow=1'" index --follow=1
 wrong "not an option of this command: '--follow'" status --follow
 wrong "--threads wants a number from 1 to 1024, not 'many'" index --threads many
-wrong "--precision can only be fp32, not 'int4'" index --precision int4
+wrong "--precision can be fp32 or int8, not 'int4'" index --precision int4
 wrong "unexpected argument 'extra'" roots extra
 wrong "missing 'DIR'" forget
 wrong "unknown model command 'frob'" model frob

@@ -110,7 +110,7 @@ static bool compare(pix_model *model, const char *golden) {
     need(golden, "tokens", &tokens);
     size_t images = pixels.shape[0], texts = tokens.shape[0], context = tokens.shape[1];
     float *image = room(images * width), *one = room(images * width), *text = room(texts * width);
-    check(pix_session_new(model, (int)images, pix_cpu_count(), &session, &error), &error);
+    check(pix_session_new(model, PIX_FP32, (int)images, pix_cpu_count(), &session, &error), &error);
     check(pix_session_encode_pixels(session, pixels.f, (int)images, image, &error), &error);
     for (size_t i = 0; i < images; i++)
         check(pix_session_encode_pixels(session, pixels.f + i * (pixels.count / images), 1,
@@ -143,7 +143,7 @@ static void measure(pix_model *model) {
     float *out = room((size_t)batch * (size_t)pix_model_config(model)->embed_dim);
     pix_session *session;
     pix_error error;
-    check(rgb ? pix_session_new(model, batch, pix_cpu_count(), &session, &error)
+    check(rgb ? pix_session_new(model, PIX_FP32, batch, pix_cpu_count(), &session, &error)
               : pix_fail_memory(&error),
           &error);
     int64_t best = INT64_MAX;

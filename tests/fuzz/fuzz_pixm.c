@@ -67,15 +67,18 @@ static void read_all(pix_model *model, size_t size) {
     demand(!pix_clip_tensors(config, &tensors, &count, NULL));
     for (size_t i = 0; i < count; i++) {
         const float *values;
-        size_t size = pix_clip_tensor_bytes(&tensors[i]), elements = size / sizeof *values;
-        if (tensors[i].packed) {
-            pix_panels_f32 parts[3];
-            pix_model_panels(model, tensors[i].name, pix_clip_tensor_out(&tensors[i]),
-                             pix_clip_tensor_in(&tensors[i]), tensors[i].packed, parts);
-            values = parts[0].values;
-        } else {
-            values = pix_model_tensor(model, tensors[i].name, elements);
-        }
+        const pix_clip_tensor *tensor = &tensors[i];
+        size_t size = pix_clip_tensor_bytes(tensor), elements = size / sizeof *values;
+        int out = tensor->packed ? pix_clip_tensor_out(tensor) : 0;
+        int in = tensor->packed ? pix_clip_tensor_in(tensor) : 0;
+        if (tensor->int8 && tensor->packed)
+            values = (const float *)(const void *)pix_model_panels_int8(model, tensor->name, out,
+                                                                        in, tensor->packed, 0)
+                         .codes;
+        else if (tensor->packed)
+            values = pix_model_panels(model, tensor->name, out, in, tensor->packed, 0).values;
+        else
+            values = pix_model_tensor(model, tensor->name, elements);
         sum = sum + values[0] + values[elements - 1];
         bytes += size;
     }

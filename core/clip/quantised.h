@@ -1,0 +1,34 @@
+/* quantised.h - the tensors of a .pixm that are for int8, made of a checkpoint's.
+ *
+ * A transformer's block is read whole, since what becomes of one of its tensors depends on others.
+ * One block is in memory at a time.  One thread at a time. */
+#ifndef PIX_CLIP_QUANTISED_H
+#define PIX_CLIP_QUANTISED_H
+
+#include "core/clip/tensor_list.h"
+
+/* A transformer's block in float32. */
+typedef struct pix_block_weights {
+    int width, mlp_width;
+    float *ln_1_weight, *ln_1_bias; /* [width] */
+    float *in_weight, *in_bias;     /* [3 * width, width]: q, k, v */
+    float *out_weight, *out_bias;   /* [width, width] */
+    float *ln_2_weight, *ln_2_bias; /* [width] */
+    float *fc_weight, *fc_bias;     /* [mlp_width, width] */
+    float *proj_weight, *proj_bias; /* [width, mlp_width] */
+    float *hidden_scale; /* [mlp_width]: what the activation's results are multiplied by */
+} pix_block_weights;
+
+typedef struct pix_quantised pix_quantised;
+
+/* `checkpoint` and `tensors`, those of pix_clip_tensors, are borrowed until _close. */
+pix_status pix_quantised_open(pix_checkpoint *checkpoint, const pix_clip_tensor *tensors,
+                              size_t count, pix_quantised **out, pix_error *error);
+void pix_quantised_close(pix_quantised *quantised);
+
+/* One of those for int8, before it is packed: its elements in the order of its shape.  Fastest in
+ * the order of the list. */
+pix_status pix_quantised_read(pix_quantised *quantised, const pix_clip_tensor *tensor, float *out,
+                              pix_error *error);
+
+#endif

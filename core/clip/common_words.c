@@ -35,7 +35,7 @@ static pix_status encode(pix_model *model, const pix_tokenizer *tokenizer, int t
         (void)pix_tokenizer_truncate(tokenizer, &ids[i], context);
     }
     if (!status)
-        status = pix_session_new(model, 0, threads, &session, error);
+        status = pix_session_new(model, pix_model_precision(model), 0, threads, &session, error);
     if (!status)
         status = pix_session_encode_texts(session, ids, WORDS, vectors, error);
     for (size_t i = 0; i < WORDS && !status; i++)

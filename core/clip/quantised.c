@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/clip/fold.h"
+#include "core/clip/smooth.h"
 
 /* Where each tensor of a block goes, by the end of its name. */
 static const struct part {

@@ -7,18 +7,6 @@
 
 #include "core/clip/tensor_list.h"
 
-/* A transformer's block in float32. */
-typedef struct pix_block_weights {
-    int width, mlp_width;
-    float *ln_1_weight, *ln_1_bias; /* [width] */
-    float *in_weight, *in_bias;     /* [3 * width, width]: q, k, v */
-    float *out_weight, *out_bias;   /* [width, width] */
-    float *ln_2_weight, *ln_2_bias; /* [width] */
-    float *fc_weight, *fc_bias;     /* [mlp_width, width] */
-    float *proj_weight, *proj_bias; /* [width, mlp_width] */
-    float *hidden_scale; /* [mlp_width]: what the activation's results are multiplied by */
-} pix_block_weights;
-
 typedef struct pix_quantised pix_quantised;
 
 /* `checkpoint` and `tensors`, those of pix_clip_tensors, are borrowed until _close. */

@@ -9,7 +9,7 @@
 
 #define BIT(command) (1U << PIX_COMMAND_##command)
 #define ALL_STORE                                                                                  \
-    (BIT(INDEX) | BIT(STATUS) | BIT(ROOTS) | BIT(FORGET) | BIT(FAILURES) | BIT(APPROVE))
+    (BIT(INDEX) | BIT(STATUS) | BIT(ROOTS) | BIT(FORGET) | BIT(FAILURES) | BIT(APPROVE) | BIT(MOVE))
 
 typedef enum option_kind { FLAG, TEXT, LIST, THREADS, DURATION } option_kind;
 
@@ -60,6 +60,7 @@ static const struct command {
     {"forget", NULL, PIX_COMMAND_FORGET, 1, 1, "DIR"},
     {"failures", NULL, PIX_COMMAND_FAILURES, 0, SIZE_MAX, "PATH..."},
     {"approve-removals", NULL, PIX_COMMAND_APPROVE, 0, SIZE_MAX, "DIR..."},
+    {"move", NULL, PIX_COMMAND_MOVE, 2, 2, "OLD NEW"},
     {"model", "import", PIX_COMMAND_MODEL_IMPORT, 1, 1, "PATH"},
     {"model", "list", PIX_COMMAND_MODEL_LIST, 0, 0, ""},
     {"model", "use", PIX_COMMAND_MODEL_USE, 1, 1, "NAME"},
@@ -79,6 +80,7 @@ static const char *const help_texts[] = {
         "  forget DIR            drop a folder's photos from the index; the files stay\n"
         "  failures              the files that could not be indexed, and why\n"
         "  approve-removals      photos that went with too many others are gone for good\n"
+        "  move OLD NEW          a folder's files are elsewhere now\n"
         "  model import PATH     make CLIP weights ready to use, and current\n"
         "  model list            the models there are; the one in use has a '*'\n"
         "  model use NAME        make a model the current one\n"
@@ -134,6 +136,13 @@ static const char *const help_texts[] = {
         "When more than 50 photos and more than a fifth of a root are gone at once, they stay in\n"
         "the index. This says that those below DIR, or all, are gone for good; what has come back\n"
         "stays.\n",
+    [PIX_COMMAND_MOVE] =
+        "usage: pixgrepd move [--db FILE] OLD NEW\n"
+        "\n"
+        "The files in the folder OLD are in NEW now, on this machine or another that the index "
+        "was\n"
+        "copied to: what is known of them follows, and nothing is encoded again. No file is\n"
+        "touched.\n",
     [PIX_COMMAND_MODEL] = "usage: pixgrepd model import [OPTION...] PATH\n"
                           "       pixgrepd model list [--json]\n"
                           "       pixgrepd model use NAME\n"

@@ -46,18 +46,22 @@ static void drop_parents(char *path) {
     *out = '\0';
 }
 
+char *pix_folder_path_as_named(const char *name, pix_error *error) {
+    char *path = pix_path_absolute(name);
+    if (path)
+        drop_parents(path);
+    else
+        (void)pix_fail_errno(error, "%s: cannot find the current folder", name);
+    return path;
+}
+
 char *pix_folder_path(const char *name, bool *exists, pix_error *error) {
     char *path = realpath(name, NULL);
     *exists = path != NULL;
     if (path)
         return path;
     int cause = errno;
-    path = pix_path_absolute(name);
-    if (!path) {
-        (void)pix_fail_errno(error, "%s: cannot find the current folder", name);
-        return NULL;
-    }
-    drop_parents(path);
+    path = pix_folder_path_as_named(name, error);
     errno = cause;
     return path;
 }

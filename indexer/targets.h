@@ -45,5 +45,7 @@ void pix_targets_free(pix_targets *targets);
  * without "." and ".."; heap memory.  NULL when memory is out or `name` is relative to a folder
  * that is gone. */
 char *pix_folder_path(const char *name, bool *exists, pix_error *error);
+/* As for one that cannot be reached: links stay. */
+char *pix_folder_path_as_named(const char *name, pix_error *error);
 
 #endif

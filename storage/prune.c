@@ -8,23 +8,12 @@ static pix_status drop_unused_contents(pix_store *store, pix_error *error) {
     return pix_statement_run(&s, error);
 }
 
-static pix_status run_below(pix_store *store, pix_sql sql, const pix_range *range,
-                            pix_error *error) {
-    pix_statement s = pix_statement_begin(store, sql);
-    pix_bind_range(&s, range);
-    if (sql == PIX_SQL_ROOT_DROP_BELOW)
-        pix_bind_integer(&s, 0);
-    return pix_statement_run(&s, error);
-}
-
 static pix_status forget(pix_store *store, const pix_range *range, int64_t *photos,
                          pix_error *error) {
     pix_status status = pix_store_change(store, error);
-    if (status || (status = run_below(store, PIX_SQL_IMAGE_DROP_BELOW, range, error)))
-        return status;
-    *photos = sqlite3_changes64(store->db);
-    if ((status = run_below(store, PIX_SQL_FAILURE_DROP_BELOW, range, error)) ||
-        (status = run_below(store, PIX_SQL_ROOT_DROP_BELOW, range, error)))
+    if (status || (status = pix_range_run(range, store, PIX_SQL_IMAGE_DROP_BELOW, photos, error)) ||
+        (status = pix_range_run(range, store, PIX_SQL_FAILURE_DROP_BELOW, NULL, error)) ||
+        (status = pix_range_run(range, store, PIX_SQL_ROOT_DROP_BELOW, NULL, error)))
         return status;
     return drop_unused_contents(store, error);
 }
@@ -42,16 +31,6 @@ pix_status pix_store_forget(pix_store *store, const char *path, int64_t *photos,
     return status;
 }
 
-static pix_status retry(pix_store *store, const pix_range *range, int64_t *count,
-                        pix_error *error) {
-    pix_status status = pix_store_change(store, error);
-    if (!status)
-        status = run_below(store, PIX_SQL_FAILURE_RETRY, range, error);
-    if (!status)
-        *count = sqlite3_changes64(store->db);
-    return status;
-}
-
 pix_status pix_store_failures_retry(pix_store *store, const char *path, int64_t *count,
                                     pix_error *error) {
     *count = 0;
@@ -60,7 +39,9 @@ pix_status pix_store_failures_retry(pix_store *store, const char *path, int64_t 
     if (status)
         return status;
     pix_store_lock(store);
-    status = retry(store, &range, count, error);
+    status = pix_store_change(store, error);
+    if (!status)
+        status = pix_range_run(&range, store, PIX_SQL_FAILURE_RETRY, count, error);
     pix_store_unlock(store);
     pix_range_free(&range);
     return status;

@@ -29,6 +29,16 @@ void pix_bind_range(pix_statement *s, const pix_range *range) {
     pix_bind_bytes(s, range->high.data, range->high.size);
 }
 
+pix_status pix_range_run(const pix_range *range, pix_store *store, pix_sql sql, int64_t *changed,
+                         pix_error *error) {
+    pix_statement s = pix_statement_begin(store, sql);
+    pix_bind_range(&s, range);
+    pix_status status = pix_statement_run(&s, error);
+    if (changed)
+        *changed = status ? 0 : sqlite3_changes64(store->db);
+    return status;
+}
+
 bool pix_path_is_below(const char *path, const char *folder) {
     size_t length = strlen(folder);
     if (strcmp(folder, "/") == 0)

@@ -20,6 +20,10 @@ void pix_range_free(pix_range *range);
 /* The three parameters of PIX_BELOW. */
 void pix_bind_range(pix_statement *s, const pix_range *range);
 
+/* Runs a statement that has no other parameters; *changed, unless NULL, counts rows. */
+pix_status pix_range_run(const pix_range *range, pix_store *store, pix_sql sql, int64_t *changed,
+                         pix_error *error);
+
 /* Whether `path` is at or below `folder`. */
 bool pix_path_is_below(const char *path, const char *folder);
 

@@ -1,11 +1,12 @@
+#include "storage/roots.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "storage/range.h"
 #include "storage/statement.h"
 
-static pix_status find(pix_store *store, const char *path, int64_t *id, pix_error *error) {
+pix_status pix_root_find(pix_store *store, const char *path, int64_t *id, pix_error *error) {
     *id = 0;
     pix_statement s = pix_statement_begin(store, PIX_SQL_ROOT_FIND);
     pix_bind_path(&s, path);
@@ -16,8 +17,7 @@ static pix_status find(pix_store *store, const char *path, int64_t *id, pix_erro
     return status;
 }
 
-/* The root that `path` lies inside of, 0 for none. */
-static pix_status find_above(pix_store *store, const char *path, int64_t *id, pix_error *error) {
+pix_status pix_root_find_above(pix_store *store, const char *path, int64_t *id, pix_error *error) {
     *id = 0;
     char *above = strdup(path);
     if (!above)
@@ -25,7 +25,7 @@ static pix_status find_above(pix_store *store, const char *path, int64_t *id, pi
     pix_status status = PIX_OK;
     for (char *slash; !status && *id == 0 && above[1] && (slash = strrchr(above, '/'));) {
         slash[slash == above ? 1 : 0] = '\0';
-        status = find(store, above, id, error);
+        status = pix_root_find(store, above, id, error);
     }
     free(above);
     return status;
@@ -40,8 +40,8 @@ static pix_status update(pix_store *store, int64_t id, const char *identity, boo
     return pix_statement_run(&s, error);
 }
 
-static pix_status add(pix_store *store, const char *path, const char *identity, bool is_mount,
-                      int64_t *id, pix_error *error) {
+pix_status pix_root_add(pix_store *store, const char *path, const char *identity, bool is_mount,
+                        int64_t *id, pix_error *error) {
     pix_statement s = pix_statement_begin(store, PIX_SQL_ROOT_ADD);
     pix_bind_path(&s, path);
     pix_bind_text(&s, identity);
@@ -53,10 +53,9 @@ static pix_status add(pix_store *store, const char *path, const char *identity, 
     return status;
 }
 
-/* Makes the roots inside the new root `id` part of it. */
-static pix_status merge(pix_store *store, const pix_range *range, int64_t id, pix_error *error) {
+pix_status pix_root_take(pix_store *store, const pix_range *range, int64_t id, pix_error *error) {
     static const pix_sql steps[] = {PIX_SQL_ROOT_TAKE_IMAGES, PIX_SQL_ROOT_TAKE_FAILURES,
-                                    PIX_SQL_ROOT_DROP_BELOW};
+                                    PIX_SQL_ROOT_DROP_OTHERS};
     pix_status status = PIX_OK;
     for (size_t i = 0; i < sizeof steps / sizeof *steps && !status; i++) {
         pix_statement s = pix_statement_begin(store, steps[i]);
@@ -69,18 +68,18 @@ static pix_status merge(pix_store *store, const pix_range *range, int64_t id, pi
 
 static pix_status put(pix_store *store, const pix_range *range, const char *identity, bool is_mount,
                       int64_t *id, pix_error *error) {
-    pix_status status = find(store, range->folder, id, error);
+    pix_status status = pix_root_find(store, range->folder, id, error);
     bool known = *id != 0;
     if (!status && !known)
-        status = find_above(store, range->folder, id, error);
+        status = pix_root_find_above(store, range->folder, id, error);
     if (status || (*id != 0 && !known))
         return status;
     if ((status = pix_store_change(store, error)))
         return status;
     if (known)
         return update(store, *id, identity, is_mount, error);
-    status = add(store, range->folder, identity, is_mount, id, error);
-    return status ? status : merge(store, range, *id, error);
+    status = pix_root_add(store, range->folder, identity, is_mount, id, error);
+    return status ? status : pix_root_take(store, range, *id, error);
 }
 
 pix_status pix_store_root_put(pix_store *store, const char *path, const char *identity,

@@ -8,6 +8,9 @@
 
 #define PIX_BELOW "(path = ?1 OR (path >= ?2 AND path < ?3))"
 
+/* The path with ?4 in place of its bytes before ?5, counted from 1. */
+#define PIX_MOVED "CAST(?4 || substr(path, ?5) AS BLOB)"
+
 /* Present photos that have a vector of model.id. */
 #define PIX_PHOTOS_OF_MODEL                                                                        \
     "(SELECT count(*) FROM embedding e INDEXED BY embedding_recipe"                                \
@@ -37,7 +40,14 @@
              " FROM root ORDER BY path")                                                           \
     X(ROOT_TAKE_IMAGES, "UPDATE image SET root_id = ?4 WHERE " PIX_BELOW " AND root_id <> ?4")     \
     X(ROOT_TAKE_FAILURES, "UPDATE failure SET root_id = ?4 WHERE " PIX_BELOW " AND root_id <> ?4") \
-    X(ROOT_DROP_BELOW, "DELETE FROM root WHERE " PIX_BELOW " AND id <> ?4")                        \
+    X(ROOT_DROP_BELOW, "DELETE FROM root WHERE " PIX_BELOW)                                        \
+    X(ROOT_DROP_OTHERS, "DELETE FROM root WHERE " PIX_BELOW " AND id <> ?4")                       \
+                                                                                                   \
+    X(ROOT_MOVE, "UPDATE OR IGNORE root SET path = " PIX_MOVED " WHERE " PIX_BELOW)                \
+    X(ROOT_NEXT_BELOW,                                                                             \
+      "SELECT id, path FROM root WHERE " PIX_BELOW " AND path > ?4 ORDER BY path LIMIT 1")         \
+    X(IMAGE_MOVE, "UPDATE OR IGNORE image SET path = " PIX_MOVED " WHERE " PIX_BELOW)              \
+    X(FAILURE_MOVE, "UPDATE OR IGNORE failure SET path = " PIX_MOVED " WHERE " PIX_BELOW)          \
                                                                                                    \
     X(IMAGE_DROP_BELOW, "DELETE FROM image WHERE " PIX_BELOW)                                      \
     X(IMAGE_DROP_OLD, "DELETE FROM image WHERE missing_since <= ?1")                               \

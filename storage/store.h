@@ -68,6 +68,12 @@ pix_status pix_store_root_put(pix_store *store, const char *path, const char *id
 pix_status pix_store_roots(pix_store *store,
                            pix_status (*each)(void *context, const pix_root *root), void *context,
                            pix_error *error);
+/* The files at or below `from` are at `to` from now on: what is known of photos, failures and roots
+ * there follows, missing photos too.  What is already known at `to` stays.  `photos` counts those
+ * that followed; nothing at all known at `from` is PIX_ENOTFOUND, and paths of which one lies in
+ * the other are PIX_EINVALID. */
+pix_status pix_store_move(pix_store *store, const char *from, const char *to, int64_t *photos,
+                          pix_error *error);
 /* Forgets every photo at or below `path`, missing ones too, and the failures and roots there;
  * vectors no photo uses go too.  `photos` is their number. */
 pix_status pix_store_forget(pix_store *store, const char *path, int64_t *photos, pix_error *error);

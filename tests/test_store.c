@@ -713,6 +713,122 @@ static void held_photos_are_judged_one_by_one(void **state) {
     pix_store_close(f.store);
 }
 
+static int64_t move(fixture *f, const char *from, const char *to) {
+    int64_t photos;
+    assert_ok(pix_store_move(f->store, from, to, &photos, &f->error), &f->error);
+    assert_ok(pix_store_commit(f->store, &f->error), &f->error);
+    assert_int_equal(number(f->path,
+                            "SELECT count(*) FROM image i LEFT JOIN root r ON r.id = root_id"
+                            " WHERE r.id IS NULL OR NOT (i.path = r.path OR"
+                            " substr(i.path, 1, length(r.path) + 1) ="
+                            " CAST(r.path || '/' AS BLOB))"),
+                     0); /* every photo lies in its root */
+    return photos;
+}
+
+static int64_t roots_in(const fixture *f) {
+    return number(f->path, "SELECT count(*) FROM root");
+}
+
+static int64_t put_root(fixture *f, const char *path) {
+    int64_t id;
+    assert_ok(pix_store_root_put(f->store, path, "", false, &id, &f->error), &f->error);
+    return id;
+}
+
+static void a_moved_root_takes_its_photos_and_failures_along(void **state) {
+    (void)state;
+    fixture f = open_six();
+    put_failure(&f, "/photos/bad.jpg", 1, 1, "bad");
+    (void)see(&f, "/photos/0.jpg", 1, 1);
+    assert_int_equal(sweep(&f, "/photos", NULL, NULL), 5);
+    end_run(&f);
+    assert_int_equal(move(&f, "/photos", "/elsewhere/photos"), 6);
+    assert_int_equal(roots_in(&f), 1);
+    begin_run(&f);
+    assert_int_equal(see(&f, "/elsewhere/photos/0.jpg", 1, 1), PIX_PHOTO_UNCHANGED);
+    assert_int_equal(see(&f, "/elsewhere/photos/1.jpg", 1, 1), PIX_PHOTO_RETURNED);
+    assert_int_equal(see(&f, "/elsewhere/photos/bad.jpg", 1, 1), PIX_PHOTO_FAILED_BEFORE);
+    assert_int_equal(see(&f, "/photos/0.jpg", 1, 1), PIX_PHOTO_NEW);
+    pix_store_close(f.store);
+}
+
+static void roots_below_a_moved_folder_come_along(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    f.root = put_root(&f, "/home/anna/a\xFF");
+    put_photo(&f, "/home/anna/a\xFF/1.jpg", 1, 1, 1);
+    f.root = put_root(&f, "/home/anna/b");
+    put_photo(&f, "/home/anna/b/2.jpg", 1, 1, 2);
+    f.root = put_root(&f, "/home/annabel");
+    put_photo(&f, "/home/annabel/3.jpg", 1, 1, 3);
+    end_run(&f);
+    assert_int_equal(move(&f, "/home/anna", "/Users/anna"), 2);
+    assert_int_equal(roots_in(&f), 4);
+    begin_run(&f);
+    assert_int_equal(see(&f, "/Users/anna/a\xFF/1.jpg", 1, 1), PIX_PHOTO_UNCHANGED);
+    assert_int_equal(see(&f, "/home/annabel/3.jpg", 1, 1), PIX_PHOTO_UNCHANGED);
+    end_run(&f);
+    /* into a root that is there */
+    assert_int_equal(move(&f, "/Users/anna", "/home/annabel/anna"), 2);
+    assert_int_equal(roots_in(&f), 2);
+    /* around one */
+    f.root = put_root(&f, "/x/anna/b");
+    assert_int_equal(move(&f, "/home/annabel", "/x"), 3);
+    assert_int_equal(roots_in(&f), 2);
+    pix_store_close(f.store);
+}
+
+static void a_part_of_a_root_becomes_a_root_or_part_of_another(void **state) {
+    (void)state;
+    fixture f = open_six();
+    put_photo(&f, "/photos/part/a.jpg", 1, 1, 7);
+    end_run(&f);
+    assert_int_equal(move(&f, "/photos/part", "/alone"), 1);
+    assert_int_equal(roots_in(&f), 2);
+    assert_int_equal(move(&f, "/alone", "/photos/again"), 1);
+    assert_int_equal(roots_in(&f), 1);
+    assert_int_equal(move(&f, "/photos/0.jpg", "/photos/zero.jpg"), 1);
+    pix_store_close(f.store);
+}
+
+static void what_is_known_in_the_new_place_stays(void **state) {
+    (void)state;
+    fixture f = open_six();
+    f.root = put_root(&f, "/new");
+    put_photo(&f, "/new/0.jpg", 2, 2, 9);
+    put_photo(&f, "/new/own.jpg", 2, 2, 10);
+    end_run(&f);
+    assert_int_equal(move(&f, "/photos", "/new"), 5);
+    assert_int_equal(roots_in(&f), 1);
+    assert_int_equal(totals(&f).photos, 7);
+    begin_run(&f);
+    assert_int_equal(see(&f, "/new/0.jpg", 2, 2), PIX_PHOTO_UNCHANGED);
+    assert_int_equal(see(&f, "/new/1.jpg", 1, 1), PIX_PHOTO_UNCHANGED);
+    pix_store_close(f.store);
+}
+
+static void moves_that_make_no_sense_are_refused(void **state) {
+    (void)state;
+    fixture f = open_six();
+    end_run(&f);
+    static const struct {
+        const char *from, *to;
+        pix_status status;
+    } cases[] = {{"/photos", "/photos/a", PIX_EINVALID}, {"/photos/a", "/photos", PIX_EINVALID},
+                 {"/photos", "/photos", PIX_EINVALID},   {"/", "/photos", PIX_EINVALID},
+                 {"/photos", "/", PIX_EINVALID},         {"/photo", "/a", PIX_ENOTFOUND},
+                 {"photos", "/a", PIX_EINVALID},         {"/photos", "/a/", PIX_EINVALID}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int64_t photos;
+        assert_int_equal(pix_store_move(f.store, cases[i].from, cases[i].to, &photos, &f.error),
+                         cases[i].status);
+        assert_int_equal(photos, 0);
+    }
+    assert_int_equal(totals(&f).photos, 6);
+    pix_store_close(f.store);
+}
+
 static void nested_roots_merge(void **state) {
     (void)state;
     fixture f = open_fixture();
@@ -1402,6 +1518,11 @@ int main(void) {
         cmocka_unit_test(moved_photos_and_copies_do_not_count_among_the_many),
         cmocka_unit_test(copies_that_go_together_are_the_last_of_their_content),
         cmocka_unit_test(held_photos_are_judged_one_by_one),
+        cmocka_unit_test(a_moved_root_takes_its_photos_and_failures_along),
+        cmocka_unit_test(roots_below_a_moved_folder_come_along),
+        cmocka_unit_test(a_part_of_a_root_becomes_a_root_or_part_of_another),
+        cmocka_unit_test(what_is_known_in_the_new_place_stays),
+        cmocka_unit_test(moves_that_make_no_sense_are_refused),
         cmocka_unit_test(nested_roots_merge),
         cmocka_unit_test(a_root_knows_its_identity_and_its_last_complete_scan),
         cmocka_unit_test(a_callback_may_use_the_store_and_may_stop),

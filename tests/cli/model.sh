@@ -339,7 +339,7 @@ expect 0 "verify of a ResNet"
 run pixgrepd index "$photos"
 expect 0 "index with a ResNet"
 prints "index with a ResNet" " 3 unchanged; 3 encoded"
-run pixgrep -l "$photos/off-224x229.png"
+run pixgrep -l -k 10 "$photos/off-224x229.png"
 expect 0 "query with a ResNet"
 check "query with a ResNet: all photos" test "$(wc -l <"$WORK/out")" -eq 3
 check "query with a ResNet: the picture itself comes first" \

@@ -13,6 +13,9 @@
 /* Blocks signals first: call it before any thread is started. */
 pix_exit pix_command_index(const pix_options *options, pix_error *error);
 
+/* Signals are the loop's. */
+pix_exit pix_command_watch(const pix_options *options, pix_error *error);
+
 pix_exit pix_command_status(const pix_options *options, pix_error *error);
 pix_exit pix_command_roots(const pix_options *options, pix_error *error);
 pix_exit pix_command_forget(const pix_options *options, pix_error *error);

@@ -12,12 +12,10 @@
 
 typedef struct index_job {
     const pix_options *options;
-    int64_t start_ns, deadline_ns; /* 0: none */
-    bool late;                     /* stopped by the deadline */
-    FILE *folders;                 /* of the report, in memory; NULL without one */
-    char *folders_text;
-    size_t folders_size;
-    int output_cause; /* errno when a summary could not be written */
+    int64_t deadline_ns; /* 0: none */
+    bool late;           /* stopped by it */
+    pix_summary summary; /* with --report */
+    int output_cause;    /* errno when a line could not be written */
 } index_job;
 
 static bool is_stopped(void *context) {
@@ -28,10 +26,8 @@ static bool is_stopped(void *context) {
 
 static void tell(void *context, const pix_target *target, const pix_scan_result *result) {
     index_job *job = context;
-    if (job->folders) {
-        if (ftello(job->folders) > 0)
-            (void)fputc(',', job->folders);
-        pix_summary_write_folder(job->folders, target->folder, &result->counts, result->seconds);
+    if (job->options->report) {
+        pix_summary_add(&job->summary, target->folder, &result->counts, result->seconds);
     } else if (!job->options->quiet && !job->output_cause) {
         pix_summary_print(stdout, target->folder, &result->counts, result->seconds);
         job->output_cause = fflush(stdout) ? errno : 0;
@@ -63,39 +59,35 @@ static pix_exit outcome(const index_job *job, const pix_run *run, pix_error *err
     return run->counts.failed > 0 ? PIX_EXIT_FAILURES : PIX_EXIT_OK;
 }
 
-static pix_exit report(index_job *job, const pix_run *run, pix_exit code, pix_error *error) {
-    if (!job->folders)
-        return code;
-    if (fclose(job->folders)) {
+static pix_exit report(index_job *job, pix_exit code, pix_error *error) {
+    const char *outcome = code == PIX_EXIT_ERROR     ? "failed"
+                          : code == PIX_EXIT_STOPPED ? "stopped"
+                                                     : "complete";
+    const char *reason = code == PIX_EXIT_ERROR     ? error->text
+                         : code != PIX_EXIT_STOPPED ? NULL
+                         : job->late                ? "time limit"
+                                                    : "signal";
+    char *text = pix_summary_end(&job->summary, outcome, reason);
+    if (text)
+        (void)puts(text);
+    if (!text && code != PIX_EXIT_ERROR) {
         (void)pix_fail_memory(error);
         code = PIX_EXIT_ERROR;
-    } else {
-        pix_summary_write(stdout,
-                          code == PIX_EXIT_ERROR     ? "failed"
-                          : code == PIX_EXIT_STOPPED ? "stopped"
-                                                     : "complete",
-                          code == PIX_EXIT_ERROR     ? error->text
-                          : code != PIX_EXIT_STOPPED ? NULL
-                          : job->late                ? "time limit"
-                                                     : "signal",
-                          &run->counts, (double)(pix_now_ns() - job->start_ns) / 1e9,
-                          job->folders_text);
     }
-    free(job->folders_text);
+    free(text);
     return code;
 }
 
 pix_exit pix_command_index(const pix_options *options, pix_error *error) {
-    index_job job = {.options = options, .start_ns = pix_now_ns()};
+    index_job job = {.options = options};
     pix_run run = {.operation = "index", .stopped = is_stopped, .scanned = tell, .context = &job};
     pix_indexing indexing = {0};
     pix_targets targets = {0};
     if (options->time_limit_s > 0)
-        job.deadline_ns = job.start_ns + options->time_limit_s * 1000000000;
+        job.deadline_ns = pix_now_ns() + options->time_limit_s * 1000000000;
     pix_status status = pix_interrupt_watch(error);
-    if (!status && options->report &&
-        !(job.folders = open_memstream(&job.folders_text, &job.folders_size)))
-        status = pix_fail_memory(error);
+    if (!status && options->report)
+        status = pix_summary_begin(&job.summary, error);
     if (!status)
         status = pix_indexing_open(options, &indexing, error);
     if (!status)
@@ -108,7 +100,8 @@ pix_exit pix_command_index(const pix_options *options, pix_error *error) {
     }
     pix_exit code = status ? PIX_EXIT_ERROR : outcome(&job, &run, error);
     pix_progress_free(run.progress);
-    code = report(&job, &run, code, error);
+    if (options->report)
+        code = report(&job, code, error);
     pix_targets_free(&targets);
     pix_indexing_close(&indexing);
     return code;

@@ -7,6 +7,7 @@
 #include "indexer/background.h"
 #include "indexer/commands.h"
 #include "indexer/format.h"
+#include "indexer/summary.h"
 
 /* Vectors of photos that have been missing this long are dropped. */
 enum { MISSING_DAYS = 90 };
@@ -35,21 +36,6 @@ void pix_indexing_close(pix_indexing *indexing) {
     pix_store_close(indexing->store);
     pix_model_close(indexing->model);
     *indexing = (pix_indexing){0};
-}
-
-void pix_run_counts_add(pix_run_counts *sum, const pix_run_counts *counts) {
-    sum->seen += counts->seen;
-    sum->unchanged += counts->unchanged;
-    sum->added += counts->added;
-    sum->changed += counts->changed;
-    sum->moved += counts->moved;
-    sum->duplicates += counts->duplicates;
-    sum->removed += counts->removed;
-    sum->returned += counts->returned;
-    sum->failed += counts->failed;
-    sum->failed_before += counts->failed_before;
-    sum->encoded += counts->encoded;
-    sum->held += counts->held;
 }
 
 static pix_status note_denied(void *context, const pix_failure *failure) {
@@ -122,7 +108,26 @@ static pix_status run_all(pix_indexing *indexing, const pix_targets *targets,
     return status ? status : pix_store_commit(indexing->store, error);
 }
 
-pix_status pix_indexing_run(pix_indexing *indexing, const pix_targets *targets, pix_run *run,
+/* A root that is away, or another drive in its place, cannot have told of renames. */
+static pix_status rename_photos(pix_store *store, int64_t run_id, pix_targets *targets,
+                                const pix_paths *renames, pix_error *error) {
+    pix_status status = PIX_OK;
+    for (size_t i = 0; i + 1 < renames->count && !status; i += 2) {
+        const char *from = renames->items[i], *to = renames->items[i + 1];
+        for (size_t k = 0; k < targets->count; k++) {
+            pix_target *target = &targets->items[k];
+            if (target->away[0] || target->elsewhere || !pix_path_is_within(to, target->root))
+                continue;
+            int64_t photos;
+            status = pix_store_rename(store, run_id, target->id, from, to, &photos, error);
+            target->renamed += photos;
+            break;
+        }
+    }
+    return status;
+}
+
+pix_status pix_indexing_run(pix_indexing *indexing, pix_targets *targets, pix_run *run,
                             pix_error *error) {
     pix_paths denied = {0};
     pix_scan_context scan = {.store = indexing->store,
@@ -134,8 +139,11 @@ pix_status pix_indexing_run(pix_indexing *indexing, const pix_targets *targets, 
                              .operation = run->operation,
                              .stopped = run->stopped,
                              .put_off = run->put_off,
+                             .progressed = run->progressed,
                              .context = run->context};
     pix_status status = begin(indexing, &scan, &denied, error);
+    if (!status && run->renames)
+        status = rename_photos(indexing->store, scan.run_id, targets, run->renames, error);
     if (!status)
         status = run_all(indexing, targets, &scan, run, error);
     pix_paths_free(&denied);

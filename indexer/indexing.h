@@ -29,7 +29,9 @@ typedef struct pix_run {
     bool (*put_off)(void *context, const char *path, int64_t mtime_ns);
     /* Told of each target when it is done; may be NULL. */
     void (*scanned)(void *context, const pix_target *target, const pix_scan_result *result);
+    void (*progressed)(void *context, const pix_run_counts *counts);
     void *context;
+    const pix_paths *renames; /* old and new paths by turns, done first; may be NULL */
 
     pix_run_counts counts;
     bool early; /* stopped */
@@ -37,9 +39,7 @@ typedef struct pix_run {
 } pix_run;
 
 /* After an error the index must be opened again. */
-pix_status pix_indexing_run(pix_indexing *indexing, const pix_targets *targets, pix_run *run,
+pix_status pix_indexing_run(pix_indexing *indexing, pix_targets *targets, pix_run *run,
                             pix_error *error);
-
-void pix_run_counts_add(pix_run_counts *sum, const pix_run_counts *counts);
 
 #endif

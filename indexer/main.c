@@ -13,6 +13,7 @@ static const struct command {
     pix_exit (*run)(const pix_options *options, pix_error *error);
 } commands[] = {
     [PIX_COMMAND_INDEX] = {"index", pix_command_index},
+    [PIX_COMMAND_WATCH] = {"watch", pix_command_watch},
     [PIX_COMMAND_STATUS] = {"status", pix_command_status},
     [PIX_COMMAND_ROOTS] = {"roots", pix_command_roots},
     [PIX_COMMAND_FORGET] = {"forget", pix_command_forget},

@@ -8,8 +8,9 @@
 #include "core/clip/precision.h"
 
 #define BIT(command) (1U << PIX_COMMAND_##command)
+#define RUNS (BIT(INDEX) | BIT(WATCH))
 #define ALL_STORE                                                                                  \
-    (BIT(INDEX) | BIT(STATUS) | BIT(ROOTS) | BIT(FORGET) | BIT(FAILURES) | BIT(APPROVE) | BIT(MOVE))
+    (RUNS | BIT(STATUS) | BIT(ROOTS) | BIT(FORGET) | BIT(FAILURES) | BIT(APPROVE) | BIT(MOVE))
 
 typedef enum option_kind { FLAG, TEXT, LIST, THREADS, DURATION } option_kind;
 
@@ -22,15 +23,16 @@ static const struct option {
 } option_table[] = {
 #define FIELD(name) offsetof(pix_options, name)
     {"--db", TEXT, ALL_STORE, FIELD(db)},
-    {"--exclude", LIST, BIT(INDEX), FIELD(excludes)},
-    {"--follow", FLAG, BIT(INDEX), FIELD(follow)},
-    {"--hidden", FLAG, BIT(INDEX), FIELD(hidden)},
-    {"--exact", FLAG, BIT(INDEX), FIELD(exact)},
-    {"--no-autorotate", FLAG, BIT(INDEX), FIELD(no_autorotate)},
-    {"--precision", TEXT, BIT(INDEX) | BIT(MODEL_IMPORT), FIELD(precision)},
-    {"--threads", THREADS, BIT(INDEX), FIELD(threads)},
-    {"--model", TEXT, BIT(INDEX), FIELD(model)},
-    {"--quiet", FLAG, BIT(INDEX), FIELD(quiet)},
+    {"--exclude", LIST, RUNS, FIELD(excludes)},
+    {"--follow", FLAG, RUNS, FIELD(follow)},
+    {"--hidden", FLAG, RUNS, FIELD(hidden)},
+    {"--exact", FLAG, RUNS, FIELD(exact)},
+    {"--no-autorotate", FLAG, RUNS, FIELD(no_autorotate)},
+    {"--precision", TEXT, RUNS | BIT(MODEL_IMPORT), FIELD(precision)},
+    {"--threads", THREADS, RUNS, FIELD(threads)},
+    {"--model", TEXT, RUNS, FIELD(model)},
+    {"--quiet", FLAG, RUNS, FIELD(quiet)},
+    {"--rescan", DURATION, BIT(WATCH), FIELD(rescan_s)},
     {"--time-limit", DURATION, BIT(INDEX), FIELD(time_limit_s)},
     {"--report", TEXT, BIT(INDEX), FIELD(report)},
     {"--retry", FLAG, BIT(FAILURES), FIELD(retry)},
@@ -55,6 +57,7 @@ static const struct command {
     const char *operands;
 } command_table[] = {
     {"index", NULL, PIX_COMMAND_INDEX, 0, SIZE_MAX, "DIR..."},
+    {"watch", NULL, PIX_COMMAND_WATCH, 0, SIZE_MAX, "DIR..."},
     {"status", NULL, PIX_COMMAND_STATUS, 0, 0, ""},
     {"roots", NULL, PIX_COMMAND_ROOTS, 0, 0, ""},
     {"forget", NULL, PIX_COMMAND_FORGET, 1, 1, "DIR"},
@@ -75,6 +78,7 @@ static const char *const help_texts[] = {
         "Keeps the index that pixgrep searches.\n"
         "\n"
         "  index [DIR...]        bring the index up to date with these folders, or with all known\n"
+        "  watch [DIR...]        keep it up to date: index whatever changes, until stopped\n"
         "  status                what the index holds\n"
         "  roots                 the folders that are indexed\n"
         "  forget DIR            drop a folder's photos from the index; the files stay\n"
@@ -113,6 +117,23 @@ static const char *const help_texts[] = {
         "\n"
         "Exit status: 0 done, 1 done but files failed for the first time, 2 error, 3 stopped "
         "early.\n",
+    [PIX_COMMAND_WATCH] =
+        "usage: pixgrepd watch [OPTION...] [DIR...]\n"
+        "\n"
+        "Brings the index up to date with every known folder and the folders DIR, and keeps it "
+        "so:\n"
+        "photos are indexed when they come, change or move, until SIGTERM or SIGINT.  SIGHUP "
+        "opens\n"
+        "everything anew, with the model that is current by then.\n"
+        "\n"
+        "  --rescan TIME         look at everything this often, too (default: 6h): changes that\n"
+        "                        another machine makes on a network drive are not told\n"
+        "  --exclude, --follow, --hidden, --exact, --no-autorotate, --precision, --threads,\n"
+        "  --model, --db         as of pixgrepd index\n"
+        "  --quiet               no summaries\n"
+        "\n"
+        "Exit status: 0 stopped with nothing left to do, 2 error, 3 stopped before the end of a\n"
+        "scan.\n",
     [PIX_COMMAND_STATUS] = "usage: pixgrepd status [--verbose] [--json] [--db FILE]\n"
                            "\n"
                            "What the index holds; --verbose adds what it runs on.\n",

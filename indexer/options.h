@@ -13,6 +13,7 @@
 typedef enum pix_command {
     PIX_COMMAND_NONE, /* only with help or version */
     PIX_COMMAND_INDEX,
+    PIX_COMMAND_WATCH,
     PIX_COMMAND_STATUS,
     PIX_COMMAND_ROOTS,
     PIX_COMMAND_FORGET,
@@ -30,12 +31,13 @@ typedef enum pix_command {
 typedef struct pix_options {
     pix_command command;
     bool help, version;
-    bool follow, hidden, exact, no_autorotate, quiet; /* index */
+    bool follow, hidden, exact, no_autorotate, quiet; /* index, watch */
     bool verbose, json;     /* status, roots, failures, model import, model list */
     bool retry;             /* failures */
     bool no_use, no_source; /* model import, model verify */
     int threads;            /* 0: one for each processor */
     int64_t time_limit_s;   /* index; 0: none */
+    int64_t rescan_s;       /* watch; 0: not said */
     const char *db, *model, *precision, *vocabulary, *name, *output, *gelu, *report;
     const char **excludes; /* heap array */
     size_t exclude_count;

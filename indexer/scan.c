@@ -58,6 +58,8 @@ static void draw_progress(const scan_state *scan) {
     pix_progress_state state = {.done = counts->seen -
                                         (int64_t)pix_pipeline_pending(scan->context->pipeline),
                                 .failed = counts->failed};
+    if (scan->context->progressed)
+        scan->context->progressed(scan->context->context, counts);
     if (!scan->context->progress)
         return;
     state.total = pix_counter_get(scan->counter, &state.total_known);
@@ -152,7 +154,7 @@ static pix_status record(scan_state *scan, const pix_job *job) {
         pass_over(scan, job->path, job->error.text);
         return PIX_OK;
     case PIX_OUTCOME_UNSTEADY:
-        if (put_off(scan, job->path, job->mtime_ns))
+        if (put_off(scan, job->path, INT64_MAX))
             return PIX_OK;
         pass_over(scan, job->path, job->error.text);
         return PIX_OK;
@@ -353,6 +355,13 @@ static pix_status sweep(scan_state *scan) {
     return status;
 }
 
+/* Photos whose new paths the index had been told were met unchanged. */
+static void count_renamed(pix_run_counts *counts, int64_t renamed) {
+    int64_t met = renamed < counts->unchanged ? renamed : counts->unchanged;
+    counts->unchanged -= met;
+    counts->moved += met;
+}
+
 pix_status pix_scan(const pix_scan_context *context, const pix_target *target,
                     pix_scan_result *result, pix_error *error) {
     *result = (pix_scan_result){0};
@@ -387,6 +396,7 @@ pix_status pix_scan(const pix_scan_context *context, const pix_target *target,
         status = walk_and_encode(&scan, walk, &result->stopped);
     if (!status && !result->stopped)
         status = sweep(&scan);
+    count_renamed(&scan.counts, target->renamed);
     if (!status)
         status = pix_store_commit(context->store, error);
     pix_progress_clear(context->progress);

@@ -24,9 +24,11 @@ typedef struct pix_scan_context {
     int64_t run_id;
     const char *operation;          /* "index": how lines on standard error begin */
     bool (*stopped)(void *context); /* asked often; true ends the scan early */
-    /* Whether a photo whose time is `mtime_ns`, or that changed while it was read, is looked at
-     * later, by a scan of its own; NULL: never. */
+    /* Whether a photo whose time is `mtime_ns` (INT64_MAX: it changed while it was read) is looked
+     * at later, by a scan of its own; NULL: never. */
     bool (*put_off)(void *context, const char *path, int64_t mtime_ns);
+    /* Told often how far the scan is; may be NULL. */
+    void (*progressed)(void *context, const pix_run_counts *counts);
     void *context;
 } pix_scan_context;
 

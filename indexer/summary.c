@@ -2,9 +2,11 @@
 
 #include <inttypes.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/json.h"
+#include "core/base/threads.h"
 #include "indexer/format.h"
 
 /* Every count, in the order of a line, and how lines and reports call it. */
@@ -79,20 +81,53 @@ static void write_counts(FILE *out, const pix_run_counts *counts, double seconds
     (void)fprintf(out, "\"photos_per_second\":%.1f", pace(counts, seconds));
 }
 
-void pix_summary_write_folder(FILE *out, const char *folder, const pix_run_counts *counts,
-                              double seconds) {
-    (void)fputc('{', out);
+pix_status pix_summary_begin(pix_summary *summary, pix_error *error) {
+    *summary = (pix_summary){.start_ns = pix_now_ns()};
+    summary->folders = open_memstream(&summary->text, &summary->size);
+    return summary->folders ? PIX_OK : pix_fail_memory(error);
+}
+
+void pix_summary_add(pix_summary *summary, const char *folder, const pix_run_counts *counts,
+                     double seconds) {
+    FILE *out = summary->folders;
+    pix_run_counts_add(&summary->counts, counts);
+    (void)fputs(ftello(out) > 0 ? ",{" : "{", out);
     pix_json_bytes(out, "path", folder, strlen(folder));
     (void)fputc(',', out);
     write_counts(out, counts, seconds);
     (void)fputc('}', out);
 }
 
-void pix_summary_write(FILE *out, const char *outcome, const char *reason,
-                       const pix_run_counts *counts, double seconds, const char *folders) {
+static void write_report(FILE *out, const pix_summary *summary, const char *outcome,
+                         const char *reason) {
     (void)fprintf(out, "{\"outcome\":\"%s\",\"reason\":", outcome);
     pix_json_text(out, reason);
     (void)fputc(',', out);
-    write_counts(out, counts, seconds);
-    (void)fprintf(out, ",\"folders\":[%s]}\n", folders);
+    write_counts(out, &summary->counts, (double)(pix_now_ns() - summary->start_ns) / 1e9);
+    (void)fprintf(out, ",\"folders\":[%s]}", summary->text);
+}
+
+char *pix_summary_end(pix_summary *summary, const char *outcome, const char *reason) {
+    char *text = NULL;
+    size_t size;
+    if (summary->folders && fclose(summary->folders) == 0) {
+        FILE *out = open_memstream(&text, &size);
+        if (out) {
+            write_report(out, summary, outcome, reason);
+            if (fclose(out)) {
+                free(text);
+                text = NULL;
+            }
+        }
+    }
+    free(summary->text);
+    *summary = (pix_summary){0};
+    return text;
+}
+
+void pix_run_counts_add(pix_run_counts *sum, const pix_run_counts *counts) {
+    for (size_t i = 0; i < COUNTS; i++)
+        *(int64_t *)((char *)sum + count_table[i].field) += count_of(counts, &count_table[i]);
+    sum->encoded += counts->encoded;
+    sum->held += counts->held;
 }

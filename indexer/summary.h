@@ -1,4 +1,6 @@
-/* summary.h - what came of a run, as people and scripts read it. */
+/* summary.h - what came of a run, as people and scripts read it.
+ *
+ * One thread at a time. */
 #ifndef PIX_INDEXER_SUMMARY_H
 #define PIX_INDEXER_SUMMARY_H
 
@@ -9,17 +11,27 @@
 /* One folder's line. */
 void pix_summary_print(FILE *out, const char *folder, const pix_run_counts *counts, double seconds);
 
-/* The same of a few files: only what is not 0; nothing when nothing was done. */
+/* The same, only what is not 0; nothing when nothing was done. */
 void pix_summary_print_short(FILE *out, const char *folder, const pix_run_counts *counts,
                              double seconds);
 
-/* The object that a report has of a folder: {"path":...,"seen":...}. */
-void pix_summary_write_folder(FILE *out, const char *folder, const pix_run_counts *counts,
-                              double seconds);
+void pix_run_counts_add(pix_run_counts *sum, const pix_run_counts *counts);
 
-/* The report, one object in one line: the outcome ("complete", "stopped" or "failed"), why (NULL:
- * nothing to say), the sum of all counts, and the folders' objects with commas between. */
-void pix_summary_write(FILE *out, const char *outcome, const char *reason,
-                       const pix_run_counts *counts, double seconds, const char *folders);
+/* The report of a run: one object of all its folders. */
+typedef struct pix_summary {
+    pix_run_counts counts; /* the sum */
+    int64_t start_ns;
+    FILE *folders; /* in memory */
+    char *text;
+    size_t size;
+} pix_summary;
+
+pix_status pix_summary_begin(pix_summary *summary, pix_error *error);
+void pix_summary_add(pix_summary *summary, const char *folder, const pix_run_counts *counts,
+                     double seconds);
+
+/* Ends it: the object in heap memory, NULL when that is out.  The outcome is "complete", "stopped"
+ * or "failed", the reason may be NULL. */
+char *pix_summary_end(pix_summary *summary, const char *outcome, const char *reason);
 
 #endif

@@ -209,3 +209,25 @@ pix_status pix_targets_choose(pix_store *store, const char *const *names, size_t
         *out = chosen;
     return status;
 }
+
+pix_status pix_targets_narrow(pix_targets *targets, const pix_paths *paths, pix_error *error) {
+    size_t kept = 0;
+    for (size_t i = 0; i < targets->count; i++) {
+        pix_target *target = &targets->items[i];
+        bool whole = false;
+        for (size_t k = 0; k < paths->count; k++) {
+            whole |= strcmp(paths->items[k], target->root) == 0;
+            if (!whole && pix_path_is_within(paths->items[k], target->root) &&
+                pix_paths_add(&target->parts, paths->items[k]))
+                return pix_fail_memory(error);
+        }
+        if (whole || target->parts.count > 0) {
+            pix_target keep = *target;
+            *target = targets->items[kept];
+            targets->items[kept++] = keep;
+        }
+    }
+    while (targets->count > kept)
+        target_free(&targets->items[--targets->count]);
+    return PIX_OK;
+}

@@ -18,6 +18,7 @@ typedef struct pix_target {
     char *root;      /* what the index knows or will know */
     char *folder;    /* what is walked: the root or a folder in it */
     pix_paths parts; /* files and folders in it, when they alone are walked; sorted, not nested */
+    int64_t renamed; /* photos that were given new paths in it before the walk */
     bool known;
     bool named;            /* on the command line */
     int64_t id;            /* of a known root */
@@ -40,6 +41,10 @@ typedef struct pix_targets {
 pix_status pix_targets_choose(pix_store *store, const char *const *names, size_t name_count,
                               pix_targets *out, pix_error *error);
 void pix_targets_free(pix_targets *targets);
+
+/* Leaves, of whole roots, those that hold some of `paths` (sorted, not nested), with them as their
+ * parts unless it is the root itself. */
+pix_status pix_targets_narrow(pix_targets *targets, const pix_paths *paths, pix_error *error);
 
 /* The folder as an absolute path without links, or, when it cannot be reached (errno says why),
  * without "." and ".."; heap memory.  NULL when memory is out or `name` is relative to a folder

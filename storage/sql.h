@@ -69,6 +69,8 @@
     X(IMAGE_HIDE, "UPDATE image SET missing_since = ?1 WHERE id = ?2")                             \
     X(IMAGE_HIDE_PATH, "UPDATE image SET missing_since = ?1"                                       \
                        " WHERE path = ?2 AND missing_since IS NULL")                               \
+    X(IMAGE_RENAME, "UPDATE OR REPLACE image SET path = " PIX_MOVED ","                            \
+                    " root_id = ?6 WHERE " PIX_BELOW " AND +missing_since IS NULL")                \
     X(IMAGE_PUT, "INSERT INTO image"                                                               \
                  " (root_id, path, mtime_ns, size_bytes, content_id, first_run_id, run_id)"        \
                  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)"                                            \
@@ -144,6 +146,8 @@
                    " last_at = excluded.last_at, run_id = excluded.run_id RETURNING id")           \
     X(FAILURE_CLEAR, "DELETE FROM failure WHERE path = ?1")                                        \
     X(FAILURE_DROP, "DELETE FROM failure WHERE id = ?1")                                           \
+    X(FAILURE_RENAME, "UPDATE OR REPLACE failure SET path = " PIX_MOVED ","                        \
+                      " root_id = ?6 WHERE " PIX_BELOW)                                            \
     X(FAILURE_BELOW, "SELECT id, path FROM failure WHERE " PIX_BELOW " AND root_id = ?4")          \
     X(FAILURE_RETRY, "UPDATE failure SET mtime_ns = -1, size_bytes = -1 WHERE " PIX_BELOW)         \
     X(FAILURES, "SELECT path, stage, reason, mtime_ns, size_bytes, tries, first_at"                \

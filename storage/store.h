@@ -139,6 +139,11 @@ pix_status pix_store_photo_put(pix_store *store, int64_t run_id, int64_t root_id
                                int64_t mtime_ns, int64_t size_bytes,
                                const uint8_t content[PIX_SHA256_BYTES], pix_error *error);
 
+/* Gives present photos, and failures, at or below `from` their place below `to`, which is in the
+ * root; what the index had there gives way.  Neither counts as seen.  `photos` is how many. */
+pix_status pix_store_rename(pix_store *store, int64_t run_id, int64_t root_id, const char *from,
+                            const char *to, int64_t *photos, pix_error *error);
+
 /* Records why a file gave no vector; a photo under this path is no longer shown.  Counts as seen.
  */
 pix_status pix_store_failure_put(pix_store *store, int64_t run_id, int64_t root_id,

@@ -1495,6 +1495,39 @@ static void any_thread_may_call(void **state) {
     pix_store_close(f.store);
 }
 
+static int64_t rename_photos(fixture *f, const char *from, const char *to) {
+    int64_t photos;
+    assert_ok(pix_store_rename(f->store, f->run, f->root, from, to, &photos, &f->error), &f->error);
+    return photos;
+}
+
+static void renamed_photos_are_known_at_once(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    put_photo(&f, "/photos/a.jpg", 1, 1, 1);
+    put_photo(&f, "/photos/b.jpg", 2, 2, 2);
+    put_photo(&f, "/photos/old/c\xff.jpg", 3, 3, 3);
+    put_photo(&f, "/photos/old/deep/d.jpg", 4, 4, 4);
+    put_photo(&f, "/photos/older/e.jpg", 5, 5, 5);
+    put_failure(&f, "/photos/old/bad.jpg", 6, 6, "broken");
+    assert_int_equal(rename_photos(&f, "/photos/old", "/photos/new"), 2);
+    assert_int_equal(see(&f, "/photos/new/c\xff.jpg", 3, 3), PIX_PHOTO_UNCHANGED);
+    assert_int_equal(see(&f, "/photos/new/deep/d.jpg", 4, 4), PIX_PHOTO_UNCHANGED);
+    assert_int_equal(see(&f, "/photos/new/bad.jpg", 6, 6), PIX_PHOTO_FAILED_BEFORE);
+    assert_int_equal(see(&f, "/photos/old/deep/d.jpg", 4, 4), PIX_PHOTO_NEW);
+    assert_int_equal(see(&f, "/photos/older/e.jpg", 5, 5), PIX_PHOTO_UNCHANGED);
+    assert_int_equal(rename_photos(&f, "/photos/nothing", "/photos/b.jpg"), 0);
+    assert_int_equal(see(&f, "/photos/b.jpg", 2, 2), PIX_PHOTO_UNCHANGED);
+    assert_int_equal(rename_photos(&f, "/photos/a.jpg", "/photos/b.jpg"), 1);
+    assert_int_equal(see(&f, "/photos/b.jpg", 1, 1), PIX_PHOTO_UNCHANGED);
+    assert_int_equal(see(&f, "/photos/a.jpg", 1, 1), PIX_PHOTO_NEW);
+    assert_int_equal(totals(&f).photos, 4);
+    assert_int_equal(
+        pix_store_rename(f.store, f.run, f.root, "/photos/x", "photos/y", &f.root, &f.error),
+        PIX_EINVALID);
+    pix_store_close(f.store);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_photo_goes_through_its_states),
@@ -1544,6 +1577,7 @@ int main(void) {
         cmocka_unit_test(an_older_index_is_brought_up_to_date_by_the_writer),
         cmocka_unit_test(a_damaged_index_is_reported_not_trusted),
         cmocka_unit_test(damage_met_later_ends_the_batch_with_a_reason),
+        cmocka_unit_test(renamed_photos_are_known_at_once),
         cmocka_unit_test(any_thread_may_call),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,274 @@
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/base/bytes.h"
+#include "indexer/watches.h"
+#include "tests/support.h"
+
+/* Times are in milliseconds here. */
+static const int64_t MS = 1000000;
+
+static pix_changes *changes;
+
+static int fresh(void **state) {
+    (void)state;
+    pix_changes_free(changes);
+    changes = pix_changes_new();
+    return changes ? 0 : -1;
+}
+
+static void add(const char *path, int64_t at_ms) {
+    pix_changes_add(changes, path, PIX_CHANGE_OTHER, at_ms * MS);
+}
+
+static int64_t due_ms(void) {
+    int64_t due = pix_changes_due(changes);
+    return due < 0 ? due : due / MS;
+}
+
+/* "path path(settled) ... | from>to ...", "*" for everything. */
+static const char *take(int64_t at_ms) {
+    static pix_bytes text;
+    pix_change_batch batch = {0};
+    pix_bytes_clear(&text);
+    pix_changes_take(changes, at_ms * MS, &batch);
+    if (batch.all)
+        pix_bytes_append_text(&text, "*");
+    for (size_t i = 0; i < batch.paths.count; i++) {
+        pix_bytes_append_text(&text, i ? " " : "");
+        pix_bytes_append_text(&text, batch.paths.items[i]);
+        if (pix_paths_has(&batch.settled, batch.paths.items[i]))
+            pix_bytes_append_text(&text, "!");
+    }
+    for (size_t i = 0; i < batch.renames.count; i++) {
+        pix_bytes_append_text(&text, i == 0 ? " | " : i % 2 ? ">" : " ");
+        pix_bytes_append_text(&text, batch.renames.items[i]);
+    }
+    pix_change_batch_free(&batch);
+    return text.data ? text.data : "";
+}
+
+static void a_burst_is_taken_when_it_is_over(void **state) {
+    (void)state;
+    assert_int_equal(due_ms(), -1);
+    add("/p/a", 1000);
+    assert_int_equal(due_ms(), 1500);
+    add("/p/b", 1400);
+    add("/p/a", 1450);
+    assert_int_equal(due_ms(), 1950);
+    assert_string_equal(take(1950), "/p/a /p/b");
+    assert_int_equal(due_ms(), -1);
+    assert_string_equal(take(1960), "");
+}
+
+static void a_burst_without_end_is_taken_after_five_seconds(void **state) {
+    (void)state;
+    for (int64_t ms = 1000; ms < 8000; ms += 100)
+        add("/p/a", ms);
+    assert_int_equal(due_ms(), 6000);
+}
+
+static void what_is_in_a_changed_folder_goes_with_it(void **state) {
+    (void)state;
+    add("/p/a/x.jpg", 0);
+    add("/p/a-b", 0);
+    add("/p/a", 0);
+    add("/p/ab.jpg", 0);
+    add("/p/a/deep/y.jpg", 0);
+    assert_string_equal(take(500), "/p/a /p/a-b /p/ab.jpg");
+}
+
+static void what_is_put_off_waits_unless_it_changes(void **state) {
+    (void)state;
+    pix_changes_put_off(changes, "/p/late", 3000 * MS);
+    pix_changes_put_off(changes, "/p/later", 4000 * MS);
+    assert_int_equal(due_ms(), 3000);
+    add("/p/a", 1000);
+    assert_int_equal(due_ms(), 1500);
+    assert_string_equal(take(1500), "/p/a");
+    assert_int_equal(due_ms(), 3000);
+    pix_changes_add(changes, "/p/later", PIX_CHANGE_SETTLED, 2000 * MS);
+    assert_int_equal(due_ms(), 2500);
+    pix_changes_put_off(changes, "/p/later", 9000 * MS); /* an older wish */
+    assert_string_equal(take(2500), "/p/later!");
+    assert_string_equal(take(3000), "/p/late");
+    assert_int_equal(due_ms(), -1);
+}
+
+static void a_file_is_settled_when_its_writer_has_closed_it(void **state) {
+    (void)state;
+    pix_changes_add(changes, "/p/a", PIX_CHANGE_BEGUN, 0);
+    pix_changes_add(changes, "/p/b", PIX_CHANGE_BEGUN, 0);
+    pix_changes_add(changes, "/p/b", PIX_CHANGE_SETTLED, 0);
+    pix_changes_add(changes, "/p/b", PIX_CHANGE_OTHER, 0);
+    pix_changes_add(changes, "/p/c", PIX_CHANGE_SETTLED, 0);
+    pix_changes_add(changes, "/p/c", PIX_CHANGE_BEGUN, 0);
+    assert_string_equal(take(500), "/p/a /p/b! /p/c");
+}
+
+static void renames_keep_their_order(void **state) {
+    (void)state;
+    pix_changes_rename(changes, "/p/a", "/p/t", 0);
+    pix_changes_rename(changes, "/p/b", "/p/a", 0);
+    pix_changes_rename(changes, "/p/t", "/p/b", 0);
+    assert_string_equal(take(500), "/p/a! /p/b! /p/t! | /p/a>/p/t /p/b>/p/a /p/t>/p/b");
+    assert_string_equal(take(600), "");
+}
+
+static void too_many_changes_are_a_change_of_everything(void **state) {
+    (void)state;
+    char path[32];
+    for (int i = 0; i < 50001; i++) {
+        (void)snprintf(path, sizeof path, "/p/%d.jpg", i);
+        add(path, 0);
+    }
+    add("/p/one-more.jpg", 100);
+    pix_changes_put_off(changes, "/p/late", 3000 * MS);
+    assert_string_equal(take(600), "*");
+    assert_int_equal(due_ms(), -1);
+    add("/p/a", 1000);
+    assert_string_equal(take(1500), "/p/a");
+}
+
+/* inotify itself, in a folder: what it tells becomes changes. */
+static pix_watches *watches;
+static char root[64];
+
+static int watch_a_folder(void **state) {
+    pix_error error;
+    (void)snprintf(root, sizeof root, "%s/watched", test_folder());
+    pix_watches_close(watches);
+    if (fresh(state) || mkdir(root, 0700) || pix_watches_open(&watches, &error))
+        return -1;
+    pix_watches_add(watches, root);
+    return 0;
+}
+
+static int stop_watching(void **state) {
+    (void)state;
+    pix_watches_close(watches);
+    watches = NULL;
+    return 0;
+}
+
+static const char *in_root(const char *name) {
+    static char paths[4][128];
+    static int next;
+    char *path = paths[next++ % 4];
+    (void)snprintf(path, sizeof paths[0], "%s/%s", root, name);
+    return path;
+}
+
+/* What was told, with the root left out. */
+static const char *told(void) {
+    static char text[1024];
+    bool lost;
+    pix_error error;
+    assert_ok(pix_watches_read(watches, changes, 0, &lost, &error), &error);
+    assert_false(lost);
+    const char *from = take(500);
+    size_t size = 0, cut = strlen(root);
+    while (*from) {
+        if (strncmp(from, root, cut) == 0)
+            from += cut + (from[cut] == '/');
+        else
+            text[size++] = *from++;
+    }
+    text[size] = '\0';
+    return text;
+}
+
+static void photos_and_folders_are_told_of_and_nothing_else(void **state) {
+    (void)state;
+    test_write_file(in_root("a.jpg"), "x", 1);
+    test_write_file(in_root("notes.txt"), "x", 1);
+    assert_int_equal(mkdir(in_root("sub"), 0700), 0);
+    assert_string_equal(told(), "a.jpg! sub");
+    test_write_file(in_root(".nomedia"), "", 0);
+    assert_string_equal(told(), "");
+    assert_int_equal(unlink(in_root("a.jpg")), 0);
+    assert_string_equal(told(), "a.jpg!");
+}
+
+static void a_file_that_is_open_is_not_settled(void **state) {
+    (void)state;
+    FILE *file = fopen(in_root("a.jpg"), "w");
+    assert_non_null(file);
+    assert_true(fputs("x", file) >= 0);
+    assert_int_equal(fflush(file), 0);
+    assert_string_equal(told(), "a.jpg");
+    assert_int_equal(fclose(file), 0);
+    assert_string_equal(told(), "a.jpg!");
+}
+
+static void a_move_has_both_its_ends(void **state) {
+    (void)state;
+    test_write_file(in_root("a.jpg"), "x", 1);
+    test_write_file(in_root("part.tmp"), "x", 1);
+    (void)told();
+    assert_int_equal(rename(in_root("a.jpg"), in_root("b.jpg")), 0);
+    assert_string_equal(told(), "a.jpg! b.jpg! | a.jpg>b.jpg");
+    assert_int_equal(rename(in_root("part.tmp"), in_root("b.jpg")), 0);
+    assert_string_equal(told(), "b.jpg!");
+    assert_int_equal(rename(in_root("b.jpg"), in_root("../outside.jpg")), 0);
+    assert_string_equal(told(), "b.jpg!");
+}
+
+static void a_folder_is_watched_under_its_new_name(void **state) {
+    (void)state;
+    assert_int_equal(mkdir(in_root("old"), 0700), 0);
+    assert_int_equal(mkdir(in_root("old/deep"), 0700), 0);
+    pix_watches_add(watches, in_root("old"));
+    pix_watches_add(watches, in_root("old/deep"));
+    (void)told();
+    assert_int_equal(rename(in_root("old"), in_root("new")), 0);
+    test_write_file(in_root("new/deep/a.jpg"), "x", 1);
+    assert_string_equal(told(), "new! old! | old>new");
+    test_write_file(in_root("new/deep/b.jpg"), "x", 1);
+    assert_string_equal(told(), "new/deep/b.jpg!");
+    size_t refused;
+    assert_int_equal(pix_watches_count(watches, &refused), 3);
+    assert_int_equal(refused, 0);
+}
+
+static void a_folder_that_leaves_is_watched_no_more(void **state) {
+    (void)state;
+    size_t refused;
+    assert_int_equal(mkdir(in_root("sub"), 0700), 0);
+    pix_watches_add(watches, in_root("sub"));
+    (void)told();
+    assert_int_equal(pix_watches_count(watches, &refused), 2);
+    assert_int_equal(rename(in_root("sub"), in_root("../left")), 0);
+    test_write_file(in_root("a.jpg"), "x", 1);
+    assert_int_equal(rename(in_root("a.jpg"), in_root("b.jpg")), 0);
+    (void)told();
+    assert_int_equal(pix_watches_count(watches, &refused), 1);
+    test_write_file(in_root("../left/c.jpg"), "x", 1);
+    assert_string_equal(told(), "");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(a_burst_is_taken_when_it_is_over, fresh),
+        cmocka_unit_test_setup(a_burst_without_end_is_taken_after_five_seconds, fresh),
+        cmocka_unit_test_setup(what_is_in_a_changed_folder_goes_with_it, fresh),
+        cmocka_unit_test_setup(what_is_put_off_waits_unless_it_changes, fresh),
+        cmocka_unit_test_setup(a_file_is_settled_when_its_writer_has_closed_it, fresh),
+        cmocka_unit_test_setup(renames_keep_their_order, fresh),
+        cmocka_unit_test_setup(too_many_changes_are_a_change_of_everything, fresh),
+        cmocka_unit_test_setup_teardown(photos_and_folders_are_told_of_and_nothing_else,
+                                        watch_a_folder, stop_watching),
+        cmocka_unit_test_setup_teardown(a_file_that_is_open_is_not_settled, watch_a_folder,
+                                        stop_watching),
+        cmocka_unit_test_setup_teardown(a_move_has_both_its_ends, watch_a_folder, stop_watching),
+        cmocka_unit_test_setup_teardown(a_folder_is_watched_under_its_new_name, watch_a_folder,
+                                        stop_watching),
+        cmocka_unit_test_setup_teardown(a_folder_that_leaves_is_watched_no_more, watch_a_folder,
+                                        stop_watching),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    pix_changes_free(changes);
+    return failed;
+}

@@ -270,12 +270,12 @@ static void resnet_activations_match(const fixture *f) {
     pix_resnet_sizes sizes;
     pix_error error;
     const pix_clip_config *c = pix_model_config(f->model);
-    assert_ok(pix_resnet_init(&resnet, f->model, &error), &error);
-    assert_true(pix_resnet_measure(c, 1, NULL, &sizes));
+    assert_ok(pix_resnet_init(&resnet, f->model, PIX_FP32, &error), &error);
+    assert_true(pix_resnet_measure(c, PIX_FP32, 1, &compute, &sizes));
     assert_ok(pix_resnet_scratch_init(&scratch, &sizes, &error), &error);
     pix_resnet_put_floats(&resnet, &scratch, 0, f->pixels.f);
     pix_conv_run(&resnet.stem[0], &compute, 1, c->image_size, c->image_size, scratch.pixels,
-                 scratch.windows, scratch.inner[0]);
+                 &scratch.room, scratch.inner[0]);
     channels_match(g, "act_image0_stem_relu1", scratch.inner[0], (size_t)c->vision_width / 2);
     pix_resnet_stem(&resnet, &compute, &scratch, 0);
     channels_match(g, "act_image0_stem", scratch.x, (size_t)c->vision_width);

@@ -46,12 +46,18 @@ static int choose_kernels(void **unused) {
 /* Sets the weights, [out, kernel, kernel, in]; they lie in what is returned, on the heap. */
 static void *pack(pix_conv *c, const float *weight) {
     int window = c->kernel * c->kernel * c->in;
-    size_t size = pix_panels_f32_size(c->out, window);
+    size_t size =
+        c->int8 ? pix_panels_int8_size(c->out, window) : pix_panels_f32_size(c->out, window);
     void *bytes = aligned_alloc(64, (size + 63) / 64 * 64);
     if (!bytes)
         abort();
-    pix_panels_f32_pack(c->out, window, weight, bytes);
-    c->weight = pix_panels_f32_view(c->out, window, bytes);
+    if (c->int8) {
+        pix_panels_int8_pack(c->out, window, weight, bytes);
+        c->codes = pix_panels_int8_view(c->out, window, bytes);
+    } else {
+        pix_panels_f32_pack(c->out, window, weight, bytes);
+        c->f32 = pix_panels_f32_view(c->out, window, bytes);
+    }
     return bytes;
 }
 
@@ -79,11 +85,16 @@ static void check_conv(pix_conv c, int count, int height, int width) {
     size_t total = (size_t)count * (size_t)down * (size_t)across * (size_t)c.out;
     float *x = noise((size_t)count * picture), *weight = noise((size_t)c.out * window);
     float *bias = noise((size_t)c.out), *before = noise(total), *out = room(total);
-    float *windows = room(pix_conv_windows(&c));
+    const pix_conv_room tile = {
+        .windows = room(pix_conv_windows(&c)),
+        .codes = {(uint8_t *)room(pix_conv_codes(&c, compute.kernels)), room(PIX_CONV_TILE)}};
+    /* Float32 rounds each of `window` sums of values up to 1; int8 each of as many products, by up
+     * to half of 1/127 of both factors, in random directions: six times the standard deviation. */
+    double allowed = c.int8 ? 0.0125 * sqrt((double)window) : 1e-6 * (double)window;
     void *packed = pack(&c, weight);
     c.bias = bias;
     memcpy(out, before, total * sizeof *out);
-    pix_conv_run(&c, &compute, count, height, width, x, windows, out);
+    pix_conv_run(&c, &compute, count, height, width, x, &tile, out);
     for (size_t i = 0; i < total; i++) {
         size_t cell = i / (size_t)c.out;
         int channel = (int)(i % (size_t)c.out), column = (int)(cell % (size_t)across);
@@ -92,8 +103,7 @@ static void check_conv(pix_conv c, int count, int height, int width) {
         double want = direct(&c, weight, x + number * picture, height, width, row, column, channel);
         want += c.add ? (double)before[i] : 0;
         want = c.relu && want < 0 ? 0 : want;
-        /* Float32 rounds each of `window` sums of values up to 1. */
-        if (!(fabs((double)out[i] - want) <= 1e-6 * (double)window + 1e-6))
+        if (!(fabs((double)out[i] - want) <= allowed + 1e-6))
             fail_msg("%dx%dx%dx%d kernel %d stride %d: value %zu is %.9g, not %.9g", count, height,
                      width, c.in, c.kernel, c.stride, i, (double)out[i], want);
     }
@@ -103,7 +113,9 @@ static void check_conv(pix_conv c, int count, int height, int width) {
     free(bias);
     free(before);
     free(out);
-    free(windows);
+    free(tile.windows);
+    free(tile.codes.codes);
+    free(tile.codes.scales);
 }
 
 static void any_shape_equals_the_definition(void **unused) {
@@ -114,7 +126,8 @@ static void any_shape_equals_the_definition(void **unused) {
                       .kernel = 2 * between(0, 2) + 1,
                       .stride = 1,
                       .add = next() % 2,
-                      .relu = next() % 2};
+                      .relu = next() % 2,
+                      .int8 = round % 3 == 0};
         if (c.kernel > 1)
             c.stride = between(1, 3);
         check_conv(c, between(1, 3), between(1, 12), between(1, 12));
@@ -131,6 +144,8 @@ static void more_pixels_than_a_tile_make_no_difference(void **unused) {
     check_conv(three, 3, 37, 19); /* tiles end inside rows and pictures */
     check_conv(halving, 2, 61, 47);
     check_conv(one, 5, 23, 29);
+    const pix_conv codes = {.in = 7, .out = 5, .kernel = 3, .stride = 1, .int8 = true};
+    check_conv(codes, 3, 37, 19);
 }
 
 static void no_pictures_are_no_work(void **unused) {
@@ -139,7 +154,7 @@ static void no_pictures_are_no_work(void **unused) {
     float out = 7;
     pix_conv c = {.in = 1, .out = 1, .kernel = 1, .stride = 1, .bias = &bias};
     void *packed = pack(&c, &weight);
-    pix_conv_run(&c, &compute, 0, 4, 4, &weight, NULL, &out);
+    pix_conv_run(&c, &compute, 0, 4, 4, &weight, &(pix_conv_room){0}, &out);
     assert_true(out == 7);
     free(packed);
 }
@@ -150,7 +165,7 @@ static void relu_hides_no_nan(void **unused) {
     float out[6];
     pix_conv c = {.in = 1, .out = 1, .kernel = 1, .stride = 1, .relu = true, .bias = &bias};
     void *packed = pack(&c, &weight);
-    pix_conv_run(&c, &compute, 1, 1, 6, x, NULL, out);
+    pix_conv_run(&c, &compute, 1, 1, 6, x, &(pix_conv_room){0}, out);
     free(packed);
     assert_true(out[0] == 0 && isnan(out[1]) && out[2] == 2 && out[3] == 0 && out[4] == 0);
     assert_true(isinf(out[5]));

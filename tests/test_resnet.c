@@ -1,4 +1,5 @@
 #include "core/clip/resnet.h"
+#include "core/tensor/dot.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -297,7 +298,7 @@ static void check_alone(const pix_clip_config *config, int alone) {
     pix_model *model = make(config, NULL);
     pix_resnet resnet;
     pix_error error;
-    assert_ok(pix_resnet_init(&resnet, model, &error), &error);
+    assert_ok(pix_resnet_init(&resnet, model, PIX_FP32, &error), &error);
     assert_int_equal(resnet.alone, alone);
     pix_resnet_free(&resnet);
     pix_model_close(model);
@@ -355,22 +356,33 @@ static const struct {
                 {"RN50x16", 384, 96, 5},
                 {"RN50x64", 448, 128, 4}};
 
+static pix_compute portable(void) {
+    return (pix_compute){.kernels = pix_kernels_at(0)}; /* its codes take the most room */
+}
+
 static void scratch_is_bounded_for_every_released_size(void **state) {
     (void)state;
     const size_t megabyte = 1000000;
+    const pix_compute compute = portable();
     for (size_t i = 0; i < sizeof released / sizeof *released; i++) {
         const pix_clip_config config = {.vision_kind = PIX_VISION_RESNET,
                                         .image_size = released[i].size,
                                         .vision_width = released[i].width,
                                         .vision_heads = released[i].width / 2};
-        pix_resnet_sizes one, batch;
-        assert_true(pix_resnet_measure(&config, 1, NULL, &one));
-        assert_true(pix_resnet_measure(&config, released[i].count, NULL, &batch));
-        size_t least = pix_resnet_scratch_bytes(&one), most = pix_resnet_scratch_bytes(&batch);
-        print_message("%s: scratch of %zu MB for a picture, %zu MB for %zu\n", released[i].name,
-                      least / megabyte, most / megabyte, released[i].count);
-        assert_true(least > megabyte && least <= 120 * megabyte);
-        assert_true(most > least && most <= 160 * megabyte);
+        for (int int8 = 0; int8 < 2; int8++) {
+            pix_resnet_sizes one, batch;
+            pix_precision precision = int8 ? PIX_INT8 : PIX_FP32;
+            assert_true(pix_resnet_measure(&config, precision, 1, &compute, &one));
+            assert_true(
+                pix_resnet_measure(&config, precision, released[i].count, &compute, &batch));
+            size_t least = pix_resnet_scratch_bytes(&one), most = pix_resnet_scratch_bytes(&batch);
+            print_message("%s, %s: scratch of %zu MB for a picture, %zu MB for %zu\n",
+                          released[i].name, pix_precision_name(precision), least / megabyte,
+                          most / megabyte, released[i].count);
+            size_t codes = int8 ? 10 * megabyte : 0; /* of a tile's windows */
+            assert_true(least > megabyte && least <= 120 * megabyte + codes);
+            assert_true(most > least && most <= 160 * megabyte + codes);
+        }
     }
 }
 
@@ -381,9 +393,10 @@ static void sizes_that_overflow_are_noticed(void **state) {
     config.vision_width = 1024;
     config.vision_heads = 1024;
     pix_resnet_sizes sizes;
-    assert_true(pix_resnet_measure(&config, 1, NULL, &sizes));
+    const pix_compute compute = portable();
+    assert_true(pix_resnet_measure(&config, PIX_INT8, 1, &compute, &sizes));
     assert_true(pix_resnet_scratch_bytes(&sizes) > 0);
-    assert_false(pix_resnet_measure(&config, SIZE_MAX / 1024, NULL, &sizes));
+    assert_false(pix_resnet_measure(&config, PIX_INT8, SIZE_MAX / 1024, &compute, &sizes));
     sizes = (pix_resnet_sizes){.pixels = SIZE_MAX - 3};
     assert_int_equal(pix_resnet_scratch_bytes(&sizes), 0);
     sizes = (pix_resnet_sizes){.pixels = SIZE_MAX / 2, .x = SIZE_MAX / 2, .y = 64};
@@ -393,18 +406,66 @@ static void sizes_that_overflow_are_noticed(void **state) {
     assert_int_equal(pix_resnet_scratch_init(&scratch, &sizes, &error), PIX_ENOMEM);
 }
 
-static void sessions_of_two_threads_share_a_model(void **state) {
+/* Each of IMAGES pictures, in batches of `batch`, to unit features. */
+static void encode_in(pix_model *model, pix_precision precision, const uint8_t *rgb, int batch,
+                      int threads, float *features) {
+    const pix_clip_config *c = pix_model_config(model);
+    size_t picture = (size_t)3 * (size_t)c->image_size * (size_t)c->image_size;
+    size_t embed = (size_t)c->embed_dim;
+    pix_session *session;
+    pix_error error;
+    assert_ok(pix_session_new(model, precision, batch, threads, &session, &error), &error);
+    for (int i = 0; i < IMAGES; i += batch) {
+        int count = IMAGES - i < batch ? IMAGES - i : batch;
+        float *out = features + (size_t)i * embed;
+        assert_ok(pix_session_encode_images(session, rgb + (size_t)i * picture, count, out, &error),
+                  &error);
+    }
+    for (size_t i = 0; i < IMAGES; i++)
+        assert_ok(pix_normalise(features + i * embed, embed, &error), &error);
+    pix_session_free(session);
+}
+
+static void int8_is_near_fp32_and_the_same_in_any_batch(void **state) {
     (void)state;
+    pix_clip_config config = test_small_resnet_config();
+    pix_model *model = make(&config, NULL);
+    size_t embed = (size_t)config.embed_dim, size = IMAGES * embed;
+    uint8_t *rgb = made_up_bytes((size_t)IMAGES * 3 * 96 * 96);
+    float *fp32 = test_zeroed(size, sizeof *fp32), *int8 = test_zeroed(size, sizeof *int8);
+    float *other = test_zeroed(size, sizeof *other);
+    encode_in(model, PIX_FP32, rgb, IMAGES, 1, fp32);
+    encode_in(model, PIX_INT8, rgb, IMAGES, 1, int8);
+    for (size_t i = 0; i < IMAGES; i++) {
+        double cosine = pix_dot(fp32 + i * embed, int8 + i * embed, embed);
+        print_message("cosine %.6f\n", cosine);
+        assert_true(cosine > 0.999);
+    }
+    assert_memory_not_equal(fp32, int8, size * sizeof *fp32);
+    for (int batch = 1; batch <= 2; batch++) {
+        encode_in(model, PIX_INT8, rgb, batch, 2, other);
+        assert_memory_equal(other, int8, size * sizeof *int8);
+    }
+    free(fp32);
+    free(int8);
+    free(other);
+    free(rgb);
+    pix_model_close(model);
+}
+
+static void sessions_of_two_threads_share_a_model(void **state) {
+    const pix_precision precision = *(const pix_precision *)*state;
     pix_clip_config config = test_small_resnet_config();
     config.image_size = 64;
     pix_model *model = make(&config, NULL);
     uint8_t *rgb = made_up_bytes((size_t)3 * 64 * 64);
-    test_two_threads(model, PIX_FP32, rgb, IMAGES, 5);
+    test_two_threads(model, precision, rgb, IMAGES, 5);
     free(rgb);
     pix_model_close(model);
 }
 
 int main(void) {
+    pix_precision fp32 = PIX_FP32, int8 = PIX_INT8;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(odd_sizes_equal_float64),
         cmocka_unit_test(any_width_whose_heads_divide_equals_float64),
@@ -412,7 +473,9 @@ int main(void) {
         cmocka_unit_test(pictures_can_go_alone_to_the_end),
         cmocka_unit_test(scratch_is_bounded_for_every_released_size),
         cmocka_unit_test(sizes_that_overflow_are_noticed),
-        cmocka_unit_test(sessions_of_two_threads_share_a_model),
+        cmocka_unit_test(int8_is_near_fp32_and_the_same_in_any_batch),
+        cmocka_unit_test_prestate(sessions_of_two_threads_share_a_model, &fp32),
+        cmocka_unit_test_prestate(sessions_of_two_threads_share_a_model, &int8),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -545,18 +545,6 @@ static void int8_is_near_fp32(void **state) {
     }
 }
 
-static void a_resnet_runs_in_fp32_only(void **state) {
-    (void)state;
-    pix_clip_config config = test_small_resnet_config();
-    pix_model *model = make(&config);
-    pix_session *session;
-    pix_error error;
-    assert_int_equal(pix_session_new(model, PIX_INT8, 1, 1, &session, &error), PIX_EUNSUPPORTED);
-    assert_null(session);
-    assert_string_equal(error.text, "model: a ResNet runs in fp32 only, not in int8");
-    pix_model_close(model);
-}
-
 static void what_follows_the_first_end_token_changes_nothing(void **state) {
     const pix_precision precision = *(const pix_precision *)*state;
     const int32_t plain[] = {518, 42, 519};
@@ -721,7 +709,6 @@ int main(void) {
         cmocka_unit_test(a_session_for_text_leaves_the_resnet_alone),
         IN_BOTH(every_kernel_and_number_of_threads_will_do),
         cmocka_unit_test(int8_is_near_fp32),
-        cmocka_unit_test(a_resnet_runs_in_fp32_only),
         cmocka_unit_test(kernels_that_are_unknown_are_refused),
         IN_BOTH(results_do_not_depend_on_what_a_session_did_before),
         IN_BOTH(what_follows_the_first_end_token_changes_nothing),

@@ -72,7 +72,7 @@ pix_status pix_fold_read(pix_checkpoint *checkpoint, const pix_clip_tensor *tens
     if (!status && bias)
         fold_bias(rows, channels, out);
     if (!status && !bias) {
-        status = read_named(checkpoint, tensor->name, weight, error);
+        status = read_named(checkpoint, pix_clip_tensor_source(tensor), weight, error);
         if (!status)
             fold_weight(rows, tensor, weight, out);
     }

@@ -132,10 +132,6 @@ static pix_status read_config(importer *im, pix_error *error) {
         return pix_error_prefix(error, "%s", pix_checkpoint_path(im->checkpoint));
     if ((status = count_ignored(im, error)))
         return status;
-    if (im->header.precision != PIX_FP32 && im->header.config.vision_kind != PIX_VISION_VIT)
-        return pix_fail(error, PIX_EUNSUPPORTED, "%s: a ResNet runs in fp32 only, not in %s",
-                        pix_checkpoint_path(im->checkpoint),
-                        pix_precision_name((pix_precision)im->header.precision));
     status = pix_clip_tensors(&im->header.config, &im->tensors, &im->tensor_count, error);
     return status ? status
                   : pix_quantised_open(im->checkpoint, im->tensors, im->tensor_count,

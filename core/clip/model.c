@@ -190,14 +190,6 @@ pix_precision pix_model_precision(const pix_model *model) {
     return (pix_precision)model->header->precision;
 }
 
-pix_status pix_model_check_precision(const pix_model *model, pix_precision precision,
-                                     pix_error *error) {
-    if (precision == PIX_FP32 || model->header->config.vision_kind == PIX_VISION_VIT)
-        return PIX_OK;
-    return pix_fail(error, PIX_EUNSUPPORTED, "%s: a ResNet runs in fp32 only, not in %s",
-                    model->header->name, pix_precision_name(precision));
-}
-
 const pix_fidelity *pix_model_fidelity(const pix_model *model) {
     return model->header->measured ? &model->header->fidelity : NULL;
 }

@@ -77,10 +77,6 @@ const pix_clip_config *pix_model_config(const pix_model *model);
 /* What it runs in unless told otherwise. */
 pix_precision pix_model_precision(const pix_model *model);
 
-/* PIX_EUNSUPPORTED when it cannot run in it: what a ModifiedResNet sees is float32. */
-pix_status pix_model_check_precision(const pix_model *model, pix_precision precision,
-                                     pix_error *error);
-
 /* NULL when it has not been measured. */
 const pix_fidelity *pix_model_fidelity(const pix_model *model);
 

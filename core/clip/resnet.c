@@ -30,46 +30,63 @@ static bool goes_together(const pix_clip_config *c, int stage) {
     return stage_side(c, stage) * stage_side(c, stage) < PIX_CONV_TILE;
 }
 
-static pix_conv convolution(const pix_model *model, const char *prefix, const char *name, int in,
-                            int out, int kernel) {
+/* Where convolutions are. */
+typedef struct pix_conv_place {
+    const pix_model *model;
+    bool int8;
+    char prefix[44];
+} pix_conv_place;
+
+static pix_conv convolution(const pix_conv_place *place, const char *name, int in, int out,
+                            int kernel) {
     char full[PIX_CLIP_NAME_MAX];
+    const pix_model *model = place->model;
+    const char *mark = place->int8 ? "int8." : "";
+    int window = kernel * kernel * in;
     pix_conv conv = {.in = in, .out = out, .kernel = kernel, .stride = 1, .relu = true};
-    (void)snprintf(full, sizeof full, "%s%s.weight", prefix, name);
-    conv.weight = pix_model_panels(model, full, out, kernel * kernel * in, 1, 0);
-    (void)snprintf(full, sizeof full, "%s%s.bias", prefix, name);
+    (void)snprintf(full, sizeof full, "%s%s%s.weight", mark, place->prefix, name);
+    conv.int8 = place->int8;
+    if (conv.int8)
+        conv.codes = pix_model_panels_int8(model, full, out, window, 1, 0);
+    else
+        conv.f32 = pix_model_panels(model, full, out, window, 1, 0);
+    (void)snprintf(full, sizeof full, "%s%s%s.bias", mark, place->prefix, name);
     conv.bias = pix_model_tensor(model, full, (size_t)out);
     return conv;
 }
 
-static pix_bottleneck bottleneck(const pix_model *model, int stage, int index) {
+static pix_bottleneck bottleneck(const pix_model *model, bool int8, int stage, int index) {
     const pix_clip_config *c = pix_model_config(model);
     int inner = stage_inner(c, stage), in = index > 0 ? 4 * inner : stage_input(c, stage);
-    char prefix[44];
-    (void)snprintf(prefix, sizeof prefix, "visual.layer%d.%d.", stage + 1, index);
+    pix_conv_place place = {.model = model, .int8 = int8};
+    (void)snprintf(place.prefix, sizeof place.prefix, "visual.layer%d.%d.", stage + 1, index);
     pix_bottleneck block = {
         .side = (int)(index > 0 ? stage_side(c, stage) : stage_input_side(c, stage)),
         .halves = stage > 0 && index == 0,
-        .conv1 = convolution(model, prefix, "conv1", in, inner, 1),
-        .conv2 = convolution(model, prefix, "conv2", inner, inner, 3),
-        .conv3 = convolution(model, prefix, "conv3", inner, 4 * inner, 1),
+        .conv1 = convolution(&place, "conv1", in, inner, 1),
+        .conv2 = convolution(&place, "conv2", inner, inner, 3),
+        .conv3 = convolution(&place, "conv3", inner, 4 * inner, 1),
     };
     block.conv3.add = true;
     if (index == 0) {
-        block.shortcut = convolution(model, prefix, "downsample.0", in, 4 * inner, 1);
+        block.shortcut = convolution(&place, "downsample.0", in, 4 * inner, 1);
         block.shortcut.relu = false;
     }
     return block;
 }
 
-pix_status pix_resnet_init(pix_resnet *resnet, const pix_model *model, pix_error *error) {
+pix_status pix_resnet_init(pix_resnet *resnet, const pix_model *model, pix_precision precision,
+                           pix_error *error) {
+    bool int8 = precision == PIX_INT8;
+    const pix_conv_place pixels = {model, false, "visual."}, stem = {model, int8, "visual."};
     const pix_clip_config *c = pix_model_config(model);
     int width = c->vision_width;
     *resnet = (pix_resnet){
         .image_size = c->image_size,
         .width = width,
-        .stem = {convolution(model, "visual.", "conv1", 3, width / 2, 3),
-                 convolution(model, "visual.", "conv2", width / 2, width / 2, 3),
-                 convolution(model, "visual.", "conv3", width / 2, width, 3)},
+        .stem = {convolution(&pixels, "conv1", 3, width / 2, 3),
+                 convolution(&stem, "conv2", width / 2, width / 2, 3),
+                 convolution(&stem, "conv3", width / 2, width, 3)},
     };
     resnet->stem[0].stride = 2;
     pix_attention_pool_init(&resnet->pool, model);
@@ -82,7 +99,7 @@ pix_status pix_resnet_init(pix_resnet *resnet, const pix_model *model, pix_error
     resnet->joined = stage_side(c, 0) * stage_side(c, 0) * (size_t)width;
     for (int stage = 0; stage < 4; stage++) {
         for (int i = 0; i < c->resnet_layers[stage]; i++)
-            resnet->blocks[resnet->block_count++] = bottleneck(model, stage, i);
+            resnet->blocks[resnet->block_count++] = bottleneck(model, int8, stage, i);
         if (!goes_together(c, stage)) {
             resnet->alone = resnet->block_count;
             resnet->joined =
@@ -120,8 +137,8 @@ static bool measure_stage(const pix_clip_config *c, int stage, size_t count,
            raise_to(&sizes->inner, pictures, after, stage > 0 ? in : 0);
 }
 
-bool pix_resnet_measure(const pix_clip_config *c, size_t count, const pix_pool *pool,
-                        pix_resnet_sizes *sizes) {
+bool pix_resnet_measure(const pix_clip_config *c, pix_precision precision, size_t count,
+                        const pix_compute *compute, pix_resnet_sizes *sizes) {
     *sizes = (pix_resnet_sizes){0};
     size_t size = (size_t)c->image_size, tokens = (size_t)pix_clip_vision_tokens(c);
     int width = c->vision_width, channels = 4 * stage_inner(c, 3);
@@ -140,8 +157,12 @@ bool pix_resnet_measure(const pix_clip_config *c, size_t count, const pix_pool *
     sizes->y = sizes->y > sizes->joined ? sizes->y : sizes->joined;
     const pix_conv widest = {.in = stage_inner(c, 3), .kernel = 3};
     sizes->windows = pix_conv_windows(&widest);
+    if (precision == PIX_INT8) {
+        sizes->codes = pix_conv_codes(&widest, compute->kernels) / sizeof(float);
+        sizes->scales = PIX_CONV_TILE;
+    }
     sizes->queries = count * (size_t)channels;
-    sizes->room = pix_attend_room(pool, (int)tokens, channels);
+    sizes->room = pix_attend_room(compute->pool, (int)tokens, channels);
     return sizes->room > 0;
 }
 
@@ -152,8 +173,9 @@ static bool add_array(size_t *total, size_t elements) {
 }
 
 size_t pix_resnet_scratch_bytes(const pix_resnet_sizes *s) {
-    const size_t arrays[] = {s->pixels,  s->x,      s->y,     s->joined,  s->inner, s->inner,
-                             s->windows, s->tokens, s->heads, s->queries, s->room};
+    const size_t arrays[] = {s->pixels, s->x,       s->y,      s->joined, s->inner,
+                             s->inner,  s->windows, s->tokens, s->heads,  s->queries,
+                             s->room,   s->codes,   s->scales};
     size_t total = 0, bytes;
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         if (!add_array(&total, arrays[i]))
@@ -181,7 +203,9 @@ pix_status pix_resnet_scratch_init(pix_resnet_scratch *scratch, const pix_resnet
     scratch->joined = take(&next, s->joined);
     scratch->inner[0] = take(&next, s->inner);
     scratch->inner[1] = take(&next, s->inner);
-    scratch->windows = take(&next, s->windows);
+    scratch->room.windows = take(&next, s->windows);
+    scratch->room.codes.codes = (uint8_t *)take(&next, s->codes);
+    scratch->room.codes.scales = take(&next, s->scales);
     scratch->pool.tokens = take(&next, s->tokens);
     scratch->pool.heads = take(&next, s->heads);
     scratch->pool.queries = take(&next, s->queries);
@@ -220,10 +244,10 @@ void pix_resnet_put_floats(const pix_resnet *resnet, pix_resnet_scratch *scratch
 void pix_resnet_stem(const pix_resnet *resnet, const pix_compute *compute, pix_resnet_scratch *s,
                      int index) {
     int size = resnet->image_size, half = size / 2;
-    pix_conv_run(&resnet->stem[0], compute, 1, size, size, picture(resnet, s, index), s->windows,
+    pix_conv_run(&resnet->stem[0], compute, 1, size, size, picture(resnet, s, index), &s->room,
                  s->inner[0]);
-    pix_conv_run(&resnet->stem[1], compute, 1, half, half, s->inner[0], s->windows, s->inner[1]);
-    pix_conv_run(&resnet->stem[2], compute, 1, half, half, s->inner[1], s->windows, s->y);
+    pix_conv_run(&resnet->stem[1], compute, 1, half, half, s->inner[0], &s->room, s->inner[1]);
+    pix_conv_run(&resnet->stem[2], compute, 1, half, half, s->inner[1], &s->room, s->y);
     pix_average_pool(1, half, half, resnet->width, s->y, s->x);
 }
 
@@ -231,8 +255,8 @@ void pix_bottleneck_run(const pix_bottleneck *block, const pix_compute *compute,
                         pix_resnet_scratch *s, int count) {
     int side = block->side;
     const float *inner = s->inner[1], *input = s->x;
-    pix_conv_run(&block->conv1, compute, count, side, side, s->x, s->windows, s->inner[0]);
-    pix_conv_run(&block->conv2, compute, count, side, side, s->inner[0], s->windows, s->inner[1]);
+    pix_conv_run(&block->conv1, compute, count, side, side, s->x, &s->room, s->inner[0]);
+    pix_conv_run(&block->conv2, compute, count, side, side, s->inner[0], &s->room, s->inner[1]);
     if (block->halves) {
         pix_average_pool(count, side, side, block->conv2.out, s->inner[1], s->inner[0]);
         pix_average_pool(count, side, side, block->conv1.in, s->x, s->inner[1]);
@@ -241,12 +265,12 @@ void pix_bottleneck_run(const pix_bottleneck *block, const pix_compute *compute,
         side /= 2;
     }
     if (block->shortcut.out > 0) {
-        pix_conv_run(&block->shortcut, compute, count, side, side, input, s->windows, s->y);
+        pix_conv_run(&block->shortcut, compute, count, side, side, input, &s->room, s->y);
         float *old = s->x;
         s->x = s->y;
         s->y = old;
     }
-    pix_conv_run(&block->conv3, compute, count, side, side, inner, s->windows, s->x);
+    pix_conv_run(&block->conv3, compute, count, side, side, inner, &s->room, s->x);
 }
 
 void pix_resnet_encode(const pix_resnet *resnet, const pix_compute *compute,

@@ -31,7 +31,9 @@ typedef struct pix_resnet {
     pix_attention_pool pool;
 } pix_resnet;
 
-pix_status pix_resnet_init(pix_resnet *resnet, const pix_model *model, pix_error *error);
+/* In int8 are all convolutions but the first, which reads pixels. */
+pix_status pix_resnet_init(pix_resnet *resnet, const pix_model *model, pix_precision precision,
+                           pix_error *error);
 void pix_resnet_free(pix_resnet *resnet);
 
 /* Where a pass keeps its activations. */
@@ -40,7 +42,7 @@ typedef struct pix_resnet_scratch {
     float *x, *y;    /* what goes from block to block, and where the next stage's grows */
     float *joined;   /* x of every picture, once they go together */
     float *inner[2]; /* inside a block */
-    float *windows;  /* see conv.h */
+    pix_conv_room room;
     pix_pool_scratch pool;
     float *memory; /* all of the above */
 } pix_resnet_scratch;
@@ -48,12 +50,13 @@ typedef struct pix_resnet_scratch {
 /* Elements of each array. */
 typedef struct pix_resnet_sizes {
     size_t pixels, x, y, joined, inner, windows, tokens, heads, queries, room;
+    size_t codes, scales; /* of conv.h, with 4 codes to an element */
 } pix_resnet_sizes;
 
-/* What batches of `count` pictures need, from sizes alone, with the threads of `pool`; false on
+/* What batches of `count` pictures need, from sizes alone, with such kernels and threads; false on
  * overflow. */
-bool pix_resnet_measure(const pix_clip_config *config, size_t count, const pix_pool *pool,
-                        pix_resnet_sizes *sizes);
+bool pix_resnet_measure(const pix_clip_config *config, pix_precision precision, size_t count,
+                        const pix_compute *compute, pix_resnet_sizes *sizes);
 /* Bytes of all arrays together; 0 on overflow. */
 size_t pix_resnet_scratch_bytes(const pix_resnet_sizes *sizes);
 pix_status pix_resnet_scratch_init(pix_resnet_scratch *scratch, const pix_resnet_sizes *sizes,

@@ -42,9 +42,9 @@ static pix_status open_vision(pix_session *session, const pix_model *model,
             status = pix_fail_memory(error);
         return status;
     }
-    status = pix_resnet_init(&session->resnet, model, error);
-    if (!status &&
-        !pix_resnet_measure(pix_model_config(model), count, session->compute.pool, &resnet_sizes))
+    status = pix_resnet_init(&session->resnet, model, session->precision, error);
+    if (!status && !pix_resnet_measure(pix_model_config(model), session->precision, count,
+                                       &session->compute, &resnet_sizes))
         status = pix_fail_memory(error);
     return status ? status
                   : pix_resnet_scratch_init(&session->resnet_scratch, &resnet_sizes, error);
@@ -83,9 +83,6 @@ pix_status pix_session_new(pix_model *model, pix_precision precision, int max_im
     const pix_clip_config *config = pix_model_config(model);
     if (max_images < 0 || max_images > INT_MAX / pix_clip_vision_tokens(config))
         return pix_fail(error, PIX_EINVALID, "a batch of %d images", max_images);
-    pix_status status = pix_model_check_precision(model, precision, error);
-    if (status)
-        return status;
     pix_session *session = calloc(1, sizeof *session);
     if (!session)
         return pix_fail_memory(error);
@@ -95,7 +92,7 @@ pix_status pix_session_new(pix_model *model, pix_precision precision, int max_im
     session->is_resnet = config->vision_kind == PIX_VISION_RESNET;
     pix_pixel_values(session->byte_values);
     pix_scratch_sizes sizes = {0};
-    status = pix_kernels_wanted(&session->compute.kernels, error);
+    pix_status status = pix_kernels_wanted(&session->compute.kernels, error);
     if (!status && threads > 1)
         status = pix_pool_new(threads, &session->compute.pool, error);
     if (!status)

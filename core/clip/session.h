@@ -12,8 +12,7 @@
 typedef struct pix_session pix_session;
 
 /* max_images 0: text only (the vision scratch is not allocated).  `threads` share the work of each
- * call, this one counted.  The kernels are those of pix_kernels_wanted (core/tensor/isa.h).  The
- * precision is one that pix_model_check_precision lets pass. */
+ * call, this one counted.  The kernels are those of pix_kernels_wanted (core/tensor/isa.h). */
 pix_status pix_session_new(pix_model *model, pix_precision precision, int max_images, int threads,
                            pix_session **out, pix_error *error);
 void pix_session_free(pix_session *session);

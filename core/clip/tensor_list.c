@@ -17,7 +17,8 @@ enum {
 };
 
 struct list {
-    bool folded; /* of a .pixm */
+    bool folded; /* of a .pixm, */
+    bool int8;   /* and of those for int8 */
     pix_clip_tensor *tensors;
     size_t count;
 };
@@ -62,8 +63,9 @@ size_t pix_clip_tensor_bytes(const pix_clip_tensor *tensor) {
 static pix_clip_tensor *add(struct list *list, const char *prefix, const char *name, int rank,
                             const int64_t *shape) {
     pix_clip_tensor *tensor = &list->tensors[list->count++];
-    *tensor = (pix_clip_tensor){.rank = rank};
-    (void)snprintf(tensor->name, sizeof tensor->name, "%s%s", prefix, name);
+    *tensor = (pix_clip_tensor){.rank = rank, .int8 = list->int8};
+    (void)snprintf(tensor->name, sizeof tensor->name, "%s%s%s", list->int8 ? int8_mark : "", prefix,
+                   name);
     memcpy(tensor->shape, shape, (size_t)rank * sizeof *shape);
     return tensor;
 }
@@ -91,18 +93,11 @@ static void add_projection(struct list *list, const char *name, int64_t in, int6
     add_linear(list, "", name, in, out)->transposed = true;
 }
 
-/* Those of the list from `first` on are for int8. */
-static void mark_int8(struct list *list, size_t first) {
-    for (size_t i = first; i < list->count; i++)
-        list->tensors[i].int8 = true;
-}
-
-static void add_blocks_named(struct list *list, const char *blocks, int layers, int64_t width,
-                             int64_t mlp_width) {
-    bool int8 = strncmp(blocks, int8_mark, strlen(int8_mark)) == 0;
+static void add_blocks(struct list *list, const char *transformer, int layers, int64_t width,
+                       int64_t mlp_width) {
     for (int layer = 0; layer < layers; layer++) {
-        char block[44];
-        (void)snprintf(block, sizeof block, "%sresblocks.%d.", blocks, layer);
+        char block[36];
+        (void)snprintf(block, sizeof block, "%sresblocks.%d.", transformer, layer);
         add_vector(list, block, "ln_1.weight", width);
         add_vector(list, block, "ln_1.bias", width);
         add_linear(list, block, "attn.in_proj_weight", 3 * width, width)->packed *= 3; /* q, k, v */
@@ -113,46 +108,39 @@ static void add_blocks_named(struct list *list, const char *blocks, int layers, 
         add_vector(list, block, "ln_2.bias", width);
         add_linear(list, block, "mlp.c_fc.weight", mlp_width, width);
         add_vector(list, block, "mlp.c_fc.bias", mlp_width);
-        if (int8)
+        if (list->int8)
             add_vector(list, block, "mlp.scale", mlp_width);
         add_linear(list, block, "mlp.c_proj.weight", width, mlp_width);
         add_vector(list, block, "mlp.c_proj.bias", width);
     }
 }
 
-static void add_blocks(struct list *list, const char *transformer, int layers, int64_t width,
-                       int64_t mlp_width) {
-    add_blocks_named(list, transformer, layers, width, mlp_width);
-    if (!list->folded)
-        return;
-    char prefix[44];
-    size_t first = list->count;
-    (void)snprintf(prefix, sizeof prefix, "%s%s", int8_mark, transformer);
-    add_blocks_named(list, prefix, layers, width, mlp_width);
-    mark_int8(list, first);
+static void add_text_blocks(struct list *list, const pix_clip_config *c) {
+    add_blocks(list, "transformer.", c->text_layers, c->text_width, c->text_mlp_width);
 }
 
 static void add_text_tower(struct list *list, const pix_clip_config *c) {
     add_matrix(list, "", "token_embedding.weight", c->vocab_size, c->text_width);
     add_matrix(list, "", "positional_embedding", c->context_length, c->text_width);
-    add_blocks(list, "transformer.", c->text_layers, c->text_width, c->text_mlp_width);
+    add_text_blocks(list, c);
     add_vector(list, "", "ln_final.weight", c->text_width);
     add_vector(list, "", "ln_final.bias", c->text_width);
     add_projection(list, "text_projection", c->text_width, c->embed_dim);
 }
 
-static void add_vit(struct list *list, const pix_clip_config *c) {
+/* Patches and blocks. */
+static void add_vit_products(struct list *list, const pix_clip_config *c) {
     const int64_t patches[] = {c->vision_width, 3, c->patch_size, c->patch_size};
     add(list, "", "visual.conv1.weight", 4, patches)->packed = list->folded;
-    if (list->folded) {
-        add(list, int8_mark, "visual.conv1.weight", 4, patches)->packed = 1;
-        mark_int8(list, list->count - 1);
-    }
+    add_blocks(list, "visual.transformer.", c->vision_layers, c->vision_width, c->vision_mlp_width);
+}
+
+static void add_vit(struct list *list, const pix_clip_config *c) {
+    add_vit_products(list, c);
     add_vector(list, "", "visual.class_embedding", c->vision_width);
     add_matrix(list, "", "visual.positional_embedding", pix_clip_vision_tokens(c), c->vision_width);
     add_vector(list, "", "visual.ln_pre.weight", c->vision_width);
     add_vector(list, "", "visual.ln_pre.bias", c->vision_width);
-    add_blocks(list, "visual.transformer.", c->vision_layers, c->vision_width, c->vision_mlp_width);
     add_vector(list, "", "visual.ln_post.weight", c->vision_width);
     add_vector(list, "", "visual.ln_post.bias", c->vision_width);
     add_projection(list, "visual.proj", c->vision_width, c->embed_dim);
@@ -196,9 +184,9 @@ static void add_attention_pool(struct list *list, const pix_clip_config *c, int6
     add_vector(list, pool, "c_proj.bias", c->embed_dim);
 }
 
-static void add_resnet(struct list *list, const pix_clip_config *c) {
+/* All but the first convolution, which reads pixels. */
+static void add_convs(struct list *list, const pix_clip_config *c) {
     int64_t width = c->vision_width, in = width;
-    add_conv(list, "visual.", "conv1", "bn1", width / 2, 3, 3);
     add_conv(list, "visual.", "conv2", "bn2", width / 2, width / 2, 3);
     add_conv(list, "visual.", "conv3", "bn3", width, width / 2, 3);
     for (int stage = 0; stage < 4; stage++) {
@@ -213,7 +201,21 @@ static void add_resnet(struct list *list, const pix_clip_config *c) {
                 add_conv(list, block, "downsample.0", "downsample.1", 4 * inner, in, 1);
         }
     }
-    add_attention_pool(list, c, in);
+}
+
+static void add_resnet(struct list *list, const pix_clip_config *c) {
+    add_conv(list, "visual.", "conv1", "bn1", c->vision_width / 2, 3, 3);
+    add_convs(list, c);
+    add_attention_pool(list, c, 32 * (int64_t)c->vision_width);
+}
+
+static void add_int8(struct list *list, const pix_clip_config *c) {
+    list->int8 = true;
+    add_text_blocks(list, c);
+    if (c->vision_kind == PIX_VISION_VIT)
+        add_vit_products(list, c);
+    else
+        add_convs(list, c);
 }
 
 static int by_name(const void *a, const void *b) {
@@ -243,6 +245,8 @@ static pix_status make(const pix_clip_config *config, bool folded, pix_clip_tens
         add_vit(&list, config);
     else
         add_resnet(&list, config);
+    if (folded)
+        add_int8(&list, config);
     qsort(list.tensors, list.count, sizeof *list.tensors, by_name);
     *out = list.tensors;
     *count = list.count;

@@ -15,6 +15,10 @@ size_t pix_conv_windows(const pix_conv *conv) {
     return conv->kernel == 1 ? 0 : PIX_CONV_TILE * window_elements(conv);
 }
 
+size_t pix_conv_codes(const pix_conv *conv, const pix_kernels *kernels) {
+    return PIX_CONV_TILE * pix_codes_stride(kernels, (int)window_elements(conv));
+}
+
 static void zero(float *out, size_t elements) {
     if (elements > 0)
         memset(out, 0, elements * sizeof *out);
@@ -55,7 +59,7 @@ static void gather(const pix_conv *conv, int height, int width, const float *x, 
 }
 
 void pix_conv_run(const pix_conv *conv, const pix_compute *compute, int count, int height,
-                  int width, const float *x, float *windows, float *out) {
+                  int width, const float *x, const pix_conv_room *room, float *out) {
     assert(conv->kernel % 2 == 1 && (conv->kernel > 1 || conv->stride == 1));
     const pix_epilogue epilogue = {
         .bias = conv->bias, .add = conv->add, .activation = conv->relu ? PIX_RELU : PIX_LINEAR};
@@ -66,10 +70,16 @@ void pix_conv_run(const pix_conv *conv, const pix_compute *compute, int count, i
         size_t rows = total - first < PIX_CONV_TILE ? total - first : PIX_CONV_TILE;
         const float *tile = x + first * (size_t)conv->in;
         if (conv->kernel > 1) {
-            gather(conv, height, width, x, first, rows, windows);
-            tile = windows;
+            gather(conv, height, width, x, first, rows, room->windows);
+            tile = room->windows;
         }
-        pix_matmul_f32(compute, (int)rows, tile, window, &conv->weight, &epilogue, out, channels);
+        if (conv->int8) {
+            pix_quantise(compute, (int)rows, (int)window, tile, window, &room->codes);
+            pix_matmul_int8(compute, (int)rows, &room->codes, &conv->codes, &epilogue, out,
+                            channels);
+        } else {
+            pix_matmul_f32(compute, (int)rows, tile, window, &conv->f32, &epilogue, out, channels);
+        }
     }
 }
 

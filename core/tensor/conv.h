@@ -20,19 +20,30 @@ typedef struct pix_conv {
     int kernel;            /* side of the window, odd; beyond the border lie kernel / 2 zeros */
     int stride;            /* 1 for a kernel of 1 */
     bool add, relu;        /* added to what `out` holds; ReLU at the end */
-    pix_panels_f32 weight; /* [out, kernel * kernel * in] */
+    bool int8;             /* which of the two weights there is */
+    pix_panels_f32 f32;    /* [out, kernel * kernel * in] */
+    pix_panels_int8 codes; /* the same; each window is quantised by itself */
     const float *bias;     /* [out] */
 } pix_conv;
 
 /* The side of what becomes of a picture's side. */
 int pix_conv_side(const pix_conv *conv, int side);
 
+/* Where the windows of a tile are gathered, and their codes. */
+typedef struct pix_conv_room {
+    float *windows;
+    pix_codes codes; /* of PIX_CONV_TILE rows; for int8 only */
+} pix_conv_room;
+
 /* Elements of `windows` that pix_conv_run needs; 0 for a kernel of 1. */
 size_t pix_conv_windows(const pix_conv *conv);
 
+/* Bytes of its codes. */
+size_t pix_conv_codes(const pix_conv *conv, const pix_kernels *kernels);
+
 /* x: [count, height, width, in]; out: [count, pix_conv_side(height), pix_conv_side(width), out]. */
 void pix_conv_run(const pix_conv *conv, const pix_compute *compute, int count, int height,
-                  int width, const float *x, float *windows, float *out);
+                  int width, const float *x, const pix_conv_room *room, float *out);
 
 /* The mean of each 2x2 square; an odd last row or column is left out.  x: [count, height, width,
  * channels]; out: [count, height / 2, width / 2, channels]. */

@@ -1,4 +1,4 @@
--- schema.sql - what index.db holds, version 4 (PRAGMA user_version; application_id is 'pixg').
+-- schema.sql - what index.db holds, version 5 (PRAGMA user_version; application_id is 'pixg').
 --
 -- A photo is a path (image) that holds some content; a vector belongs to a content and a model.
 -- So copies and renamed files share one vector, and several models can stand side by side.
@@ -124,3 +124,45 @@ CREATE TABLE background (
     mean       BLOB    NOT NULL,            -- of them, not normalised; stored as vectors are
     level      REAL                         -- see pix_background; NULL: the model reads no text
 ) STRICT;
+
+-- A cache of vectors names the last run it saw and that run's token, so that it is known for one of
+-- this index and not of another in its place.
+CREATE TABLE writing (
+    run_id INTEGER PRIMARY KEY,
+    token  INTEGER NOT NULL                 -- random: no other index has the same run
+) STRICT;
+CREATE TRIGGER run_begins AFTER INSERT ON run BEGIN
+    INSERT OR REPLACE INTO writing VALUES (new.id, random());
+END;
+
+-- How many photos a search can find, without counting.  The triggers keep it right.
+CREATE TABLE tally (
+    model_id INTEGER PRIMARY KEY,           -- 0: whether encoded or not
+    photos   INTEGER NOT NULL               -- present ones that have a vector of the model
+) STRICT;
+CREATE TRIGGER model_is_added AFTER INSERT ON model BEGIN
+    INSERT OR REPLACE INTO tally VALUES (new.id, 0);
+END;
+CREATE TRIGGER image_is_added AFTER INSERT ON image WHEN new.missing_since IS NULL BEGIN
+    UPDATE tally SET photos = photos + 1 WHERE model_id = 0
+        OR model_id IN (SELECT model_id FROM embedding WHERE content_id = new.content_id);
+END;
+CREATE TRIGGER image_goes AFTER DELETE ON image WHEN old.missing_since IS NULL BEGIN
+    UPDATE tally SET photos = photos - 1 WHERE model_id = 0
+        OR model_id IN (SELECT model_id FROM embedding WHERE content_id = old.content_id);
+END;
+CREATE TRIGGER image_changes AFTER UPDATE OF content_id, missing_since ON image BEGIN
+    UPDATE tally SET photos = photos - 1 WHERE old.missing_since IS NULL AND (model_id = 0
+        OR model_id IN (SELECT model_id FROM embedding WHERE content_id = old.content_id));
+    UPDATE tally SET photos = photos + 1 WHERE new.missing_since IS NULL AND (model_id = 0
+        OR model_id IN (SELECT model_id FROM embedding WHERE content_id = new.content_id));
+END;
+CREATE TRIGGER embedding_is_added AFTER INSERT ON embedding BEGIN
+    UPDATE tally SET photos = photos + (SELECT count(*) FROM image
+        WHERE content_id = new.content_id AND missing_since IS NULL) WHERE model_id = new.model_id;
+END;
+CREATE TRIGGER embedding_goes AFTER DELETE ON embedding BEGIN
+    UPDATE tally SET photos = photos - (SELECT count(*) FROM image
+        WHERE content_id = old.content_id AND missing_since IS NULL) WHERE model_id = old.model_id;
+END;
+INSERT INTO tally VALUES (0, 0);

@@ -58,6 +58,7 @@ static void add_vector(making *m, int64_t id) {
 static pix_status read_vectors(making *m, pix_store *store, int64_t model_id, pix_error *error) {
     pix_statement s = pix_statement_begin(store, PIX_SQL_EMBEDDINGS);
     pix_bind_integer(&s, model_id);
+    pix_bind_integer(&s, 0);
     pix_status status;
     while (!(status = pix_statement_step(&s, error)) && s.row) {
         int64_t id = sqlite3_column_int64(s.handle, 0);

@@ -114,7 +114,8 @@ pix_status pix_database_open_writer(const char *path, sqlite3 **out, pix_error *
         goto fail;
     if ((status = pix_schema_upgrade(db, path, &pix_schema_current, error)))
         goto close;
-    result = execute(db, "PRAGMA foreign_keys = ON");
+    /* A row that REPLACE takes away is deleted for triggers, too. */
+    result = execute(db, "PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = ON;");
     if (result != SQLITE_OK)
         goto fail;
     *out = db;

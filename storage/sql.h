@@ -11,12 +11,6 @@
 /* The path with ?4 in place of its bytes before ?5, counted from 1. */
 #define PIX_MOVED "CAST(?4 || substr(path, ?5) AS BLOB)"
 
-/* Present photos that have a vector of model.id. */
-#define PIX_PHOTOS_OF_MODEL                                                                        \
-    "(SELECT count(*) FROM embedding e INDEXED BY embedding_recipe"                                \
-    " JOIN image i INDEXED BY image_content"                                                       \
-    " ON i.content_id = e.content_id AND i.missing_since IS NULL WHERE e.model_id = model.id)"
-
 #define PIX_SQL_MAP(X)                                                                             \
     X(BEGIN, "BEGIN IMMEDIATE")                                                                    \
     X(COMMIT, "COMMIT")                                                                            \
@@ -28,7 +22,8 @@
     X(MODEL_RENAME, "UPDATE model SET name = ?1 WHERE id = ?2")                                    \
     X(MODEL_DIMENSION, "SELECT dimension FROM model WHERE id = ?1")                                \
     X(MODELS,                                                                                      \
-      "SELECT id, name, fingerprint, dimension, " PIX_PHOTOS_OF_MODEL " FROM model ORDER BY id")   \
+      "SELECT id, name, fingerprint, dimension, (SELECT photos FROM tally WHERE model_id = id)"    \
+      " FROM model ORDER BY id")                                                                   \
                                                                                                    \
     X(ROOT_FIND, "SELECT id FROM root WHERE path = ?1")                                            \
     X(ROOT_ADD, "INSERT INTO root (path, identity, is_mount, added_at) VALUES (?1, ?2, ?3, ?4)")   \
@@ -124,7 +119,17 @@
                      " ignore_rotation, exact, run_id, vector)"                                    \
                      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")                                       \
     X(EMBEDDINGS, "SELECT id, content_id, vector FROM embedding NOT INDEXED"                       \
-                  " WHERE model_id = ?1 ORDER BY id")                                              \
+                  " WHERE model_id = ?1 AND id > ?2 ORDER BY id")                                  \
+    X(EMBEDDING_GET,                                                                               \
+      "SELECT id, content_id, vector FROM embedding WHERE id = ?2 AND model_id = ?1")              \
+    X(EMBEDDING_IDS, "SELECT id FROM embedding INDEXED BY embedding_recipe WHERE model_id = ?1")   \
+    X(EMBEDDING_COUNT,                                                                             \
+      "SELECT count(*) FROM embedding INDEXED BY embedding_recipe WHERE model_id = ?1")            \
+    X(EMBEDDING_LAST, "SELECT seq FROM sqlite_sequence WHERE name = 'embedding'")                  \
+    X(WRITING_LAST, "SELECT run_id, token FROM writing ORDER BY run_id DESC LIMIT 1")              \
+    X(WRITING_KNOWN, "SELECT 1 FROM writing WHERE run_id = ?1 AND token = ?2")                     \
+    X(TALLY, "SELECT photos FROM tally WHERE model_id = ?1")                                       \
+    X(MODEL_CACHES, "SELECT id, dimension, fingerprint FROM model ORDER BY id")                    \
                                                                                                    \
     X(BACKGROUND_AGE,                                                                              \
       "SELECT count(*), total(id > (SELECT coalesce(max(last_id), 0) FROM background"              \

@@ -9,8 +9,10 @@
 #include <unistd.h>
 
 #include "core/base/files.h"
+#include "core/tensor/pool.h"
 #include "storage/database.h"
 #include "storage/statement.h"
+#include "storage/vector_cache.h"
 
 void pix_store_lock(pix_store *store) {
     pthread_mutex_lock(&store->mutex);
@@ -114,6 +116,8 @@ void pix_store_close(pix_store *store) {
     if (!store)
         return;
     roll_back(store);
+    pix_vector_caches_close(store);
+    pix_pool_free(store->pool);
     for (int i = 0; i < PIX_SQL_COUNT; i++)
         (void)sqlite3_finalize(store->statements[i]);
     (void)sqlite3_close(store->db);
@@ -128,16 +132,24 @@ void pix_store_close(pix_store *store) {
     free(store);
 }
 
+static pix_status begin_snapshot(pix_store *store, pix_error *error) {
+    pix_status status = pix_vector_caches_refresh(store, error);
+    if (status || !sqlite3_get_autocommit(store->db))
+        return status;
+    pix_statement s = pix_statement_begin(store, PIX_SQL_SNAPSHOT_BEGIN);
+    status = pix_statement_run(&s, error);
+    store->snapshot_opened = !status;
+    return status;
+}
+
 pix_status pix_store_snapshot_begin(pix_store *store, pix_error *error) {
     pix_store_lock(store);
-    if (store->snapshots == 0 && sqlite3_get_autocommit(store->db)) {
-        pix_statement s = pix_statement_begin(store, PIX_SQL_SNAPSHOT_BEGIN);
-        pix_status status = pix_statement_run(&s, error);
-        if (status) {
-            pix_store_unlock(store);
-            return status;
-        }
-        store->snapshot_opened = true;
+    pix_status status = PIX_OK;
+    if (store->snapshots == 0)
+        status = begin_snapshot(store, error);
+    if (status) {
+        pix_store_unlock(store);
+        return status;
     }
     store->snapshots++;
     return PIX_OK;

@@ -27,6 +27,10 @@ struct pix_store {
     pix_id_set held; /* when the run began; may hold ids that no longer are */
 
     pix_bytes row_text; /* of the last pix_store_photo_get */
+
+    struct pix_vector_cache *caches; /* of the models */
+    size_t cache_count;
+    struct pix_pool *pool; /* of searches, once one was long enough to want it */
 };
 
 void pix_store_lock(pix_store *store);

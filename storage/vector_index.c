@@ -1,14 +1,33 @@
-/* One pass over the vectors in id order, and for each query a heap of the k best photos.  A
- * vector's photos are looked up only when its score could enter a heap, which after a short while
- * is rare: k ln(n/k) times for vectors in random order. */
+/* A search reads the codes of a .pixv file (shortlist.h), then the vectors of the few candidates
+ * left, and those that are newer than the file, one by one: their scores are exact, so the result
+ * is the same as without the file.
+ *
+ * Some candidates may show no photo: it is missing, or the vector has left the store since.  Then
+ * fewer than k photos may reach the floor below which nothing was listed, and the pass is repeated
+ * with a lower one.  Every candidate at or above the floor was looked at, so a query is done when
+ * its k-th photo scores at least the floor. */
 #include "storage/vector_index.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "core/base/threads.h"
 #include "core/tensor/dot.h"
+#include "storage/shortlist.h"
 #include "storage/statement.h"
 #include "storage/vector.h"
+#include "storage/vector_cache.h"
+
+/* A vector read by its id costs as much as this many read one after the other, roughly; a few are
+ * always read that way. */
+enum { READ_BY_ID_COST = 8, ALWAYS_BY_ID = 4096 };
+
+/* From pass to pass. */
+enum { MORE_WANTED = 8 };
+
+/* A file with fewer vectors is searched by the calling thread alone. */
+enum { POOL_VECTORS = 20000, MOST_THREADS = 16 };
 
 /* A search under way. */
 typedef struct search {
@@ -50,30 +69,39 @@ static pix_status load_vector(search *s, const pix_statement *row, pix_error *er
     return PIX_OK;
 }
 
+/* The score of s->vector, which is in the row of `row`, for query q. */
+static pix_status score_vector(search *s, const pix_statement *row, size_t q, double *score,
+                               pix_error *error) {
+    size_t dimension = (size_t)s->query->dimension;
+    *score = pix_dot(s->query->vectors + q * dimension, s->vector, dimension);
+    s->report.rescored++;
+    if (!isfinite(*score))
+        return pix_fail(error, PIX_EFORMAT, "%s: vector %lld holds values that are not numbers",
+                        s->store->path, (long long)sqlite3_column_int64(row->handle, 0));
+    return PIX_OK;
+}
+
 /* Offers the photos of the vector in the row of `row` to the heaps they may enter. */
 static pix_status score_row(search *s, const pix_statement *row, pix_error *error) {
-    size_t dimension = (size_t)s->query->dimension;
     pix_status status = load_vector(s, row, error);
     for (size_t q = 0; q < s->query->count && !status; q++) {
-        double score = pix_dot(s->query->vectors + q * dimension, s->vector, dimension);
-        if (!isfinite(score))
-            return pix_fail(error, PIX_EFORMAT, "%s: vector %lld holds values that are not numbers",
-                            s->store->path, (long long)sqlite3_column_int64(row->handle, 0));
-        s->report.rescored++;
-        if (!pix_best_excludes(&s->best[q], score))
+        double score;
+        status = score_vector(s, row, q, &score, error);
+        if (!status && !pix_best_excludes(&s->best[q], score))
             status =
                 offer_photos(s, sqlite3_column_int64(row->handle, 1), score, &s->best[q], error);
     }
     return status;
 }
 
-/* The statement stays open from the first row to the last, so everything read sees one state. */
-static pix_status scan(search *s, pix_error *error) {
+/* Reads every vector with an id above `after`, and counts them. */
+static pix_status read_vectors(search *s, int64_t after, int64_t *count, pix_error *error) {
     const pix_selection *selection = s->query->selection;
     pix_statement row = pix_statement_begin(s->store, PIX_SQL_EMBEDDINGS);
     pix_bind_integer(&row, s->query->model_id);
+    pix_bind_integer(&row, after);
     pix_status status;
-    while (!(status = pix_statement_step(&row, error)) && row.row) {
+    for (*count = 0; !(status = pix_statement_step(&row, error)) && row.row; ++*count) {
         int64_t id = sqlite3_column_int64(row.handle, 0);
         if (selection && !pix_selection_has_embedding(selection, id))
             continue;
@@ -82,6 +110,192 @@ static pix_status scan(search *s, pix_error *error) {
     }
     pix_statement_end(&row);
     return status;
+}
+
+/* Offers the photos of one candidate; a score that is not within its bounds says that the file is
+ * not of these vectors. */
+static pix_status score_candidate(search *s, const pix_vector_file *file, size_t q,
+                                  const pix_candidate *candidate, pix_error *error) {
+    const uint8_t *block = pix_vector_file_block(file, candidate->position / PIX_BLOCK);
+    int64_t id = pix_block_id(block, file->lines, candidate->position % PIX_BLOCK);
+    pix_statement row = pix_statement_begin(s->store, PIX_SQL_EMBEDDING_GET);
+    pix_bind_integer(&row, s->query->model_id);
+    pix_bind_integer(&row, id);
+    double score;
+    pix_status status = pix_statement_step(&row, error);
+    if (status || !row.row || (status = load_vector(s, &row, error)) ||
+        (status = score_vector(s, &row, q, &score, error)))
+        goto end;
+    if (score < (double)candidate->low || score > (double)candidate->high)
+        status = pix_fail(error, PIX_EMISMATCH, "%s: not of these vectors", file->path);
+    else if (!pix_best_excludes(&s->best[q], score))
+        status = offer_photos(s, sqlite3_column_int64(row.handle, 1), score, &s->best[q], error);
+end:
+    pix_statement_end(&row);
+    return status;
+}
+
+/* The candidates below `above`, those before having been looked at; *done as the file's header
+ * says. */
+static pix_status score_list(search *s, const pix_vector_file *file, size_t q,
+                             const pix_shortlist *list, float above, bool *done, pix_error *error) {
+    const pix_best *best = &s->best[q];
+    pix_status status = PIX_OK;
+    for (size_t i = 0; i < list->count && !status; i++) {
+        if (pix_best_excludes(best, (double)list->items[i].high))
+            break;
+        if (list->items[i].high < above)
+            status = score_candidate(s, file, q, &list->items[i], error);
+    }
+    *done = list->floor == -INFINITY ||
+            (best->count == best->capacity && best->hits[0].score >= (double)list->floor);
+    return status;
+}
+
+static pix_status get_pool(pix_store *store, const pix_vector_file *file, pix_pool **pool,
+                           pix_error *error) {
+    int threads = pix_cpu_count();
+    *pool = NULL;
+    if (file->state.count < POOL_VECTORS)
+        return PIX_OK;
+    pix_status status = PIX_OK;
+    if (!store->pool)
+        status = pix_pool_new(threads < MOST_THREADS ? threads : MOST_THREADS, &store->pool, error);
+    *pool = store->pool;
+    return status;
+}
+
+/* What a few queries, from `first` on, know of their passes. */
+typedef struct pass {
+    size_t count;
+    size_t at[PIX_SHORTLIST_QUERIES]; /* whose they are */
+    pix_frame_query queries[PIX_SHORTLIST_QUERIES];
+} pass;
+
+/* One pass for those that are not done. */
+static pix_status run_pass(search *s, pix_shortlist_task *task, pass *p, float *above,
+                           pix_error *error) {
+    pix_shortlist lists[PIX_SHORTLIST_QUERIES];
+    int64_t bytes;
+    task->queries = p->queries;
+    task->count = p->count;
+    pix_status status = pix_shortlist_make(task, lists, &bytes, error);
+    s->report.bytes += bytes;
+    size_t left = 0;
+    for (size_t i = 0; i < task->count; i++) {
+        const size_t q = p->at[i];
+        bool done = false;
+        if (!status)
+            status = score_list(s, task->file, q, &lists[i], above[q], &done, error);
+        above[q] = lists[i].floor;
+        pix_shortlist_free(&lists[i]);
+        if (done || status) {
+            pix_frame_query_free(&p->queries[i]);
+        } else {
+            p->at[left] = q;
+            p->queries[left++] = p->queries[i];
+        }
+    }
+    p->count = left;
+    return status;
+}
+
+static pix_status run_passes(search *s, pix_shortlist_task *task, pass *p, float *above,
+                             pix_error *error) {
+    pix_status status = PIX_OK;
+    for (task->wanted = s->query->k; p->count > 0 && !status;
+         task->wanted = task->wanted * MORE_WANTED + ALWAYS_BY_ID / 16)
+        status = run_pass(s, task, p, above, error);
+    return status;
+}
+
+static pix_status search_file(search *s, const pix_vector_file *file, pix_error *error) {
+    const pix_kernels *kernels;
+    pix_pool *pool;
+    pix_status status = pix_kernels_wanted(&kernels, error);
+    if (!status)
+        status = get_pool(s->store, file, &pool, error);
+    if (status)
+        return status;
+    s->report.kernels = pix_kernels_name(kernels);
+    pix_shortlist_task task = {.file = file,
+                               .scan = pix_scan_for(kernels),
+                               .pool = pool,
+                               .selection = s->query->selection,
+                               .limit = ALWAYS_BY_ID + file->state.count / READ_BY_ID_COST};
+    const size_t total = s->query->count, dimension = (size_t)s->query->dimension;
+    float *above = calloc(total, sizeof *above);
+    if (!above)
+        return pix_fail_memory(error);
+    for (size_t first = 0; first < total && !status; first += PIX_SHORTLIST_QUERIES) {
+        pass p = {0};
+        for (size_t q = first; q < total && p.count < PIX_SHORTLIST_QUERIES && !status; q++) {
+            above[q] = INFINITY;
+            p.at[p.count] = q;
+            status =
+                pix_frame_query_init(&p.queries[p.count], &file->frame,
+                                     s->query->vectors + q * dimension, &file->state.extent, error);
+            p.count += !status;
+        }
+        if (!status)
+            status = run_passes(s, &task, &p, above, error);
+        for (size_t i = 0; i < p.count; i++)
+            pix_frame_query_free(&p.queries[i]);
+    }
+    free(above);
+    return status;
+}
+
+static void forget_hits(search *s) {
+    for (size_t q = 0; q < s->query->count; q++)
+        s->best[q].count = 0;
+    s->report = (pix_search_report){.trouble = s->report.trouble};
+}
+
+/* The file that can be used, or NULL and s->report.trouble. */
+static pix_status choose_file(search *s, const pix_vector_file **file, pix_error *error) {
+    pix_vector_cache *cache = pix_vector_cache_of(s->store, s->query->model_id);
+    *file = NULL;
+    if (!cache || !cache->file) {
+        if (cache)
+            s->report.trouble = cache->trouble;
+        return PIX_OK;
+    }
+    bool fits;
+    pix_status status = pix_vector_cache_fits(s->store, cache->file, &fits, error);
+    if (!status && fits)
+        *file = cache->file;
+    else if (!status)
+        (void)pix_fail(&s->report.trouble, PIX_EMISMATCH, "%s: of another index", cache->path);
+    return status;
+}
+
+/* With the file if possible, else with every vector. */
+static pix_status find(search *s, pix_error *error) {
+    const pix_vector_file *file;
+    pix_status status = choose_file(s, &file, error);
+    if (status)
+        return status;
+    if (file) {
+        pix_error why = {0};
+        status = search_file(s, file, &why);
+        if (!status)
+            status = read_vectors(s, file->state.covered_id, &s->report.uncached, &why);
+        s->report.used_cache = !status;
+        if (!status)
+            return PIX_OK;
+        /* Of a vector that is damaged, the reading of every vector tells in its own words. */
+        if (status != PIX_ELIMIT && status != PIX_EFORMAT && status != PIX_EMISMATCH) {
+            if (error)
+                *error = why;
+            return status;
+        }
+        forget_hits(s);
+        if (status != PIX_ELIMIT)
+            s->report.trouble = why;
+    }
+    int64_t count;
+    return read_vectors(s, 0, &count, error);
 }
 
 static pix_status check_query(pix_store *store, const pix_vector_query *query, pix_error *error) {
@@ -110,7 +324,7 @@ static pix_status run(search *s, pix_hit *hits, size_t *counts, pix_error *error
         return pix_fail_memory(error);
     for (size_t q = 0; q < query->count; q++)
         s->best[q] = (pix_best){.hits = hits + q * query->k, .capacity = query->k};
-    if ((status = scan(s, error)))
+    if ((status = find(s, error)))
         return status;
     for (size_t q = 0; q < query->count; q++) {
         pix_best_sort(&s->best[q]);

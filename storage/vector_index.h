@@ -20,8 +20,12 @@ typedef struct pix_vector_query {
 
 /* What a search did. */
 typedef struct pix_search_report {
-    int64_t bytes;    /* of vectors, or what stands for them, that were read */
-    int64_t rescored; /* vectors whose exact score was computed, all queries together */
+    int64_t bytes;       /* of vectors, or what stands for them, that were read */
+    int64_t rescored;    /* scores computed from vectors, of all queries together */
+    bool used_cache;     /* the .pixv file was read, and not every vector */
+    const char *kernels; /* that read it; NULL without */
+    int64_t uncached;    /* vectors read because they are newer than the file */
+    pix_error trouble;   /* why the file was not used: no PIX_OK, and what is wrong with it */
 } pix_search_report;
 
 /* The best present photos for each query, best first: those of query q are hits[q * k] and what
@@ -29,5 +33,27 @@ typedef struct pix_search_report {
  * vectors.  All of it sees one state of the index.  `report` may be NULL. */
 pix_status pix_vector_index_search(pix_store *store, const pix_vector_query *query, pix_hit *hits,
                                    size_t *counts, pix_search_report *report, pix_error *error);
+
+typedef enum pix_vector_update_kind {
+    PIX_VECTORS_GROW,   /* takes in what is new; cheap enough for every commit */
+    PIX_VECTORS_SETTLE, /* and what is gone, in the file of every model: for the end of a run */
+    PIX_VECTORS_ERASE   /* and overwrites what is gone */
+} pix_vector_update_kind;
+
+typedef struct pix_vector_update {
+    pix_vector_update_kind kind;
+    int64_t model_id; /* whose file is made if there is none; 0: of no model */
+    int dimension;
+    /* Asked for the mean of the model's vectors of some texts, [dimension], when the file is made
+     * anew, to make searches by text faster; PIX_ENOTFOUND when there is none.  May be NULL. */
+    pix_status (*text_mean)(void *context, float *mean, pix_error *error);
+    void *context;
+} pix_vector_update;
+
+/* Brings the .pixv files up to what was committed; for the writer of the store, outside of a batch.
+ * A file that is missing, damaged, or of another index is made anew.  A failure leaves searches
+ * right, if slower. */
+pix_status pix_vector_index_update(pix_store *store, const pix_vector_update *update,
+                                   pix_error *error);
 
 #endif

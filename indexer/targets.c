@@ -127,6 +127,31 @@ static pix_status absorb(pix_target *target, root_list *roots, pix_error *error)
     return PIX_OK;
 }
 
+static const pix_target *root_around(const root_list *roots, const char *folder) {
+    for (size_t i = 0; i < roots->count; i++)
+        if (pix_path_is_within(folder, roots->items[i].root))
+            return &roots->items[i];
+    return NULL;
+}
+
+/* The known root that is `folder`, or a folder above it, under another name: a file system may take
+ * capitals and accents as it likes, and a folder may be mounted twice. */
+static const pix_target *root_by_another_name(const root_list *roots, const char *folder) {
+    char *above = strdup(folder);
+    const pix_target *found = NULL;
+    while (above && above[0] && !found) {
+        struct stat wanted, info;
+        bool there = stat(above, &wanted) == 0;
+        for (size_t i = 0; i < roots->count && there && !found; i++)
+            if (stat(roots->items[i].root, &info) == 0 && info.st_dev == wanted.st_dev &&
+                info.st_ino == wanted.st_ino)
+                found = &roots->items[i];
+        *strrchr(above, '/') = '\0';
+    }
+    free(above);
+    return found;
+}
+
 /* Makes *target of a name on the command line: part of a known root, or a new one. */
 static pix_status from_name(const char *name, root_list *roots, pix_target *target,
                             pix_error *error) {
@@ -135,17 +160,19 @@ static pix_status from_name(const char *name, root_list *roots, pix_target *targ
     int cause = errno;
     if (!target->folder)
         return error->status;
-    for (size_t i = 0; i < roots->count && !target->known; i++) {
-        const pix_target *root = &roots->items[i];
-        if (!pix_path_is_within(target->folder, root->root))
-            continue;
+    const pix_target *root = root_around(roots, target->folder);
+    if (!root && exists && (root = root_by_another_name(roots, target->folder))) {
+        free(target->folder); /* its own names for what is in it are not those of the index */
+        target->folder = strdup(root->root);
+    }
+    if (root) {
         target->known = true;
         target->id = root->id;
         target->photos = root->photos;
         target->mount_before = root->mount_before;
         target->identity_before = strdup(root->identity_before);
         target->root = strdup(root->root);
-        if (!target->root || !target->identity_before)
+        if (!target->root || !target->identity_before || !target->folder)
             return pix_fail_memory(error);
     }
     if (!target->known && !exists) {

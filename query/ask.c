@@ -5,11 +5,13 @@
 #include <string.h>
 
 #include "core/clip/library.h"
+#include "query/collapse.h"
 #include "query/expression.h"
 #include "query/expression_vector.h"
 #include "query/print.h"
 #include "query/relevance.h"
 #include "query/search.h"
+#include "query/sort.h"
 
 /* How many photos are named when none is shown. */
 enum { NEAREST = 3 };
@@ -24,6 +26,7 @@ typedef struct asking {
     int dimension;
     float *vector; /* [dimension] */
     pix_hit *hits;
+    size_t *folded; /* with --collapse, how many photos each stands for besides itself */
     size_t count, found;
 } asking;
 
@@ -69,7 +72,11 @@ static pix_status print_shown(asking *job, size_t shown, pix_error *error) {
             break;
         if (job->format == PIX_FORMAT_TABLE && job->found == 0)
             pix_print_heading(job->out);
-        if (pix_print_result(job->out, job->format, job->hits[i].score, &photo))
+        const pix_result result = {.score = job->hits[i].score,
+                                   .photo = &photo,
+                                   .is_collapsed = job->folded != NULL,
+                                   .folded = job->folded ? job->folded[i] : 0};
+        if (pix_print_result(job->out, job->format, &result))
             status = pix_fail_memory(error);
         job->found++;
     }
@@ -101,6 +108,23 @@ static pix_status tell_nearest(asking *job, const pix_cut *cut, pix_error *error
     return status;
 }
 
+/* The `wanted` best photos. */
+static pix_status find(asking *job, size_t wanted, pix_error *error) {
+    const pix_query_options *options = job->options;
+    job->hits = calloc(wanted + 1, sizeof *job->hits);
+    if (!job->hits)
+        return pix_fail_memory(error);
+    if (!options->collapse)
+        return pix_search_best(job->search, job->vector, 1, wanted, job->hits, &job->count, NULL,
+                               error);
+    job->folded = calloc(wanted + 1, sizeof *job->folded);
+    if (!job->folded)
+        return pix_fail_memory(error);
+    return pix_collapse(job->search, job->vector, job->dimension,
+                        options->alike != 0 ? options->alike : PIX_ALIKE, wanted, job->hits,
+                        job->folded, &job->count, error);
+}
+
 static pix_status answer(asking *job, pix_error *error) {
     const pix_query_options *options = job->options;
     const pix_expression *terms = &job->expression;
@@ -113,18 +137,16 @@ static pix_status answer(asking *job, pix_error *error) {
                                .least = options->min_score};
     size_t wanted = pix_search_bound(job->search, pix_relevance_wanted(&relevance));
     pix_cut cut;
-    job->hits = calloc(wanted + 1, sizeof *job->hits);
-    if (!job->hits)
-        return pix_fail_memory(error);
-    pix_status status =
-        pix_search_best(job->search, job->vector, 1, wanted, job->hits, &job->count, NULL, error);
+    pix_status status = find(job, wanted, error);
     if (status)
         return status;
     pix_relevance_cut(&relevance, job->hits, job->count, &cut);
-    status = print_shown(job, cut.shown, error);
+    status = pix_sort_hits(job->search, options->sort, job->hits, job->folded, cut.shown, error);
+    if (!status)
+        status = print_shown(job, cut.shown, error);
     if (!status && cut.shown == 0)
         status = tell_nearest(job, &cut, error);
-    if (cut.is_blind)
+    if (cut.is_blind && job->count > 0)
         note(job, "this index does not know yet what its scores are worth, so there is no cut; run "
                   "pixgrepd index");
     else if (cut.is_capped)
@@ -154,6 +176,8 @@ static pix_status open_all(asking *job, pix_error *error) {
         pix_print_notice(job->notes, options, job->model);
     if (!status && shortage.size > 0)
         note(job, shortage.data);
+    if (!status)
+        status = pix_search_select(job->search, &options->filters, job->notes, error);
     pix_bytes_free(&shortage);
     return status;
 }
@@ -189,5 +213,6 @@ pix_status pix_ask(const pix_query_options *options, pix_query_format format, FI
     pix_expression_free(&job.expression);
     free(job.vector);
     free(job.hits);
+    free(job.folded);
     return status;
 }

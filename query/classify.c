@@ -13,6 +13,7 @@
 #include "query/ensemble.h"
 #include "query/labels.h"
 #include "query/print.h"
+#include "query/search.h"
 
 /* How far the labels are is shown when they take so long, and then so often. */
 static const int64_t PATIENCE_NS = 1000000000, REDRAW_NS = 200000000;
@@ -28,6 +29,7 @@ typedef struct classifying {
     pix_list labels;
     pix_ensemble *ensemble;
     pix_encoder *encoder;
+    pix_search *search; /* when the pictures are photos of the index */
     double logit_scale;
     size_t dimension;
     float *vectors;        /* [labels, dimension], unit */
@@ -36,7 +38,8 @@ typedef struct classifying {
     FILE *out, *notes;
     int64_t due_ns; /* when progress is shown next */
     bool shown;
-    size_t failed;
+    size_t done, failed;
+    pix_error *error;
 } classifying;
 
 /* For a person only: thousands of labels take minutes. */
@@ -150,6 +153,7 @@ static pix_status print_picture(void *context, pix_batch_input *picture, pix_err
     classifying *job = context;
     size_t most = (size_t)job->options->k;
     size_t count = job->labels.count < most ? job->labels.count : most;
+    job->done++;
     if (picture->vector)
         choose(job, picture->vector);
     else
@@ -170,9 +174,45 @@ static pix_status open_labels(classifying *job, FILE *in, pix_error *error) {
     return status;
 }
 
+static pix_status print_photo(void *context, const pix_photo_row *photo, const float *vector,
+                              const pix_error *reason) {
+    classifying *job = context;
+    pix_batch_input picture = {.value = strdup(photo->path), .vector = vector};
+    if (!picture.value)
+        return pix_fail_memory(job->error);
+    if (reason)
+        picture.error = *reason;
+    pix_status status = print_picture(job, &picture, job->error);
+    free(picture.value);
+    return status ? status : ferror(job->out) ? PIX_ECANCELLED : PIX_OK;
+}
+
+/* Opens the index at the photos that pass the filters; *any is false when there are none. */
+static pix_status open_photos(classifying *job, const pix_model *model, bool *any,
+                              pix_error *error) {
+    pix_bytes shortage = {0};
+    pix_status status =
+        pix_search_open(job->options->database, pix_model_name(model), pix_model_fingerprint(model),
+                        pix_model_config(model)->embed_dim, &job->search, &shortage, error);
+    if (!status && shortage.size > 0)
+        (void)fprintf(job->notes, "pixgrep: %s\n", shortage.data);
+    pix_bytes_free(&shortage);
+    if (!status)
+        status = pix_search_select(job->search, &job->options->filters, job->notes, error);
+    *any = !status && pix_search_bound(job->search, 1) > 0;
+    return status;
+}
+
+/* A program that cannot write says so itself. */
+static pix_status print_photos(classifying *job, pix_error *error) {
+    pix_status status = pix_search_each(job->search, print_photo, job, error);
+    return status == PIX_ECANCELLED && ferror(job->out) ? PIX_OK : status;
+}
+
 static pix_status classify_with(classifying *job, pix_model *model, FILE *in, pix_error *error) {
     int size = pix_batch_size(job->options, model);
     size_t values;
+    bool any = true;
     job->logit_scale = (double)pix_model_config(model)->logit_scale;
     job->dimension = (size_t)pix_model_config(model)->embed_dim;
     if (!pix_size_multiply(job->labels.count, job->dimension, &values))
@@ -181,12 +221,19 @@ static pix_status classify_with(classifying *job, pix_model *model, FILE *in, pi
     job->choices = calloc(job->labels.count, sizeof *job->choices);
     if (!job->vectors || !job->choices)
         return pix_fail_memory(error);
-    pix_status status = pix_encoder_new(model, job->options, size, &job->encoder, error);
+    pix_status status = PIX_OK;
+    if (job->options->filters.given)
+        status = open_photos(job, model, &any, error);
+    if (status || !any)
+        return status;
+    status = pix_encoder_new(model, job->options, size, &job->encoder, error);
     if (!status)
         status = pix_ensemble_open(job->options->templates, job->encoder, &job->ensemble, error);
     if (!status)
         status = encode_labels(job, error);
-    if (!status)
+    if (!status && job->search)
+        status = print_photos(job, error);
+    else if (!status)
         status = pix_batch_run(job->options, job->encoder, size, in, job->out, print_picture, job,
                                error);
     pix_ensemble_close(job->ensemble);
@@ -195,9 +242,10 @@ static pix_status classify_with(classifying *job, pix_model *model, FILE *in, pi
 }
 
 pix_status pix_classify(const pix_query_options *options, pix_query_format format, FILE *in,
-                        FILE *out, FILE *notes, size_t *failed, pix_error *error) {
-    *failed = 0;
-    classifying job = {.options = options, .format = format, .out = out, .notes = notes};
+                        FILE *out, FILE *notes, size_t *done, size_t *failed, pix_error *error) {
+    *done = *failed = 0;
+    classifying job = {
+        .options = options, .format = format, .out = out, .notes = notes, .error = error};
     pix_model *model = NULL;
     pix_status status = open_labels(&job, in, error);
     if (!status)
@@ -206,7 +254,9 @@ pix_status pix_classify(const pix_query_options *options, pix_query_format forma
         pix_print_notice(notes, options, model);
         status = classify_with(&job, model, in, error);
     }
+    *done = job.done;
     *failed = job.failed;
+    pix_search_close(job.search);
     pix_model_close(model);
     free(job.vectors);
     free(job.choices);

@@ -16,9 +16,11 @@
  * {"path":...,"error":"..."} (path_base64 when the path is not UTF-8).  Lines: path, tab,
  * probability, tab, label, the path and two tabs after a failure.  Table: the path, then its
  * labels.  The picture "-" stands for paths read from `in`.  Plain failures, notes and, on a
- * terminal, how far the labels are go to `notes`. *failed counts the pictures that failed; what is
- * wrong with a label or a template ends it all. */
+ * terminal, how far the labels are go to `notes`. With filters the
+ * pictures are the photos of the index that pass them, by path, and their stored vectors are used:
+ * no picture is read.  *done counts pictures, *failed those of them that failed; what is wrong with
+ * a label or a template ends it all. */
 pix_status pix_classify(const pix_query_options *options, pix_query_format format, FILE *in,
-                        FILE *out, FILE *notes, size_t *failed, pix_error *error);
+                        FILE *out, FILE *notes, size_t *done, size_t *failed, pix_error *error);
 
 #endif

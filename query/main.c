@@ -46,7 +46,7 @@ static int batch_code(size_t failed, const char *what) {
 
 /* Does what the options ask and leaves the exit code of success in *code. */
 static pix_status run(const pix_query_options *options, FILE *out, int *code, pix_error *error) {
-    size_t count = 0;
+    size_t count = 0, done = 0;
     const pix_kernels *kernels;
     bool computes = options->mode == PIX_QUERY_SEARCH || options->mode == PIX_QUERY_EMBED ||
                     options->mode == PIX_QUERY_CROP || options->mode == PIX_QUERY_CLASSIFY;
@@ -68,9 +68,9 @@ static pix_status run(const pix_query_options *options, FILE *out, int *code, pi
         *code = batch_code(count, "input");
         break;
     case PIX_QUERY_CLASSIFY:
-        status =
-            pix_classify(options, format_for_reader(options), stdin, out, stderr, &count, error);
-        *code = batch_code(count, "picture");
+        status = pix_classify(options, format_for_reader(options), stdin, out, stderr, &done,
+                              &count, error);
+        *code = done == 0 && options->filters.given ? EXIT_NOTHING : batch_code(count, "picture");
         break;
     case PIX_QUERY_CACHE:
         status = pix_cache(options, out, stderr, error);

@@ -31,6 +31,17 @@ enum {
     OPTION_LITERAL,
     OPTION_LIKE,
     OPTION_MIN_SCORE,
+    OPTION_IN, /* from here on those of pix_filter_option, in its order */
+    OPTION_SINCE,
+    OPTION_UNTIL,
+    OPTION_CAMERA,
+    OPTION_TYPE,
+    OPTION_ORIENTATION,
+    OPTION_MIN_SIZE,
+    OPTION_NEAR,
+    OPTION_SORT,
+    OPTION_COLLAPSE,
+    OPTION_ALIKE,
     OPTION_EXACT,
     OPTION_NO_AUTOROTATE,
     OPTION_PRECISION,
@@ -45,6 +56,7 @@ enum {
     IN_CROP = 1 << PIX_QUERY_CROP,
     IN_CLASSIFY = 1 << PIX_QUERY_CLASSIFY,
     IN_CACHE = 1 << PIX_QUERY_CACHE,
+    IN_FILTERED = IN_SEARCH | IN_CLASSIFY,
     IN_ALL = IN_CACHE | IN_SEARCH | IN_TOKENIZE | IN_EMBED | IN_CROP | IN_CLASSIFY
 };
 
@@ -66,6 +78,21 @@ static const struct {
     {"results", "N", "print exactly the N best photos, or labels (10)", 'k',
      IN_SEARCH | IN_CLASSIFY},
     {"min-score", "X", "print photos that score at least X", OPTION_MIN_SCORE, IN_SEARCH},
+    {"in", "DIR", "photos in this folder or below it; may be repeated", OPTION_IN, IN_FILTERED},
+    {"since", "TIME", "taken then or later: 2023, 2023-05, 2023-05-17, ...T13:45", OPTION_SINCE,
+     IN_FILTERED},
+    {"until", "TIME", "taken then or earlier; 2023 includes all of it", OPTION_UNTIL, IN_FILTERED},
+    {"camera", "TEXT", "taken with a camera whose name holds TEXT", OPTION_CAMERA, IN_FILTERED},
+    {"type", "TYPE,...", "jpeg, png, heic, raw, ...", OPTION_TYPE, IN_FILTERED},
+    {"orientation", "SHAPE", "landscape, portrait or square", OPTION_ORIENTATION, IN_FILTERED},
+    {"min-size", "SIZE", "at least 12MP, 1920x1080 or, the short side, 800", OPTION_MIN_SIZE,
+     IN_FILTERED},
+    {"near", "LAT,LON,KM", "taken within KM kilometres of a place", OPTION_NEAR, IN_FILTERED},
+    {"sort", "KEY", "print by score, date (newest first) or path", OPTION_SORT, IN_SEARCH},
+    {"collapse", NULL, "print one of photos that are the same or nearly so", OPTION_COLLAPSE,
+     IN_SEARCH},
+    {"alike", "X", "nearly so is a cosine of X (0.98), or identical: the same bytes", OPTION_ALIKE,
+     IN_SEARCH},
     {"paths", NULL, "print paths only", 'l', IN_SEARCH},
     {"null", NULL, "print raw paths only, each ended by NUL; or read such from -", '0',
      IN_SEARCH | IN_EMBED | IN_CLASSIFY},
@@ -98,6 +125,7 @@ void pix_query_options_help(FILE *out) {
         "       pixgrep [options] TERM + TERM - TERM...   add and subtract words, pictures\n"
         "       pixgrep [options] --like FILE...     find photos like all of these\n"
         "       pixgrep --classify LABELS [--ensemble] [--json] FILE...\n"
+        "       pixgrep --classify LABELS --in DIR [filters] [--json]\n"
         "       pixgrep --embed [--json] [--text TEXT]... [FILE...]\n"
         "       pixgrep --tokenize [--json] [--truncate] < TEXTS\n"
         "       pixgrep --crop [--size N] FILE > CROP.ppm\n"
@@ -160,6 +188,28 @@ static pix_status parse_score(const char *word, const char *value, double *out, 
     if (!plain || *end || *out < -1 || *out > 1)
         return pix_fail(error, PIX_EINVALID, "%s: '%s' is not a score from -1 to 1", word, value);
     return PIX_OK;
+}
+
+static pix_status parse_sort(const char *word, const char *value, pix_sort *out, pix_error *error) {
+    static const char *const names[] = {"score", "date", "path"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(value, names[i]) == 0) {
+            *out = (pix_sort)i;
+            return PIX_OK;
+        }
+    return pix_fail(error, PIX_EINVALID, "%s: '%s' is not score, date or path", word, value);
+}
+
+static pix_status parse_alike(const char *word, const char *value, double *out, pix_error *error) {
+    if (strcmp(value, "identical") == 0) {
+        *out = PIX_IDENTICAL;
+        return PIX_OK;
+    }
+    pix_status status = parse_score(word, value, out, error);
+    if (status || *out >= PIX_LEAST_ALIKE)
+        return status;
+    return pix_fail(error, PIX_EINVALID, "%s: below %g pictures are not alike", word,
+                    PIX_LEAST_ALIKE);
 }
 
 static pix_status set_mode(pix_query_options *options, pix_query_mode mode, pix_error *error) {
@@ -258,7 +308,17 @@ static pix_status apply(pix_query_options *options, int code, const char *word, 
     case OPTION_NO_AUTOROTATE:
         options->ignore_rotation = true;
         break;
+    case OPTION_SORT:
+        return parse_sort(word, value, &options->sort, error);
+    case OPTION_COLLAPSE:
+        options->collapse = true;
+        break;
+    case OPTION_ALIKE:
+        return parse_alike(word, value, &options->alike, error);
     default:
+        if (code >= OPTION_IN && code < OPTION_IN + PIX_FILTER_OPTIONS)
+            status = pix_filters_take(&options->filters, (pix_filter_option)(code - OPTION_IN),
+                                      word, value, error);
         break;
     }
     if (!status && value && value[0] == '\0')
@@ -281,6 +341,8 @@ static pix_status check_search(pix_query_options *options, pix_error *error) {
     if (options->input_count == 0)
         return pix_fail(error, PIX_EINVALID,
                         "what shall be searched for?  Give words or a picture");
+    if (options->alike != 0 && !options->collapse)
+        return pix_fail(error, PIX_EINVALID, "--alike goes with --collapse");
     if (!options->null_ended)
         return PIX_OK;
     if (options->format == PIX_FORMAT_PATHS)
@@ -295,8 +357,14 @@ static pix_status check_classify(pix_query_options *options, pix_error *error) {
         options->templates = options->ensemble;
     if (options->k == 0)
         options->k = DEFAULT_LABELS;
-    if (options->input_count == 0)
-        return pix_fail(error, PIX_EINVALID, "--classify needs pictures after its labels");
+    if (options->input_count == 0 && !options->filters.given)
+        return pix_fail(error, PIX_EINVALID,
+                        "--classify needs pictures after its labels, or photos of the index: "
+                        "--in DIR");
+    if (options->input_count > 0 && options->filters.given)
+        return pix_fail(
+            error, PIX_EINVALID,
+            "--classify takes pictures or, with filters, photos of the index, not both");
     for (size_t i = 0; i < options->input_count; i++)
         if (strcmp(options->labels, "-") == 0 && strcmp(options->inputs[i].value, "-") == 0)
             return pix_fail(error, PIX_EINVALID,
@@ -309,6 +377,9 @@ static pix_status check_whole(pix_query_options *options, const bool *seen, pix_
         if (seen[i] && !(table[i].modes & 1 << options->mode))
             return pix_fail(error, PIX_EINVALID, "--%s does not go with %s", table[i].name,
                             mode_name(options->mode));
+    pix_status status = pix_filters_check(&options->filters, error);
+    if (status)
+        return status;
     switch (options->mode) {
     case PIX_QUERY_SEARCH:
         return check_search(options, error);
@@ -419,5 +490,6 @@ pix_status pix_query_options_parse(int argc, char **argv, pix_query_options *opt
 
 void pix_query_options_free(pix_query_options *options) {
     free(options->inputs);
+    pix_filters_free(&options->filters);
     *options = (pix_query_options){0};
 }

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "core/base/error.h"
+#include "query/filters.h"
 
 typedef enum pix_query_mode {
     PIX_QUERY_SEARCH,
@@ -30,6 +31,14 @@ typedef enum pix_query_format {
     PIX_FORMAT_NULL,  /* paths as they are, each followed by NUL */
     PIX_FORMAT_JSON   /* one object a line */
 } pix_query_format;
+
+/* Pictures are alike from this cosine on, may be said to be from that on, and this no cosine
+ * reaches. */
+#define PIX_ALIKE 0.98
+#define PIX_LEAST_ALIKE 0.5
+#define PIX_IDENTICAL 2.0
+
+typedef enum pix_sort { PIX_SORT_SCORE, PIX_SORT_DATE, PIX_SORT_PATH } pix_sort;
 
 /* A word of the query, a file, a --text or a FILE of --like, in the order of the command line. */
 typedef struct pix_query_input {
@@ -54,7 +63,11 @@ typedef struct pix_query_options {
     int size;         /* of --crop in pixels; 0: the model's */
     int k;            /* how many results; 0: as many as are worth it */
     bool has_min_score;
-    double min_score;        /* of each result, -1 to 1 */
+    double min_score; /* of each result, -1 to 1 */
+    pix_filters filters;
+    pix_sort sort;
+    bool collapse;
+    double alike;            /* from which cosine on pictures are alike; 0: PIX_ALIKE */
     pix_query_input *inputs; /* values belong to argv */
     size_t input_count;
 } pix_query_options;

@@ -12,18 +12,20 @@ enum { DATE_COLUMN = 16, PIXELS_COLUMN = 11 };
 /* How much of a dropped text is quoted. */
 enum { QUOTED_BYTES = 400 };
 
-static pix_status print_path(FILE *out, const pix_photo_row *photo) {
+static pix_status print_path(FILE *out, const pix_photo_row *photo, const char *end) {
     pix_bytes line = {0};
     pix_status status = pix_bytes_append_escaped(&line, photo->path, photo->path_size);
     if (!status)
-        status = pix_bytes_append(&line, "\n", 1);
+        status = pix_bytes_append_text(&line, end);
     if (!status)
         (void)fwrite(line.data, 1, line.size, out);
     pix_bytes_free(&line);
     return status;
 }
 
-static pix_status print_table_row(FILE *out, double score, const pix_photo_row *photo) {
+static pix_status print_table_row(FILE *out, const pix_result *result) {
+    const pix_photo_row *photo = result->photo;
+    char end[32] = "\n";
     char date[DATE_COLUMN + 1] = "";
     char pixels[32] = "";
     if (photo->taken_at) {
@@ -33,8 +35,11 @@ static pix_status print_table_row(FILE *out, double score, const pix_photo_row *
     }
     if (photo->width > 0 && photo->height > 0)
         (void)snprintf(pixels, sizeof pixels, "%" PRId32 "x%" PRId32, photo->width, photo->height);
-    (void)fprintf(out, "%8.4f  %-*s  %-*s  ", score, DATE_COLUMN, date, PIXELS_COLUMN, pixels);
-    return print_path(out, photo);
+    if (result->folded > 0)
+        (void)snprintf(end, sizeof end, " (+%zu)\n", result->folded);
+    (void)fprintf(out, "%8.4f  %-*s  %-*s  ", result->score, DATE_COLUMN, date, PIXELS_COLUMN,
+                  pixels);
+    return print_path(out, photo, end);
 }
 
 void pix_print_heading(FILE *out) {
@@ -65,11 +70,12 @@ static void print_json_degrees(FILE *out, const char *key, const double *value) 
         (void)fprintf(out, ",\"%s\":null", key);
 }
 
-static void print_json_row(FILE *out, double score, const pix_photo_row *photo) {
+static void print_json_row(FILE *out, const pix_result *result) {
+    const pix_photo_row *photo = result->photo;
     (void)fputc('{', out);
     pix_json_bytes(out, "path", photo->path, photo->path_size);
     (void)fputs(",\"score\":", out);
-    pix_json_number(out, score);
+    pix_json_number(out, result->score);
     print_json_integer(out, "width", photo->width);
     print_json_integer(out, "height", photo->height);
     print_json_text(out, "format", photo->format);
@@ -77,25 +83,27 @@ static void print_json_row(FILE *out, double score, const pix_photo_row *photo) 
     print_json_text(out, "camera", photo->camera);
     print_json_degrees(out, "latitude", photo->has_location ? &photo->latitude : NULL);
     print_json_degrees(out, "longitude", photo->has_location ? &photo->longitude : NULL);
+    if (result->is_collapsed)
+        (void)fprintf(out, ",\"folded\":%zu", result->folded);
     (void)fputs("}\n", out);
 }
 
-pix_status pix_print_result(FILE *out, pix_query_format format, double score,
-                            const pix_photo_row *photo) {
+pix_status pix_print_result(FILE *out, pix_query_format format, const pix_result *result) {
+    const pix_photo_row *photo = result->photo;
     switch (format) {
     case PIX_FORMAT_LINES:
-        (void)fprintf(out, "%.6f\t", score);
-        return print_path(out, photo);
+        (void)fprintf(out, "%.6f\t", result->score);
+        return print_path(out, photo, "\n");
     case PIX_FORMAT_TABLE:
-        return print_table_row(out, score, photo);
+        return print_table_row(out, result);
     case PIX_FORMAT_PATHS:
-        return print_path(out, photo);
+        return print_path(out, photo, "\n");
     case PIX_FORMAT_NULL:
         (void)fwrite(photo->path, 1, photo->path_size, out);
         (void)fputc('\0', out);
         break;
     case PIX_FORMAT_JSON:
-        print_json_row(out, score, photo);
+        print_json_row(out, result);
         break;
     }
     return PIX_OK;

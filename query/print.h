@@ -8,12 +8,19 @@
 #include "query/options.h"
 #include "storage/store.h"
 
+typedef struct pix_result {
+    double score;
+    const pix_photo_row *photo;
+    bool is_collapsed; /* it may stand for others: */
+    size_t folded;     /* so many */
+} pix_result;
+
 /* One result in the given form.  Lines: score with six decimals, tab, path with control bytes and
  * backslash escaped (\n, \t, \\, \xHH).  JSON: the keys path (or path_base64), score, width,
- * height, format, taken, camera, latitude, longitude, always all of them, null when unknown.  Write
- * errors stay in the stream; the status says only that memory ran out. */
-pix_status pix_print_result(FILE *out, pix_query_format format, double score,
-                            const pix_photo_row *photo);
+ * height, format, taken, camera, latitude, longitude, always all of them, null when unknown, and
+ * folded when it is collapsed.  Write errors stay in the stream; the status says only that memory
+ * ran out. */
+pix_status pix_print_result(FILE *out, pix_query_format format, const pix_result *result);
 
 /* The line above a table. */
 void pix_print_heading(FILE *out);

@@ -10,7 +10,8 @@
 struct pix_search {
     pix_store *store;
     int64_t model_id;
-    int64_t encoded; /* photos that can be found */
+    int64_t encoded;          /* photos that can be found */
+    pix_selection *selection; /* NULL: all photos */
     int dimension;
     pix_background background;
 };
@@ -118,12 +119,33 @@ void pix_search_close(pix_search *search) {
     if (!search)
         return;
     pix_background_free(&search->background);
+    pix_selection_free(search->selection);
     pix_store_close(search->store);
     free(search);
 }
 
 const pix_background *pix_search_background(const pix_search *search) {
     return &search->background;
+}
+
+pix_status pix_search_select(pix_search *search, const pix_filters *filters, FILE *notes,
+                             pix_error *error) {
+    pix_status status = pix_filters_select(filters, search->store, search->model_id, notes,
+                                           &search->selection, error);
+    if (status || !search->selection)
+        return status;
+    int64_t selected = pix_selection_images(search->selection);
+    int64_t vectors = pix_selection_embeddings(search->selection);
+    char count[32];
+    if (selected > 0 && vectors == 0 && search->encoded > 0)
+        (void)fprintf(notes, "pixgrep: %s photo%s the filters and %s encoded; run pixgrepd index\n",
+                      pix_format_count(selected, count), selected == 1 ? " passes" : "s pass",
+                      selected == 1 ? "is not" : "none is");
+    if (vectors == 0)
+        search->encoded = 0;
+    else if (selected < search->encoded)
+        search->encoded = selected;
+    return PIX_OK;
 }
 
 size_t pix_search_bound(const pix_search *search, size_t wanted) {
@@ -137,7 +159,8 @@ pix_status pix_search_best(pix_search *search, const float *vectors, size_t coun
                               .vectors = vectors,
                               .count = count,
                               .dimension = search->dimension,
-                              .k = k};
+                              .k = k,
+                              .selection = search->selection};
     memset(counts, 0, count * sizeof *counts);
     if (report)
         *report = (pix_search_report){0};
@@ -149,4 +172,48 @@ pix_status pix_search_best(pix_search *search, const float *vectors, size_t coun
 pix_status pix_search_photo(pix_search *search, int64_t image_id, pix_photo_row *row,
                             pix_error *error) {
     return pix_store_photo_get(search->store, image_id, row, error);
+}
+
+pix_status pix_search_vector(pix_search *search, int64_t content_id, float *vector, bool *found,
+                             pix_error *error) {
+    return pix_store_vector_get(search->store, search->model_id, content_id, vector,
+                                search->dimension, found, error);
+}
+
+typedef struct visiting {
+    pix_search *search;
+    pix_status (*each)(void *context, const pix_photo_row *photo, const float *vector,
+                       const pix_error *reason);
+    void *context;
+    float *vector;
+    pix_error *error;
+} visiting;
+
+static pix_status visit(void *context, int64_t image_id) {
+    visiting *job = context;
+    pix_photo_row photo;
+    pix_error reason = {0};
+    bool found;
+    pix_status status = pix_search_photo(job->search, image_id, &photo, job->error);
+    if (status)
+        return status;
+    status = pix_search_vector(job->search, photo.content_id, job->vector, &found, &reason);
+    if (status == PIX_EFORMAT)
+        return job->each(job->context, &photo, NULL, &reason);
+    if (status)
+        return pix_fail(job->error, status, "%s", reason.text);
+    return found ? job->each(job->context, &photo, job->vector, NULL) : PIX_OK;
+}
+
+pix_status pix_search_each(pix_search *search,
+                           pix_status (*each)(void *context, const pix_photo_row *photo,
+                                              const float *vector, const pix_error *reason),
+                           void *context, pix_error *error) {
+    visiting job = {.search = search, .each = each, .context = context, .error = error};
+    job.vector = calloc((size_t)search->dimension, sizeof *job.vector);
+    pix_status status = job.vector ? PIX_OK : pix_fail_memory(error);
+    if (!status)
+        status = pix_selection_each(search->store, search->selection, visit, &job, error);
+    free(job.vector);
+    return status;
 }

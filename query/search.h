@@ -11,6 +11,7 @@
 
 #include "core/base/bytes.h"
 #include "core/base/error.h"
+#include "query/filters.h"
 #include "storage/background.h"
 #include "storage/vector_index.h"
 
@@ -21,6 +22,10 @@ pix_status pix_search_open(const char *database, const char *model, const char *
                            int dimension, pix_search **out, pix_bytes *note, pix_error *error);
 void pix_search_close(pix_search *search);
 
+/* From now on only photos that pass the filters are found.  What is odd about that, such as that
+ * there is none, is told in `notes`. */
+pix_status pix_search_select(pix_search *search, const pix_filters *filters, FILE *notes,
+                             pix_error *error);
 /* What chance finds in the library. */
 const pix_background *pix_search_background(const pix_search *search);
 
@@ -32,6 +37,17 @@ size_t pix_search_bound(const pix_search *search, size_t wanted);
 pix_status pix_search_best(pix_search *search, const float *vectors, size_t count, size_t k,
                            pix_hit *hits, size_t *counts, pix_search_report *report,
                            pix_error *error);
+
+/* Calls `each` for the photos that can be found, by path: with the vector, or NULL and the reason
+ * when that is damaged.  A non-zero return ends it and is returned. */
+pix_status pix_search_each(pix_search *search,
+                           pix_status (*each)(void *context, const pix_photo_row *photo,
+                                              const float *vector, const pix_error *reason),
+                           void *context, pix_error *error);
+
+/* The vector [dimension] of a content; *found is false when it is gone since the search. */
+pix_status pix_search_vector(pix_search *search, int64_t content_id, float *vector, bool *found,
+                             pix_error *error);
 
 /* The facts of a photo; one that is gone since the search is PIX_ENOTFOUND. */
 pix_status pix_search_photo(pix_search *search, int64_t image_id, pix_photo_row *row,

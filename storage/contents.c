@@ -105,3 +105,35 @@ pix_status pix_store_content_put(pix_store *store, const pix_recipe *recipe,
     pix_store_unlock(store);
     return status;
 }
+
+static pix_status load_vector(const pix_statement *s, int64_t content_id, float *vector,
+                              size_t dimension, pix_error *error) {
+    const void *bytes = sqlite3_column_blob(s->handle, 0);
+    size_t size = (size_t)sqlite3_column_bytes(s->handle, 0);
+    if (!bytes || size != dimension * sizeof *vector)
+        return pix_fail(error, PIX_EFORMAT,
+                        "%s: the vector of content %lld has %zu bytes instead of %zu",
+                        s->store->path, (long long)content_id, size, dimension * sizeof *vector);
+    pix_vector_load(bytes, dimension, vector);
+    if (!pix_vector_check(vector, dimension, error))
+        return PIX_OK;
+    return pix_fail(error, PIX_EFORMAT, "%s: the vector of content %lld is damaged", s->store->path,
+                    (long long)content_id);
+}
+
+pix_status pix_store_vector_get(pix_store *store, int64_t model_id, int64_t content_id,
+                                float *vector, int dimension, bool *found, pix_error *error) {
+    *found = false;
+    pix_store_lock(store);
+    pix_statement s = pix_statement_begin(store, PIX_SQL_CONTENT_VECTOR);
+    pix_bind_integer(&s, content_id);
+    pix_bind_integer(&s, model_id);
+    pix_status status = pix_statement_step(&s, error);
+    if (!status && s.row) {
+        status = load_vector(&s, content_id, vector, (size_t)dimension, error);
+        *found = !status;
+    }
+    pix_statement_end(&s);
+    pix_store_unlock(store);
+    return status;
+}

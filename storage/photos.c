@@ -1,6 +1,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "storage/range.h"
 #include "storage/statement.h"
 
 /* What the index says of a path that was met. */
@@ -204,5 +205,26 @@ pix_status pix_store_failure_put(pix_store *store, int64_t run_id, int64_t root_
     pix_status status =
         put_failure(store, run_id, root_id, path, mtime_ns, size_bytes, stage, reason, error);
     pix_store_unlock(store);
+    return status;
+}
+
+pix_status pix_store_knows_below(pix_store *store, const char *path, pix_known_photos *known,
+                                 pix_error *error) {
+    *known = PIX_KNOWN_NONE;
+    pix_range range;
+    pix_status status = pix_range_init(&range, path, error);
+    if (status)
+        return status;
+    pix_store_lock(store);
+    pix_statement s = pix_statement_begin(store, PIX_SQL_KNOWN_BELOW);
+    pix_bind_range(&s, &range);
+    status = pix_statement_step(&s, error);
+    if (!status && s.row)
+        *known = sqlite3_column_int(s.handle, 1)   ? PIX_KNOWN_PRESENT
+                 : sqlite3_column_int(s.handle, 0) ? PIX_KNOWN_MISSING
+                                                   : PIX_KNOWN_NONE;
+    pix_statement_end(&s);
+    pix_store_unlock(store);
+    pix_range_free(&range);
     return status;
 }

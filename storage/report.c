@@ -83,7 +83,7 @@ static const char *kept_text(const pix_store *store, size_t offset) {
 
 static pix_status read_photo(pix_store *store, pix_statement *s, pix_photo_row *row,
                              pix_error *error) {
-    enum { PATH, WIDTH, HEIGHT, FORMAT, TAKEN_AT, CAMERA, LATITUDE, LONGITUDE };
+    enum { PATH, WIDTH, HEIGHT, FORMAT, TAKEN_AT, CAMERA, LATITUDE, LONGITUDE, CONTENT };
     size_t path, format, taken_at, camera;
     pix_bytes_clear(&store->row_text);
     pix_status status;
@@ -97,6 +97,7 @@ static pix_status read_photo(pix_store *store, pix_statement *s, pix_photo_row *
                         (long long)row->id);
     row->path = kept_text(store, path);
     row->path_size = (size_t)sqlite3_column_bytes(s->handle, PATH);
+    row->content_id = sqlite3_column_int64(s->handle, CONTENT);
     row->width = sqlite3_column_int(s->handle, WIDTH);
     row->height = sqlite3_column_int(s->handle, HEIGHT);
     row->format = kept_text(store, format);

@@ -237,6 +237,22 @@ bool pix_selection_has_embedding(const pix_selection *selection, int64_t embeddi
     return pix_id_set_has(&selection->embeddings, embedding_id);
 }
 
+pix_status pix_selection_each(pix_store *store, const pix_selection *selection,
+                              pix_status (*each)(void *context, int64_t image_id), void *context,
+                              pix_error *error) {
+    pix_store_lock(store);
+    pix_statement s = pix_statement_begin_fresh(store, PIX_SQL_IMAGES_BY_PATH);
+    pix_status status;
+    while (!(status = pix_statement_step(&s, error)) && s.row) {
+        int64_t id = sqlite3_column_int64(s.handle, 0);
+        if ((!selection || pix_selection_has_image(selection, id)) && (status = each(context, id)))
+            break;
+    }
+    pix_statement_end(&s);
+    pix_store_unlock(store);
+    return status;
+}
+
 int64_t pix_selection_images(const pix_selection *selection) {
     return selection->image_count;
 }

@@ -18,6 +18,12 @@ bool pix_selection_has_image(const pix_selection *selection, int64_t image_id);
 /* Whether at least one such photo has this vector. */
 bool pix_selection_has_embedding(const pix_selection *selection, int64_t embedding_id);
 
+/* Calls `each` for the present photos of `selection` (NULL: all), sorted by path; a non-zero return
+ * ends it and is returned. */
+pix_status pix_selection_each(pix_store *store, const pix_selection *selection,
+                              pix_status (*each)(void *context, int64_t image_id), void *context,
+                              pix_error *error);
+
 int64_t pix_selection_images(const pix_selection *selection);     /* how many photos */
 int64_t pix_selection_embeddings(const pix_selection *selection); /* how many vectors they have */
 

@@ -44,6 +44,8 @@
     X(IMAGE_MOVE, "UPDATE OR IGNORE image SET path = " PIX_MOVED " WHERE " PIX_BELOW)              \
     X(FAILURE_MOVE, "UPDATE OR IGNORE failure SET path = " PIX_MOVED " WHERE " PIX_BELOW)          \
                                                                                                    \
+    X(KNOWN_BELOW, "SELECT EXISTS (SELECT 1 FROM image WHERE " PIX_BELOW "),"                      \
+                   " EXISTS (SELECT 1 FROM image WHERE " PIX_BELOW " AND +missing_since IS NULL)") \
     X(IMAGE_DROP_BELOW, "DELETE FROM image WHERE " PIX_BELOW)                                      \
     X(IMAGE_DROP_OLD, "DELETE FROM image WHERE missing_since <= ?1")                               \
     X(FAILURE_DROP_BELOW, "DELETE FROM failure WHERE " PIX_BELOW)                                  \
@@ -86,9 +88,10 @@
     X(HELD_BELOW, "SELECT id, path FROM held JOIN image ON id = image_id WHERE " PIX_BELOW)        \
     X(HELD_ADD, "INSERT OR IGNORE INTO held (image_id, since) VALUES (?1, ?2)")                    \
     X(HELD_DROP, "DELETE FROM held WHERE image_id = ?1")                                           \
-    X(IMAGE_GET, "SELECT i.path, c.width, c.height, c.format, c.taken_at, c.camera,"               \
-                 " c.latitude, c.longitude FROM image i JOIN content c ON c.id = i.content_id"     \
-                 " WHERE i.id = ?1")                                                               \
+    X(IMAGE_GET,                                                                                   \
+      "SELECT i.path, c.width, c.height, c.format, c.taken_at, c.camera,"                          \
+      " c.latitude, c.longitude, c.id FROM image i JOIN content c ON c.id = i.content_id"          \
+      " WHERE i.id = ?1")                                                                          \
     X(IMAGES_OF_CONTENT, "SELECT id FROM image INDEXED BY image_content"                           \
                          " WHERE content_id = ?1 AND missing_since IS NULL ORDER BY id")           \
                                                                                                    \
@@ -104,6 +107,9 @@
     X(SELECT_VECTORS, "SELECT content_id, id FROM embedding INDEXED BY embedding_recipe"           \
                       " WHERE content_id BETWEEN ?1 AND ?2 AND model_id = ?3")                     \
                                                                                                    \
+    X(IMAGES_BY_PATH, "SELECT id FROM image WHERE +missing_since IS NULL ORDER BY path")           \
+    X(COPIES, "SELECT i.content_id, i.id, i.mtime_ns, c.width, c.height, c.taken_at FROM image i"  \
+              " CROSS JOIN content c ON c.id = i.content_id WHERE +i.missing_since IS NULL")       \
     X(CONTENT_FIND, "SELECT id FROM content WHERE hash = ?1")                                      \
     X(CONTENT_PUT, "INSERT INTO content (hash, width, height, orientation, format, taken_at,"      \
                    " camera, latitude, longitude) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"     \
@@ -118,6 +124,7 @@
     X(EMBEDDING_PUT, "INSERT OR REPLACE INTO embedding (content_id, model_id, precision,"          \
                      " ignore_rotation, exact, run_id, vector)"                                    \
                      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")                                       \
+    X(CONTENT_VECTOR, "SELECT vector FROM embedding WHERE content_id = ?1 AND model_id = ?2")      \
     X(EMBEDDINGS, "SELECT id, content_id, vector FROM embedding NOT INDEXED"                       \
                   " WHERE model_id = ?1 AND id > ?2 ORDER BY id")                                  \
     X(EMBEDDING_GET,                                                                               \

@@ -74,6 +74,14 @@ pix_status pix_store_roots(pix_store *store,
  * the other are PIX_EINVALID. */
 pix_status pix_store_move(pix_store *store, const char *from, const char *to, int64_t *photos,
                           pix_error *error);
+/* What the index knows at or below a folder. */
+typedef enum pix_known_photos {
+    PIX_KNOWN_NONE,
+    PIX_KNOWN_MISSING,
+    PIX_KNOWN_PRESENT
+} pix_known_photos;
+pix_status pix_store_knows_below(pix_store *store, const char *path, pix_known_photos *known,
+                                 pix_error *error);
 /* Forgets every photo at or below `path`, missing ones too, and the failures and roots there;
  * vectors no photo uses go too.  `photos` is their number. */
 pix_status pix_store_forget(pix_store *store, const char *path, int64_t *photos, pix_error *error);
@@ -132,6 +140,11 @@ typedef struct pix_content {
 pix_status pix_store_content_put(pix_store *store, const pix_recipe *recipe,
                                  const uint8_t content[PIX_SHA256_BYTES], const pix_content *facts,
                                  const float *vector, int dimension, pix_error *error);
+
+/* The vector [dimension] that a model has of some content; *found is false when there is none.  One
+ * that is no unit vector is PIX_EFORMAT. */
+pix_status pix_store_vector_get(pix_store *store, int64_t model_id, int64_t content_id,
+                                float *vector, int dimension, bool *found, pix_error *error);
 
 /* Says that `path` holds this content (PIX_EINVALID if that is not stored), makes it visible and
  * clears an earlier failure.  Counts as seen. */
@@ -205,7 +218,7 @@ pix_status pix_store_totals_get(pix_store *store, pix_store_totals *totals, pix_
 /* Facts of one photo for printing results; strings live until the next call on this store.  A photo
  * forgotten since it was found is PIX_ENOTFOUND. */
 typedef struct pix_photo_row {
-    int64_t id;
+    int64_t id, content_id;
     const char *path;
     size_t path_size;
     int32_t width, height;

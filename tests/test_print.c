@@ -37,7 +37,8 @@ static const pix_photo_row *row_of(const char *path) {
 static void assert_result(pix_query_format format, double score, const pix_photo_row *row,
                           const char *expected) {
     memory out;
-    assert_int_equal(pix_print_result(memory_open(&out), format, score, row), PIX_OK);
+    const pix_result result = {.score = score, .photo = row};
+    assert_int_equal(pix_print_result(memory_open(&out), format, &result), PIX_OK);
     assert_written(&out, expected, strlen(expected));
 }
 
@@ -57,9 +58,34 @@ static void control_bytes_never_reach_a_line(void **state) {
 static void null_separated_paths_are_raw(void **state) {
     (void)state;
     memory out;
-    assert_int_equal(pix_print_result(memory_open(&out), PIX_FORMAT_NULL, 0, row_of("/p/\n\\\xFF")),
-                     PIX_OK);
+    const pix_result result = {.photo = row_of("/p/\n\\\xFF")};
+    assert_int_equal(pix_print_result(memory_open(&out), PIX_FORMAT_NULL, &result), PIX_OK);
     assert_written(&out, "/p/\n\\\xFF\0", 7);
+}
+
+static void assert_collapsed(pix_query_format format, size_t folded, const char *expected) {
+    memory out;
+    const pix_result result = {
+        .score = 0.5, .photo = row_of("/p/a.jpg"), .is_collapsed = true, .folded = folded};
+    assert_int_equal(pix_print_result(memory_open(&out), format, &result), PIX_OK);
+    assert_written(&out, expected, strlen(expected));
+}
+
+static void what_is_folded_is_counted(void **state) {
+    (void)state;
+    static const char json[] =
+        "{\"path\":\"/p/a.jpg\",\"score\":0.5,\"width\":null,\"height\":null,\"format\":null,"
+        "\"taken\":null,\"camera\":null,\"latitude\":null,\"longitude\":null,\"folded\":";
+    char expected[512];
+    (void)snprintf(expected, sizeof expected, "%s0}\n", json);
+    assert_collapsed(PIX_FORMAT_JSON, 0, expected);
+    (void)snprintf(expected, sizeof expected, "%s12}\n", json);
+    assert_collapsed(PIX_FORMAT_JSON, 12, expected);
+    assert_collapsed(PIX_FORMAT_TABLE, 3,
+                     "  0.5000                                 /p/a.jpg (+3)\n");
+    assert_collapsed(PIX_FORMAT_TABLE, 0, "  0.5000                                 /p/a.jpg\n");
+    assert_collapsed(PIX_FORMAT_LINES, 3, "0.500000\t/p/a.jpg\n");
+    assert_collapsed(PIX_FORMAT_PATHS, 3, "/p/a.jpg\n");
 }
 
 static void a_table_is_aligned(void **state) {
@@ -159,6 +185,7 @@ int main(void) {
         cmocka_unit_test(a_line_is_score_tab_path),
         cmocka_unit_test(control_bytes_never_reach_a_line),
         cmocka_unit_test(null_separated_paths_are_raw),
+        cmocka_unit_test(what_is_folded_is_counted),
         cmocka_unit_test(a_table_is_aligned),
         cmocka_unit_test(json_has_all_keys_in_a_fixed_order),
         cmocka_unit_test(a_path_that_is_not_utf8_is_base64),

@@ -52,7 +52,7 @@ static pix_query_options ask(const char *labels, const pix_query_input *pictures
 typedef struct outcome {
     pix_status status;
     pix_error error;
-    size_t failed;
+    size_t done, failed;
     char *out, *notes;
 } outcome;
 
@@ -72,7 +72,8 @@ static void classify(pix_query_options *options, const char *standard_input, out
     if (options->k == 0)
         options->k = 10;
     run->error = (pix_error){0};
-    run->status = pix_classify(options, options->format, in, out, notes, &run->failed, &run->error);
+    run->status = pix_classify(options, options->format, in, out, notes, &run->done, &run->failed,
+                               &run->error);
     (void)fclose(in);
     assert_int_equal(fclose(out), 0);
     assert_int_equal(fclose(notes), 0);

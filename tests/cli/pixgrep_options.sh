@@ -28,7 +28,7 @@ run pixgrep --embed --tokenize
 said 2 "pixgrep: --embed and --tokenize exclude each other*"
 
 run pixgrep --classify cat,dog
-said 2 "pixgrep: --classify needs pictures after its labels; see pixgrep --help"
+said 2 "pixgrep: --classify needs pictures after its labels, or photos of the index: --in DIR; see pixgrep --help"
 
 run pixgrep --classify - - --ensemble --templates long
 said 2 "pixgrep: --ensemble and --templates exclude each other*"

@@ -11,6 +11,9 @@ check "all is there, in its place" diff "$WORK/installed" - <<'END'
 ./opt/pix/bin/pixgrep
 ./opt/pix/bin/pixgrep-fetch-model
 ./opt/pix/bin/pixgrepd
+./opt/pix/lib/systemd/user/pixgrep-index.service
+./opt/pix/lib/systemd/user/pixgrep-index.timer
+./opt/pix/lib/systemd/user/pixgrep-watch.service
 ./opt/pix/libexec/pixgrep/pixgrep-decode
 ./opt/pix/share/doc/pixgrep/LICENSE
 ./opt/pix/share/doc/pixgrep/LICENSES/Apache-2.0.txt
@@ -34,6 +37,23 @@ for page in "$WORK/a stage/opt/pix/share/man/man1/"*; do
         echo "SKIP lint of $(basename "$page"): mandoc is not installed"
     fi
 done
+
+# Units for a person's own service manager, which run what was installed.
+units=$WORK/a\ stage/opt/pix/lib/systemd/user
+check "the units name the program" test 2 -eq "$(grep -l "^ExecStart=/opt/pix/bin/pixgrepd " "$units"/*.service | wc -l)"
+if command -v systemd-analyze >/dev/null; then
+    mkdir "$WORK/units"
+    sed "s|/opt/pix/bin|$BUILD/bin|" "$units/pixgrep-watch.service" >"$WORK/units/pixgrep-watch.service"
+    sed "s|/opt/pix/bin|$BUILD/bin|" "$units/pixgrep-index.service" >"$WORK/units/pixgrep-index.service"
+    cp "$units/pixgrep-index.timer" "$WORK/units/"
+    for unit in "$WORK/units"/*; do
+        run env SYSTEMD_UNIT_PATH="$WORK/units:" XDG_RUNTIME_DIR="$WORK" systemd-analyze --user --man=no verify "$unit"
+        said 0 ""
+        printed ""
+    done
+else
+    echo "SKIP the units: systemd-analyze is not installed"
+fi
 
 # Elsewhere, and called by links from outside.
 mv "$WORK/a stage/opt/pix" "$WORK/a prefix"

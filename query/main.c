@@ -13,6 +13,7 @@
 #include "query/cache.h"
 #include "query/classify.h"
 #include "query/crop.h"
+#include "query/duplicates.h"
 #include "query/embed.h"
 #include "query/options.h"
 #include "query/output.h"
@@ -71,6 +72,10 @@ static pix_status run(const pix_query_options *options, FILE *out, int *code, pi
         status = pix_classify(options, format_for_reader(options), stdin, out, stderr, &done,
                               &count, error);
         *code = done == 0 && options->filters.given ? EXIT_NOTHING : batch_code(count, "picture");
+        break;
+    case PIX_QUERY_DUPLICATES:
+        status = pix_duplicates(options, format_for_reader(options), out, stderr, &count, error);
+        *code = count > 0 ? EXIT_FOUND : EXIT_NOTHING;
         break;
     case PIX_QUERY_CACHE:
         status = pix_cache(options, out, stderr, error);

@@ -21,6 +21,7 @@ enum {
     OPTION_TEMPLATES,
     OPTION_ENSEMBLE,
     OPTION_CACHE,
+    OPTION_DUPLICATES,
     OPTION_JSON,
     OPTION_TRUNCATE,
     OPTION_TEXT,
@@ -55,9 +56,10 @@ enum {
     IN_EMBED = 1 << PIX_QUERY_EMBED,
     IN_CROP = 1 << PIX_QUERY_CROP,
     IN_CLASSIFY = 1 << PIX_QUERY_CLASSIFY,
+    IN_DUPLICATES = 1 << PIX_QUERY_DUPLICATES,
     IN_CACHE = 1 << PIX_QUERY_CACHE,
-    IN_FILTERED = IN_SEARCH | IN_CLASSIFY,
-    IN_ALL = IN_CACHE | IN_SEARCH | IN_TOKENIZE | IN_EMBED | IN_CROP | IN_CLASSIFY
+    IN_FILTERED = IN_SEARCH | IN_CLASSIFY | IN_DUPLICATES,
+    IN_ALL = IN_CACHE | IN_DUPLICATES | IN_SEARCH | IN_TOKENIZE | IN_EMBED | IN_CROP | IN_CLASSIFY
 };
 
 /* `value` is what the help calls the value, NULL for an option without one; one in brackets may be
@@ -73,6 +75,8 @@ static const struct {
     {"crop", NULL, "write what the model sees of a picture, as PPM", OPTION_CROP, IN_ALL},
     {"classify", "LABELS", "print which labels fit pictures: a,b,c or a file of them",
      OPTION_CLASSIFY, IN_ALL},
+    {"duplicates", NULL, "print which photos are the same, and which nearly so", OPTION_DUPLICATES,
+     IN_ALL},
     {"like", "FILE...", "add pictures to the query, up to the next option", OPTION_LIKE, IN_SEARCH},
     {"literal", NULL, "search for the words as they stand", OPTION_LITERAL, IN_SEARCH},
     {"results", "N", "print exactly the N best photos, or labels (10)", 'k',
@@ -88,16 +92,17 @@ static const struct {
     {"min-size", "SIZE", "at least 12MP, 1920x1080 or, the short side, 800", OPTION_MIN_SIZE,
      IN_FILTERED},
     {"near", "LAT,LON,KM", "taken within KM kilometres of a place", OPTION_NEAR, IN_FILTERED},
-    {"sort", "KEY", "print by score, date (newest first) or path", OPTION_SORT, IN_SEARCH},
+    {"sort", "KEY", "print by score, date (newest first) or path", OPTION_SORT,
+     IN_SEARCH | IN_DUPLICATES},
     {"collapse", NULL, "print one of photos that are the same or nearly so", OPTION_COLLAPSE,
      IN_SEARCH},
     {"alike", "X", "nearly so is a cosine of X (0.98), or identical: the same bytes", OPTION_ALIKE,
-     IN_SEARCH},
-    {"paths", NULL, "print paths only", 'l', IN_SEARCH},
+     IN_SEARCH | IN_DUPLICATES},
+    {"paths", NULL, "print paths only", 'l', IN_SEARCH | IN_DUPLICATES},
     {"null", NULL, "print raw paths only, each ended by NUL; or read such from -", '0',
-     IN_SEARCH | IN_EMBED | IN_CLASSIFY},
+     IN_SEARCH | IN_EMBED | IN_CLASSIFY | IN_DUPLICATES},
     {"json", NULL, "one JSON value a line", OPTION_JSON,
-     IN_SEARCH | IN_TOKENIZE | IN_EMBED | IN_CLASSIFY | IN_CACHE},
+     IN_SEARCH | IN_TOKENIZE | IN_EMBED | IN_CLASSIFY | IN_DUPLICATES | IN_CACHE},
     {"text", "TEXT", "a text to embed; may be repeated", OPTION_TEXT, IN_EMBED},
     {"templates", "SET", "short, long, a file, or a template: 'a sketch of a {}.'",
      OPTION_TEMPLATES, IN_CLASSIFY},
@@ -126,6 +131,7 @@ void pix_query_options_help(FILE *out) {
         "       pixgrep [options] --like FILE...     find photos like all of these\n"
         "       pixgrep --classify LABELS [--ensemble] [--json] FILE...\n"
         "       pixgrep --classify LABELS --in DIR [filters] [--json]\n"
+        "       pixgrep --duplicates [filters] [--alike X]\n"
         "       pixgrep --embed [--json] [--text TEXT]... [FILE...]\n"
         "       pixgrep --tokenize [--json] [--truncate] < TEXTS\n"
         "       pixgrep --crop [--size N] FILE > CROP.ppm\n"
@@ -161,6 +167,8 @@ static const char *mode_name(pix_query_mode mode) {
         return "--crop";
     case PIX_QUERY_CLASSIFY:
         return "--classify";
+    case PIX_QUERY_DUPLICATES:
+        return "--duplicates";
     case PIX_QUERY_CACHE:
         return "--cache";
     case PIX_QUERY_SEARCH:
@@ -258,6 +266,8 @@ static pix_status apply(pix_query_options *options, int code, const char *word, 
     case OPTION_ENSEMBLE:
         options->ensemble = value ? value : PIX_TEMPLATES_SHORT;
         break;
+    case OPTION_DUPLICATES:
+        return set_mode(options, PIX_QUERY_DUPLICATES, error);
     case OPTION_CACHE:
         return set_cache(options, value, error);
     case OPTION_JSON:
@@ -336,18 +346,33 @@ static pix_status complain(int result, int code, const char *word, pix_error *er
                     "unknown option '%s' (words that begin with '-' go after '--')", word);
 }
 
-/* -0 asks a search for paths too, so it goes with -l. */
+/* -0 asks for paths too, so it goes with -l. */
+static pix_status null_ends_paths(pix_query_options *options, pix_error *error) {
+    if (!options->null_ended)
+        return PIX_OK;
+    if (options->format == PIX_FORMAT_PATHS)
+        options->format = PIX_FORMAT_LINES;
+    return set_format(options, PIX_FORMAT_NULL, error);
+}
+
 static pix_status check_search(pix_query_options *options, pix_error *error) {
     if (options->input_count == 0)
         return pix_fail(error, PIX_EINVALID,
                         "what shall be searched for?  Give words or a picture");
     if (options->alike != 0 && !options->collapse)
         return pix_fail(error, PIX_EINVALID, "--alike goes with --collapse");
-    if (!options->null_ended)
-        return PIX_OK;
-    if (options->format == PIX_FORMAT_PATHS)
-        options->format = PIX_FORMAT_LINES;
-    return set_format(options, PIX_FORMAT_NULL, error);
+    return null_ends_paths(options, error);
+}
+
+static pix_status check_duplicates(pix_query_options *options, pix_error *error) {
+    if (options->input_count > 0)
+        return pix_fail(
+            error, PIX_EINVALID,
+            "'%s': --duplicates looks at the whole index, or at what filters let through",
+            options->inputs[0].value);
+    if (options->sort == PIX_SORT_DATE)
+        return pix_fail(error, PIX_EINVALID, "--duplicates are sorted by their number or by path");
+    return null_ends_paths(options, error);
 }
 
 static pix_status check_classify(pix_query_options *options, pix_error *error) {
@@ -400,6 +425,8 @@ static pix_status check_whole(pix_query_options *options, const bool *seen, pix_
         break;
     case PIX_QUERY_CLASSIFY:
         return check_classify(options, error);
+    case PIX_QUERY_DUPLICATES:
+        return check_duplicates(options, error);
     case PIX_QUERY_CACHE:
         if (options->input_count > 0)
             return pix_fail(error, PIX_EINVALID, "'%s': --cache takes list or clear alone",

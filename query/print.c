@@ -70,7 +70,7 @@ static void print_json_degrees(FILE *out, const char *key, const double *value) 
         (void)fprintf(out, ",\"%s\":null", key);
 }
 
-static void print_json_row(FILE *out, const pix_result *result) {
+void pix_print_object(FILE *out, const pix_result *result) {
     const pix_photo_row *photo = result->photo;
     (void)fputc('{', out);
     pix_json_bytes(out, "path", photo->path, photo->path_size);
@@ -85,7 +85,7 @@ static void print_json_row(FILE *out, const pix_result *result) {
     print_json_degrees(out, "longitude", photo->has_location ? &photo->longitude : NULL);
     if (result->is_collapsed)
         (void)fprintf(out, ",\"folded\":%zu", result->folded);
-    (void)fputs("}\n", out);
+    (void)fputc('}', out);
 }
 
 pix_status pix_print_result(FILE *out, pix_query_format format, const pix_result *result) {
@@ -103,7 +103,8 @@ pix_status pix_print_result(FILE *out, pix_query_format format, const pix_result
         (void)fputc('\0', out);
         break;
     case PIX_FORMAT_JSON:
-        print_json_row(out, result);
+        pix_print_object(out, result);
+        (void)fputc('\n', out);
         break;
     }
     return PIX_OK;

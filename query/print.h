@@ -22,6 +22,9 @@ typedef struct pix_result {
  * ran out. */
 pix_status pix_print_result(FILE *out, pix_query_format format, const pix_result *result);
 
+/* The JSON object alone, without an end of line. */
+void pix_print_object(FILE *out, const pix_result *result);
+
 /* The line above a table. */
 void pix_print_heading(FILE *out);
 

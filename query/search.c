@@ -13,6 +13,7 @@ struct pix_search {
     int64_t encoded;          /* photos that can be found */
     pix_selection *selection; /* NULL: all photos */
     int dimension;
+    bool frozen; /* a snapshot is open */
     pix_background background;
 };
 
@@ -40,7 +41,7 @@ typedef struct coverage {
 
 static pix_status note_model(void *context, const pix_store_model *model) {
     coverage *seen = context;
-    if (strcmp(model->fingerprint, seen->fingerprint) == 0)
+    if (seen->fingerprint && strcmp(model->fingerprint, seen->fingerprint) == 0)
         seen->own = *model;
     else if (model->embeddings > seen->other.embeddings)
         seen->other = *model;
@@ -84,6 +85,8 @@ static pix_status check_coverage(pix_search *search, const char *model, coverage
                        pix_format_count(totals.missing, photos));
     else if (totals.photos == 0)
         (void)snprintf(text, sizeof text, "no photos in the index; run: pixgrepd index DIR");
+    else if (!model)
+        text[0] = '\0';
     else if (search->encoded == 0)
         return fail_mismatch(model, seen, totals.photos, error);
     else if (search->encoded < totals.photos)
@@ -104,7 +107,7 @@ pix_status pix_search_open(const char *database, const char *model, const char *
     pix_status status = open_store(database, &search->store, error);
     if (!status)
         status = check_coverage(search, model, &seen, note, error);
-    if (!status)
+    if (!status && model)
         status = pix_store_background_get(search->store, search->model_id, dimension,
                                           &search->background, error);
     if (status) {
@@ -120,12 +123,20 @@ void pix_search_close(pix_search *search) {
         return;
     pix_background_free(&search->background);
     pix_selection_free(search->selection);
+    if (search->frozen)
+        pix_store_snapshot_end(search->store);
     pix_store_close(search->store);
     free(search);
 }
 
 const pix_background *pix_search_background(const pix_search *search) {
     return &search->background;
+}
+
+pix_status pix_search_freeze(pix_search *search, pix_error *error) {
+    pix_status status = pix_store_snapshot_begin(search->store, error);
+    search->frozen = !status;
+    return status;
 }
 
 pix_status pix_search_select(pix_search *search, const pix_filters *filters, FILE *notes,
@@ -172,6 +183,10 @@ pix_status pix_search_best(pix_search *search, const float *vectors, size_t coun
 pix_status pix_search_photo(pix_search *search, int64_t image_id, pix_photo_row *row,
                             pix_error *error) {
     return pix_store_photo_get(search->store, image_id, row, error);
+}
+
+pix_status pix_search_copies(pix_search *search, pix_copies *out, pix_error *error) {
+    return pix_copies_read(search->store, search->selection, out, error);
 }
 
 pix_status pix_search_vector(pix_search *search, int64_t content_id, float *vector, bool *found,

@@ -13,14 +13,19 @@
 #include "core/base/error.h"
 #include "query/filters.h"
 #include "storage/background.h"
+#include "storage/copies.h"
 #include "storage/vector_index.h"
 
 typedef struct pix_search pix_search;
 
-/* `database` NULL: the default place.  `note` receives one line, or nothing. */
+/* `database` NULL: the default place.  `model` and `fingerprint` NULL: none is needed, no vector is
+ * found.  `note` receives one line, or nothing. */
 pix_status pix_search_open(const char *database, const char *model, const char *fingerprint,
                            int dimension, pix_search **out, pix_bytes *note, pix_error *error);
 void pix_search_close(pix_search *search);
+
+/* From now on everything sees one state of the index, whoever writes it. */
+pix_status pix_search_freeze(pix_search *search, pix_error *error);
 
 /* From now on only photos that pass the filters are found.  What is odd about that, such as that
  * there is none, is told in `notes`. */
@@ -44,6 +49,9 @@ pix_status pix_search_each(pix_search *search,
                            pix_status (*each)(void *context, const pix_photo_row *photo,
                                               const float *vector, const pix_error *reason),
                            void *context, pix_error *error);
+
+/* Those photos with what tells copies apart; see copies.h. */
+pix_status pix_search_copies(pix_search *search, pix_copies *out, pix_error *error);
 
 /* The vector [dimension] of a content; *found is false when it is gone since the search. */
 pix_status pix_search_vector(pix_search *search, int64_t content_id, float *vector, bool *found,

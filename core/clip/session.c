@@ -7,7 +7,7 @@
 #include "core/clip/pixels.h"
 #include "core/clip/resnet.h"
 #include "core/clip/text_tower.h"
-#include "core/clip/vit.h"
+#include "core/clip/vit_batch.h"
 #include "core/tensor/dot.h"
 
 /* Tokens of texts that are computed at once: enough that a product's cost is arithmetic. */
@@ -19,42 +19,39 @@ struct pix_session {
     size_t picture; /* elements: image_size * image_size * 3 */
     bool is_resnet;
     pix_compute compute; /* its pool is the session's own */
-    pix_vit vit;         /* one of the two, only when max_images > 0 */
+    pix_vit vit;         /* one of the two towers, only when max_images > 0 */
+    pix_vit_batch batch;
     pix_resnet resnet;
+    pix_resnet_scratch resnet_scratch;
     pix_text_tower text;
     pix_text_trie trie;  /* the texts that wait to be computed, */
     int32_t *ends;       /* [trie.capacity] their last rows */
     int waiting;         /* and how many they are */
-    pix_scratch scratch; /* of the transformers */
-    pix_resnet_scratch resnet_scratch;
+    pix_scratch scratch; /* of the texts */
     float byte_values[3][256];
 };
 
-/* The vision tower and its scratch; *sizes are those of the transformers'. */
-static pix_status open_vision(pix_session *session, const pix_model *model,
-                              pix_scratch_sizes *sizes, pix_error *error) {
-    size_t count = (size_t)session->max_images;
-    pix_resnet_sizes resnet_sizes;
+static pix_status open_vision(pix_session *session, const pix_model *model, pix_error *error) {
+    pix_resnet_sizes sizes;
     pix_status status;
     if (!session->is_resnet) {
         status = pix_vit_init(&session->vit, model, session->precision, &session->compute, error);
-        if (!status && !pix_vit_measure(&session->vit, count, sizes))
-            status = pix_fail_memory(error);
-        return status;
+        return status
+                   ? status
+                   : pix_vit_batch_init(&session->batch, &session->vit, session->max_images, error);
     }
     status = pix_resnet_init(&session->resnet, model, session->precision, error);
-    if (!status && !pix_resnet_measure(pix_model_config(model), session->precision, count,
-                                       &session->compute, &resnet_sizes))
+    if (!status && !pix_resnet_measure(pix_model_config(model), session->precision,
+                                       (size_t)session->max_images, &session->compute, &sizes))
         status = pix_fail_memory(error);
-    return status ? status
-                  : pix_resnet_scratch_init(&session->resnet_scratch, &resnet_sizes, error);
+    return status ? status : pix_resnet_scratch_init(&session->resnet_scratch, &sizes, error);
 }
 
-/* The text tower and what texts wait in; *sizes are those of the transformers'. */
-static pix_status open_text(pix_session *session, const pix_model *model, pix_scratch_sizes *sizes,
-                            pix_error *error) {
+/* The text tower, its scratch and what texts wait in. */
+static pix_status open_text(pix_session *session, const pix_model *model, pix_error *error) {
     int context = pix_model_config(model)->context_length;
     int rows = context > TEXT_ROWS ? context : TEXT_ROWS;
+    pix_scratch_sizes sizes = {0};
     pix_status status =
         pix_text_tower_init(&session->text, model, session->precision, &session->compute, error);
     if (!status)
@@ -63,9 +60,9 @@ static pix_status open_text(pix_session *session, const pix_model *model, pix_sc
         return status;
     session->ends = calloc((size_t)rows, sizeof *session->ends);
     if (!session->ends ||
-        !pix_transformer_measure(&session->text.transformer, (size_t)rows, (size_t)context, sizes))
+        !pix_transformer_measure(&session->text.transformer, (size_t)rows, (size_t)context, &sizes))
         return pix_fail_memory(error);
-    return PIX_OK;
+    return pix_scratch_init(&session->scratch, &sizes, error);
 }
 
 /* Of the tower that will run first, what runs in the session's precision. */
@@ -91,16 +88,13 @@ pix_status pix_session_new(pix_model *model, pix_precision precision, int max_im
     session->picture = 3 * (size_t)config->image_size * (size_t)config->image_size;
     session->is_resnet = config->vision_kind == PIX_VISION_RESNET;
     pix_pixel_values(session->byte_values);
-    pix_scratch_sizes sizes = {0};
     pix_status status = pix_kernels_wanted(&session->compute.kernels, error);
     if (!status && threads > 1)
         status = pix_pool_new(threads, &session->compute.pool, error);
     if (!status)
-        status = open_text(session, model, &sizes, error);
+        status = open_text(session, model, error);
     if (!status && max_images > 0)
-        status = open_vision(session, model, &sizes, error);
-    if (!status)
-        status = pix_scratch_init(&session->scratch, &sizes, error);
+        status = open_vision(session, model, error);
     if (status)
         goto fail;
     read_ahead(session, model);
@@ -116,6 +110,7 @@ void pix_session_free(pix_session *session) {
         return;
     pix_scratch_free(&session->scratch);
     pix_resnet_scratch_free(&session->resnet_scratch);
+    pix_vit_batch_free(&session->batch);
     pix_vit_free(&session->vit);
     pix_resnet_free(&session->resnet);
     pix_text_tower_free(&session->text);
@@ -134,48 +129,42 @@ int pix_model_batch_size(const pix_model *model) {
     return images < 1 ? 1 : images > 32 ? 32 : images;
 }
 
-static pix_status check_count(const pix_session *session, int count, pix_error *error) {
-    if (count >= 0 && count <= session->max_images)
-        return PIX_OK;
-    return pix_fail(error, PIX_EINVALID, "%d images for a session of %d", count,
-                    session->max_images);
+static void encode_with_resnet(pix_session *session, const pix_pictures *pictures, int count,
+                               float *features) {
+    for (int i = 0; i < count; i++) {
+        size_t at = (size_t)i * session->picture;
+        if (pictures->rgb)
+            pix_resnet_put_bytes(&session->resnet, &session->resnet_scratch, i, pictures->rgb + at,
+                                 pictures->values);
+        else
+            pix_resnet_put_floats(&session->resnet, &session->resnet_scratch, i,
+                                  pictures->pixels + at);
+    }
+    pix_resnet_encode(&session->resnet, &session->compute, &session->resnet_scratch, count,
+                      features);
 }
 
-static void encode_pictures(pix_session *session, int count, float *features) {
-    if (session->is_resnet)
-        pix_resnet_encode(&session->resnet, &session->compute, &session->resnet_scratch, count,
-                          features);
-    else
-        pix_vit_encode(&session->vit, &session->scratch, count, features);
+static pix_status encode(pix_session *session, const pix_pictures *pictures, int count,
+                         float *features, pix_error *error) {
+    if (count < 0 || count > session->max_images)
+        return pix_fail(error, PIX_EINVALID, "%d images for a session of %d", count,
+                        session->max_images);
+    if (count > 0 && session->is_resnet)
+        encode_with_resnet(session, pictures, count, features);
+    else if (count > 0)
+        pix_vit_batch_run(&session->batch, pictures, count, features);
+    return PIX_OK;
 }
 
 pix_status pix_session_encode_images(pix_session *session, const uint8_t *rgb, int count,
                                      float *features, pix_error *error) {
-    pix_status status = check_count(session, count, error);
-    if (status || count == 0)
-        return status;
-    const float(*values)[256] = (const float(*)[256])session->byte_values;
-    for (int i = 0; i < count; i++, rgb += session->picture)
-        if (session->is_resnet)
-            pix_resnet_put_bytes(&session->resnet, &session->resnet_scratch, i, rgb, values);
-        else
-            pix_vit_cut_bytes(&session->vit, &session->scratch, i, rgb, values);
-    encode_pictures(session, count, features);
-    return PIX_OK;
+    const pix_pictures pictures = {.rgb = rgb, .values = (const float(*)[256])session->byte_values};
+    return encode(session, &pictures, count, features, error);
 }
 
 pix_status pix_session_encode_pixels(pix_session *session, const float *pixels, int count,
                                      float *features, pix_error *error) {
-    pix_status status = check_count(session, count, error);
-    if (status || count == 0)
-        return status;
-    for (int i = 0; i < count; i++, pixels += session->picture)
-        if (session->is_resnet)
-            pix_resnet_put_floats(&session->resnet, &session->resnet_scratch, i, pixels);
-        else
-            pix_vit_cut_floats(&session->vit, &session->scratch, i, pixels);
-    encode_pictures(session, count, features);
-    return PIX_OK;
+    return encode(session, &(pix_pictures){.pixels = pixels}, count, features, error);
 }
 
 static void forget_texts(pix_session *session) {

@@ -41,15 +41,21 @@ static void rows_in_any_order_and_number(void **state) {
     (void)state;
     static const size_t widths[] = {1, 15, 16, 17, 32, 64, 80, 255};
     int32_t rows[ROWS];
-    float scores[ROWS], out[STRIDE];
+    float scores[ROWS], out[STRIDE], first[STRIDE], other[STRIDE];
     for (size_t count = 1; count <= ROWS; count += 3)
         for (size_t w = 0; w < sizeof widths / sizeof *widths; w++) {
             for (size_t i = 0; i < count; i++)
                 rows[i] = (int32_t)((i * 17 + 5) % ROWS);
-            pix_attend_rows(q, &memory, rows, count, widths[w], scores, out);
-            for (size_t j = 0; j < widths[w]; j++) {
-                double want = expected(rows, count, widths[w], j);
-                assert_true(fabs((double)out[j] - want) < 1e-5);
+            const pix_kernels *kernels;
+            for (size_t kind = 0; (kernels = pix_kernels_at(kind)); kind++) {
+                pix_attend_rows(kernels, q, &memory, rows, count, widths[w], scores, out);
+                for (size_t j = 0; j < widths[w]; j++) {
+                    double want = expected(rows, count, widths[w], j);
+                    assert_true(fabs((double)out[j] - want) < 1e-5);
+                }
+                memcpy(kind == 0 ? first : other, out, sizeof out);
+                if (kind > 0)
+                    assert_memory_equal(other, first, widths[w] * sizeof *out);
             }
         }
 }
@@ -58,7 +64,7 @@ static void one_row_is_its_value(void **state) {
     (void)state;
     const int32_t row = 11;
     float score, out[64];
-    pix_attend_rows(q, &memory, &row, 1, 64, &score, out);
+    pix_attend_rows(pix_kernels_at(0), q, &memory, &row, 1, 64, &score, out);
     assert_memory_equal(out, v + (size_t)row * STRIDE, sizeof out);
 }
 

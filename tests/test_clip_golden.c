@@ -174,8 +174,9 @@ static void blocks_match(const golden *g, const char *tower, const pix_transform
     for (int layer = 0; layer < t->layers; layer++) {
         halves = halves && layer == 0;
         if (halves) {
-            pix_layer_norm(NULL, scratch->normal, scratch->x, (size_t)tokens, (size_t)t->width,
-                           t->blocks[0].ln_1_weight, t->blocks[0].ln_1_bias, t->eps);
+            const pix_layer_norm ln_1 = {(size_t)t->width, t->blocks[0].ln_1_weight,
+                                         t->blocks[0].ln_1_bias, t->eps};
+            pix_layer_norm_run(&ln_1, &compute, tokens, scratch->x, scratch->normal, NULL);
             activation_matches(g, "act_image0_block0_ln1", scratch->normal);
         }
         memcpy(before, scratch->x, count * sizeof *before);
@@ -240,8 +241,9 @@ static void vit_activations_match(const fixture *f) {
     activation_matches(g, "act_image0_ln_pre", scratch.x);
     pix_pass pass = {.rows = vit.tokens, .tokens = vit.tokens};
     blocks_match(g, "image", &vit.transformer, &scratch, &pass, true);
-    pix_layer_norm(NULL, scratch.x, scratch.x, 1, (size_t)vit.transformer.width, vit.ln_post_weight,
-                   vit.ln_post_bias, vit.transformer.eps);
+    const pix_layer_norm ln_post = {(size_t)vit.transformer.width, vit.ln_post_weight,
+                                    vit.ln_post_bias, vit.transformer.eps};
+    pix_layer_norm_run(&ln_post, &compute, 1, scratch.x, scratch.x, NULL);
     activation_matches(g, "act_image0_ln_post", scratch.x);
     pix_scratch_free(&scratch);
     pix_vit_free(&vit);
@@ -326,8 +328,9 @@ static void text_activations_match(const fixture *f) {
     activation_matches(g, "act_text0_token_embedding", scratch.normal);
     pix_pass pass = {.rows = tokens, .trie = &trie};
     blocks_match(g, "text", &tower.transformer, &scratch, &pass, false);
-    pix_layer_norm(NULL, scratch.x, scratch.x, (size_t)tokens, width, tower.ln_final_weight,
-                   tower.ln_final_bias, tower.transformer.eps);
+    const pix_layer_norm ln_final = {width, tower.ln_final_weight, tower.ln_final_bias,
+                                     tower.transformer.eps};
+    pix_layer_norm_run(&ln_final, &compute, tokens, scratch.x, scratch.x, NULL);
     activation_matches(g, "act_text0_ln_final", scratch.x);
     pix_text_trie_free(&trie);
     pix_scratch_free(&scratch);

@@ -78,8 +78,9 @@ void pix_text_tower_encode(const pix_text_tower *tower, pix_scratch *scratch, pi
     pix_pass pass = {.rows = trie->rows, .results = count, .trie = trie, .ends = ends};
     pix_text_tower_embed(tower, scratch, trie);
     pix_transformer_run(&tower->transformer, scratch, &pass);
-    pix_layer_norm(tower->transformer.compute->pool, scratch->x, scratch->x, (size_t)count, width,
-                   tower->ln_final_weight, tower->ln_final_bias, tower->transformer.eps);
+    const pix_layer_norm ln_final = {width, tower->ln_final_weight, tower->ln_final_bias,
+                                     tower->transformer.eps};
+    pix_layer_norm_run(&ln_final, tower->transformer.compute, count, scratch->x, scratch->x, NULL);
     const pix_activations last = {.x = scratch->x, .stride = width};
     pix_linear_run(&tower->text_projection, tower->transformer.compute, count, &last,
                    (pix_epilogue){0}, features, (size_t)tower->embed_dim);

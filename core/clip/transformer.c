@@ -151,9 +151,10 @@ pix_activations pix_transformer_read(const pix_transformer *t, pix_scratch *scra
 /* LayerNorm of scratch->x. */
 static pix_activations normalise(const pix_transformer *t, pix_scratch *scratch, int rows,
                                  const float *weight, const float *bias) {
-    pix_layer_norm(t->compute->pool, scratch->normal, scratch->x, (size_t)rows, (size_t)t->width,
-                   weight, bias, t->eps);
-    return pix_transformer_read(t, scratch, rows, scratch->normal, t->width);
+    const pix_layer_norm norm = {(size_t)t->width, weight, bias, t->eps};
+    const pix_codes *codes = t->precision == PIX_INT8 ? &scratch->codes : NULL;
+    pix_layer_norm_run(&norm, t->compute, rows, scratch->x, scratch->normal, codes);
+    return (pix_activations){.x = scratch->normal, .stride = norm.width, .codes = codes};
 }
 
 /* out[width]: what the heads of the query `q` that stands at `row` of the trie attend to. */
@@ -163,7 +164,8 @@ static void attend_path(const pix_transformer *t, const float *q, pix_memory mem
     const int32_t *path = pix_text_trie_path(trie, row);
     size_t length = (size_t)trie->depth[row] + 1;
     for (size_t column = 0; column < (size_t)t->width; column += head_width) {
-        pix_attend_rows(q + column, &memory, path, length, head_width, scores, out + column);
+        pix_attend_rows(t->compute->kernels, q + column, &memory, path, length, head_width, scores,
+                        out + column);
         memory.k += head_width;
         memory.v += head_width;
     }

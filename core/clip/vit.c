@@ -106,8 +106,9 @@ void pix_vit_embed(const pix_vit *vit, pix_scratch *scratch, int count) {
         pix_bias_add(x, 1, width, vit->class_embedding);
         pix_bias_add(x, 1, one, vit->positional_embedding);
     }
-    pix_layer_norm(vit->transformer.compute->pool, scratch->x, scratch->x, (size_t)rows, width,
-                   vit->ln_pre_weight, vit->ln_pre_bias, vit->transformer.eps);
+    const pix_layer_norm ln_pre = {width, vit->ln_pre_weight, vit->ln_pre_bias,
+                                   vit->transformer.eps};
+    pix_layer_norm_run(&ln_pre, vit->transformer.compute, rows, scratch->x, scratch->x, NULL);
 }
 
 void pix_vit_encode(const pix_vit *vit, pix_scratch *scratch, int count, float *features) {
@@ -115,8 +116,9 @@ void pix_vit_encode(const pix_vit *vit, pix_scratch *scratch, int count, float *
     pix_pass pass = {.rows = count * vit->tokens, .tokens = vit->tokens, .results = count};
     pix_vit_embed(vit, scratch, count);
     pix_transformer_run(&vit->transformer, scratch, &pass);
-    pix_layer_norm(vit->transformer.compute->pool, scratch->x, scratch->x, (size_t)count, width,
-                   vit->ln_post_weight, vit->ln_post_bias, vit->transformer.eps);
+    const pix_layer_norm ln_post = {width, vit->ln_post_weight, vit->ln_post_bias,
+                                    vit->transformer.eps};
+    pix_layer_norm_run(&ln_post, vit->transformer.compute, count, scratch->x, scratch->x, NULL);
     const pix_activations classes = {.x = scratch->x, .stride = width};
     pix_linear_run(&vit->proj, vit->transformer.compute, count, &classes, (pix_epilogue){0},
                    features, (size_t)vit->embed_dim);

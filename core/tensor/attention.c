@@ -1,11 +1,11 @@
 #include "core/tensor/attention.h"
 
-#include <math.h>
 #include <stdatomic.h>
 #include <string.h>
 
 #include "core/base/bytes.h"
 #include "core/tensor/layers.h"
+#include "core/tensor/loops.h"
 
 /* Queries whose scores are made, and used up, while a cache holds them. */
 enum { QUERIES = 112 };
@@ -24,16 +24,15 @@ size_t pix_attend_room(const pix_pool *pool, int keys, int width) {
 }
 
 /* A panel for each 16 keys; those beyond the last, which nothing comes of, are the last again. */
-static pix_panels_f32 pack_keys(const pix_attention *a, const float *k, float *room) {
+static pix_panels_f32 pack_keys(const pix_attention *a, const pix_kernels *kernels, const float *k,
+                                float *room) {
     size_t keys = (size_t)a->keys, width = (size_t)a->width;
     pix_panels_f32 panels = {.out = a->keys, .in = a->width, .values = room};
-    for (size_t first = 0; first < keys; first += PIX_PANEL) {
+    for (size_t first = 0; first < keys; first += PIX_PANEL, room += width * PIX_PANEL) {
         const float *rows[PIX_PANEL];
         for (size_t lane = 0; lane < PIX_PANEL; lane++)
             rows[lane] = k + (first + lane < keys ? first + lane : keys - 1) * a->kv_stride;
-        for (size_t i = 0; i < width; i++, room += PIX_PANEL)
-            for (size_t lane = 0; lane < PIX_PANEL; lane++)
-                room[lane] = a->scale * rows[lane][i];
+        kernels->loops->pack_keys(rows, width, a->scale, room);
     }
     return panels;
 }
@@ -73,7 +72,7 @@ static void attend_head(const attending *work, size_t sequence, size_t head, flo
     size_t first_query = sequence * (size_t)a->queries;
     float *values = room + columns * (size_t)a->width;
     float *scores = values + pix_panel_columns((size_t)a->width) * keys;
-    pix_panels_f32 k = pack_keys(a, a->k + first_key, room);
+    pix_panels_f32 k = pack_keys(a, work->alone.kernels, a->k + first_key, room);
     pix_panels_f32 v = pack_values(a, a->v + first_key, values);
     const pix_epilogue plain = {0};
     for (int done = 0; done < a->queries; done += QUERIES) {
@@ -82,7 +81,7 @@ static void attend_head(const attending *work, size_t sequence, size_t head, flo
         pix_matmul_f32(&work->alone, count, a->q + row * a->q_stride + column, a->q_stride, &k,
                        &plain, scores, columns);
         for (int i = 0; i < count; i++)
-            pix_softmax(scores + (size_t)i * columns, keys);
+            pix_softmax(work->alone.kernels, scores + (size_t)i * columns, keys);
         pix_matmul_f32(&work->alone, count, scores, columns, &v, &plain,
                        work->out + row * work->out_stride + column, work->out_stride);
     }
@@ -111,39 +110,7 @@ void pix_attend(const pix_compute *compute, const pix_attention *attention, floa
     pix_pool_run(compute->pool, heads < threads ? heads : threads, attend_task, &work);
 }
 
-/* Running sums side by side, so that compilers vectorise them. */
-enum { LANES = 16 };
-
-static float dot(const float *a, const float *b, size_t size) {
-    float sum[LANES] = {0};
-    size_t i = 0;
-    for (; i + LANES <= size; i += LANES)
-        for (size_t lane = 0; lane < LANES; lane++)
-            sum[lane] += a[i + lane] * b[i + lane];
-    for (size_t lane = 0; i < size; i++, lane++)
-        sum[lane] += a[i] * b[i];
-    float total = 0;
-    for (size_t lane = 0; lane < LANES; lane++)
-        total += sum[lane];
-    return total;
-}
-
-static void add_scaled(float *restrict out, const float *restrict x, float scale, size_t size) {
-    size_t i = 0;
-    for (; i + LANES <= size; i += LANES)
-        for (size_t lane = 0; lane < LANES; lane++)
-            out[i + lane] += scale * x[i + lane];
-    for (; i < size; i++)
-        out[i] += scale * x[i];
-}
-
-void pix_attend_rows(const float *q, const pix_memory *memory, const int32_t *rows, size_t count,
-                     size_t width, float *scores, float *out) {
-    float scale = 1.0f / sqrtf((float)width);
-    for (size_t i = 0; i < count; i++)
-        scores[i] = scale * dot(q, memory->k + (size_t)rows[i] * memory->stride, width);
-    pix_softmax(scores, count);
-    memset(out, 0, width * sizeof *out);
-    for (size_t i = 0; i < count; i++)
-        add_scaled(out, memory->v + (size_t)rows[i] * memory->stride, scores[i], width);
+void pix_attend_rows(const pix_kernels *kernels, const float *q, const pix_memory *memory,
+                     const int32_t *rows, size_t count, size_t width, float *scores, float *out) {
+    kernels->loops->attend(q, memory, rows, count, width, scores, out);
 }

@@ -35,9 +35,9 @@ typedef struct pix_memory {
     size_t stride;
 } pix_memory;
 
-/* out[width] = softmax(q[width] . k[rows[i], width] / sqrt(width)) v[rows[i], width] for the
- * `count` rows, at least one; scores[count] is room to work in. */
-void pix_attend_rows(const float *q, const pix_memory *memory, const int32_t *rows, size_t count,
-                     size_t width, float *scores, float *out);
+/* With `kernels`: out[width] = softmax(q[width] . k[rows[i], width] / sqrt(width)) v[rows[i],
+ * width] for the `count` rows, at least one; scores[count] is room to work in. */
+void pix_attend_rows(const pix_kernels *kernels, const float *q, const pix_memory *memory,
+                     const int32_t *rows, size_t count, size_t width, float *scores, float *out);
 
 #endif

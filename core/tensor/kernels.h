@@ -60,6 +60,8 @@ typedef struct pix_finish {
     size_t stride;
 } pix_finish;
 
+typedef struct pix_loops pix_loops; /* loops.h */
+
 struct pix_kernels {
     const char *name;
     bool (*supported)(void);
@@ -80,6 +82,8 @@ struct pix_kernels {
 
     /* quantise.h's codes, with zeros up to a multiple of 16; returns the scale. */
     float (*quantise)(const float *x, size_t count, uint8_t *codes);
+
+    const pix_loops *loops;
 };
 
 extern const pix_kernels pix_kernels_portable;

@@ -6,6 +6,7 @@
 #include <immintrin.h>
 
 #include "core/tensor/finish.h"
+#include "core/tensor/loops.h"
 #include "core/tensor/quantise.h"
 #include "core/tensor/rows.h"
 
@@ -150,6 +151,8 @@ AVX2 static float quantise_words(const float *x, size_t count, uint8_t *codes) {
     return pix_row_quantise(x, count, PIX_CODE_WORD, codes);
 }
 
+PIX_DEFINE_LOOPS(AVX2)
+
 static bool avx2_supported(void) {
     __builtin_cpu_init();
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
@@ -174,6 +177,7 @@ const pix_kernels pix_kernels_avx2 = {
     .int8_tile = int8_tile,
     .int8_finish = int8_finish,
     .quantise = quantise_words,
+    .loops = &loops,
 };
 
 const pix_kernels pix_kernels_avxvnni = {
@@ -189,6 +193,7 @@ const pix_kernels pix_kernels_avxvnni = {
     .int8_tile = vnni_tile,
     .int8_finish = int8_finish,
     .quantise = quantise,
+    .loops = &loops,
 };
 
 #endif

@@ -5,6 +5,7 @@
 #include <immintrin.h>
 
 #include "core/tensor/finish.h"
+#include "core/tensor/loops.h"
 #include "core/tensor/quantise.h"
 #include "core/tensor/rows.h"
 
@@ -149,6 +150,8 @@ AVX512 static float quantise_words(const float *x, size_t count, uint8_t *codes)
     return pix_row_quantise(x, count, PIX_CODE_WORD, codes);
 }
 
+PIX_DEFINE_LOOPS(AVX512)
+
 static bool avx512_supported(void) {
     __builtin_cpu_init();
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
@@ -172,6 +175,7 @@ const pix_kernels pix_kernels_avx512 = {
     .int8_tile = word_tile,
     .int8_finish = int8_finish,
     .quantise = quantise_words,
+    .loops = &loops,
 };
 
 const pix_kernels pix_kernels_avx512vnni = {
@@ -187,6 +191,7 @@ const pix_kernels pix_kernels_avx512vnni = {
     .int8_tile = vnni_tile,
     .int8_finish = int8_finish,
     .quantise = quantise,
+    .loops = &loops,
 };
 
 #endif

@@ -6,6 +6,7 @@
 #include <sys/auxv.h>
 
 #include "core/tensor/finish.h"
+#include "core/tensor/loops.h"
 #include "core/tensor/quantise.h"
 #include "core/tensor/rows.h"
 
@@ -185,6 +186,8 @@ static float quantise(const float *x, size_t count, uint8_t *codes) {
     return pix_row_quantise(x, count, PIX_CODE_BYTE, codes);
 }
 
+PIX_DEFINE_LOOPS()
+
 static bool always(void) {
     return true;
 }
@@ -211,6 +214,7 @@ static bool i8mm_supported(void) {
         .int8_tile = tile,                                                                         \
         .int8_finish = int8_finish,                                                                \
         .quantise = quantise,                                                                      \
+        .loops = &loops,                                                                           \
     };
 
 KERNELS(neon, always, narrow_tile, NARROW_ROWS)

@@ -2,6 +2,7 @@
 
 #include "core/tensor/finish.h"
 #include "core/tensor/kernels.h"
+#include "core/tensor/loops.h"
 #include "core/tensor/quantise.h"
 #include "core/tensor/rows.h"
 
@@ -113,6 +114,8 @@ static float quantise(const float *x, size_t count, uint8_t *codes) {
     return pix_row_quantise(x, count, PIX_CODE_BYTE, codes);
 }
 
+PIX_DEFINE_LOOPS()
+
 static bool always(void) {
     return true;
 }
@@ -129,4 +132,5 @@ const pix_kernels pix_kernels_portable = {
     .int8_tile = int8_tile,
     .int8_finish = int8_finish,
     .quantise = quantise,
+    .loops = &loops,
 };

@@ -105,7 +105,12 @@ static pix_status run_all(pix_indexing *indexing, const pix_targets *targets,
         status = pix_store_purge(indexing->store, MISSING_DAYS, error);
     if (!status && whole && !run->early)
         status = pix_background_refresh(indexing, error);
-    return status ? status : pix_store_commit(indexing->store, error);
+    if (!status)
+        status = pix_store_commit(indexing->store, error);
+    if (!status)
+        pix_vectors_update(scan->vectors,
+                           whole && !run->early ? PIX_VECTORS_SETTLE : PIX_VECTORS_GROW);
+    return status;
 }
 
 /* A root that is away, or another drive in its place, cannot have told of renames. */
@@ -130,7 +135,12 @@ static pix_status rename_photos(pix_store *store, int64_t run_id, pix_targets *t
 pix_status pix_indexing_run(pix_indexing *indexing, pix_targets *targets, pix_run *run,
                             pix_error *error) {
     pix_paths denied = {0};
+    pix_vectors vectors = {.store = indexing->store,
+                           .model = indexing->model,
+                           .threads = indexing->threads,
+                           .operation = run->operation};
     pix_scan_context scan = {.store = indexing->store,
+                             .vectors = &vectors,
                              .progress = run->progress,
                              .recipe = &indexing->recipe,
                              .walk = &indexing->walk,
@@ -142,10 +152,12 @@ pix_status pix_indexing_run(pix_indexing *indexing, pix_targets *targets, pix_ru
                              .progressed = run->progressed,
                              .context = run->context};
     pix_status status = begin(indexing, &scan, &denied, error);
+    vectors.model_id = indexing->recipe.model_id;
     if (!status && run->renames)
         status = rename_photos(indexing->store, scan.run_id, targets, run->renames, error);
     if (!status)
         status = run_all(indexing, targets, &scan, run, error);
+    pix_vectors_free(&vectors);
     pix_paths_free(&denied);
     return status;
 }

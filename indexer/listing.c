@@ -9,6 +9,7 @@
 #include "indexer/format.h"
 #include "indexer/paths.h"
 #include "indexer/targets.h"
+#include "indexer/vectors.h"
 
 static void print_root_json(const pix_root *root) {
     (void)putchar('{');
@@ -64,6 +65,8 @@ static pix_status forget(pix_store *store, const char *folder, pix_error *error)
     if (!status)
         status = pix_store_commit(store, error);
     if (!status) {
+        pix_vectors vectors = {.store = store, .operation = "forget"};
+        pix_vectors_update(&vectors, PIX_VECTORS_ERASE);
         pix_print_path(stdout, folder);
         (void)printf(": %s %s forgotten\n", pix_text_count(photos),
                      photos == 1 ? "photo" : "photos");

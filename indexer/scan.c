@@ -72,6 +72,8 @@ static pix_status commit_when_due(scan_state *scan) {
     if (pix_now_ns() - scan->committed_ns < COMMIT_NS)
         return PIX_OK;
     pix_status status = pix_store_commit(scan->context->store, scan->error);
+    if (!status)
+        pix_vectors_update(scan->context->vectors, PIX_VECTORS_GROW);
     scan->committed_ns = pix_now_ns();
     return status;
 }

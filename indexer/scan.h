@@ -9,6 +9,7 @@
 #include "indexer/pipeline.h"
 #include "indexer/progress.h"
 #include "indexer/targets.h"
+#include "indexer/vectors.h"
 #include "indexer/walk.h"
 #include "storage/store.h"
 
@@ -16,6 +17,7 @@
 typedef struct pix_scan_context {
     pix_store *store;
     pix_pipeline *pipeline;
+    pix_vectors *vectors;
     pix_progress *progress; /* may be NULL */
     const pix_recipe *recipe;
     const pix_walk_options *walk;

@@ -140,6 +140,9 @@ static pix_status answer(asking *job, pix_error *error) {
     pix_status status = find(job, wanted, error);
     if (status)
         return status;
+    const char *trouble = pix_search_trouble(job->search);
+    if (trouble)
+        note(job, trouble);
     pix_relevance_cut(&relevance, job->hits, job->count, &cut);
     status = pix_sort_hits(job->search, options->sort, job->hits, job->folded, cut.shown, error);
     if (!status)

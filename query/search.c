@@ -15,7 +15,12 @@ struct pix_search {
     int dimension;
     bool frozen; /* a snapshot is open */
     pix_background background;
+    pix_error trouble; /* to be told; status PIX_OK: none */
+    bool troubled;     /* once there was some */
 };
+
+/* Without a .pixv file at all, so few photos are searched as fast as anybody could notice. */
+enum { FEW_PHOTOS = 20000 };
 
 static pix_status open_store(const char *database, pix_store **out, pix_error *error) {
     char *place = NULL;
@@ -70,8 +75,10 @@ static pix_status fail_mismatch(const char *model, const coverage *seen, int64_t
 
 static pix_status check_coverage(pix_search *search, const char *model, coverage *seen,
                                  pix_bytes *note, pix_error *error) {
-    pix_store_totals totals;
-    pix_status status = pix_store_totals_get(search->store, &totals, error);
+    pix_store_totals totals = {0};
+    pix_status status = pix_store_photo_count(search->store, &totals.photos, error);
+    if (!status && totals.photos == 0)
+        status = pix_store_totals_get(search->store, &totals, error);
     if (!status)
         status = pix_store_models(search->store, note_model, seen, error);
     if (status)
@@ -163,6 +170,17 @@ size_t pix_search_bound(const pix_search *search, size_t wanted) {
     return wanted < (uint64_t)search->encoded ? wanted : (size_t)search->encoded;
 }
 
+static void note_trouble(pix_search *search, const pix_search_report *report) {
+    const pix_error *why = &report->trouble;
+    if (!why->status || search->troubled ||
+        (why->status == PIX_ENOTFOUND && search->encoded < FEW_PHOTOS))
+        return;
+    search->troubled = true;
+    (void)pix_fail(&search->trouble, why->status,
+                   "%s; every vector is read instead, until pixgrepd index makes it anew",
+                   why->text);
+}
+
 pix_status pix_search_best(pix_search *search, const float *vectors, size_t count, size_t k,
                            pix_hit *hits, size_t *counts, pix_search_report *report,
                            pix_error *error) {
@@ -172,12 +190,22 @@ pix_status pix_search_best(pix_search *search, const float *vectors, size_t coun
                               .dimension = search->dimension,
                               .k = k,
                               .selection = search->selection};
+    pix_search_report done = {0};
     memset(counts, 0, count * sizeof *counts);
+    pix_status status = PIX_OK;
+    if (search->encoded > 0)
+        status = pix_vector_index_search(search->store, &query, hits, counts, &done, error);
+    note_trouble(search, &done);
     if (report)
-        *report = (pix_search_report){0};
-    if (search->encoded == 0)
-        return PIX_OK;
-    return pix_vector_index_search(search->store, &query, hits, counts, report, error);
+        *report = done;
+    return status;
+}
+
+const char *pix_search_trouble(pix_search *search) {
+    if (!search->trouble.status)
+        return NULL;
+    search->trouble.status = PIX_OK;
+    return search->trouble.text;
 }
 
 pix_status pix_search_photo(pix_search *search, int64_t image_id, pix_photo_row *row,

@@ -57,6 +57,9 @@ pix_status pix_search_copies(pix_search *search, pix_copies *out, pix_error *err
 pix_status pix_search_vector(pix_search *search, int64_t content_id, float *vector, bool *found,
                              pix_error *error);
 
+/* The first time after searches became slow, why: one line.  Else NULL. */
+const char *pix_search_trouble(pix_search *search);
+
 /* The facts of a photo; one that is gone since the search is PIX_ENOTFOUND. */
 pix_status pix_search_photo(pix_search *search, int64_t image_id, pix_photo_row *row,
                             pix_error *error);

@@ -53,6 +53,19 @@ static pix_status last_run(pix_store *store, pix_store_totals *totals, pix_error
     return status;
 }
 
+pix_status pix_store_photo_count(pix_store *store, int64_t *photos, pix_error *error) {
+    *photos = 0;
+    pix_store_lock(store);
+    pix_statement s = pix_statement_begin(store, PIX_SQL_TALLY);
+    pix_bind_integer(&s, 0);
+    pix_status status = pix_statement_step(&s, error);
+    if (!status && s.row)
+        *photos = sqlite3_column_int64(s.handle, 0);
+    pix_statement_end(&s);
+    pix_store_unlock(store);
+    return status;
+}
+
 pix_status pix_store_totals_get(pix_store *store, pix_store_totals *totals, pix_error *error) {
     *totals = (pix_store_totals){0};
     pix_store_lock(store);

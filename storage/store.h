@@ -213,6 +213,8 @@ typedef struct pix_store_totals {
     int64_t last_run_at;   /* Unix seconds of the last run's end, or start; 0 for never */
     char last_outcome[64]; /* "" while it runs, or when it was killed */
 } pix_store_totals;
+/* Present ones, at once; the totals take longer the more there is. */
+pix_status pix_store_photo_count(pix_store *store, int64_t *photos, pix_error *error);
 pix_status pix_store_totals_get(pix_store *store, pix_store_totals *totals, pix_error *error);
 
 /* Facts of one photo for printing results; strings live until the next call on this store.  A photo

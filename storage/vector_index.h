@@ -43,9 +43,9 @@ typedef enum pix_vector_update_kind {
 typedef struct pix_vector_update {
     pix_vector_update_kind kind;
     int64_t model_id; /* whose file is made if there is none; 0: of no model */
-    int dimension;
-    /* Asked for the mean of the model's vectors of some texts, [dimension], when the file is made
-     * anew, to make searches by text faster; PIX_ENOTFOUND when there is none.  May be NULL. */
+    /* Asked for the mean of the model's vectors of some texts, as long as those, when the file of a
+     * library worth it is made anew, to make searches by text faster; PIX_ENOTFOUND when there is
+     * none.  May be NULL. */
     pix_status (*text_mean)(void *context, float *mean, pix_error *error);
     void *context;
 } pix_vector_update;

@@ -24,7 +24,8 @@ enum {
     GROWTH = 4,            /* times the vectors it was made for, and a file is made anew */
     DEAD_SHARE = 4,        /* one in so many */
     LEAST_CAPACITY = 65536,
-    SAMPLES = 8192, /* vectors that the mean is taken of */
+    SAMPLES = 8192,     /* vectors that the mean is taken of */
+    WORTH_TEXTS = 1024, /* vectors: with fewer a search is fast whatever the axes */
 };
 
 static const int64_t PUBLISH_NS = INT64_C(10000000000);
@@ -168,7 +169,7 @@ static void normalise(double *x, size_t size) {
 /* The second direction of axes [3, dimension]: that of texts, without what it shares with the
  * first. */
 static pix_status aim_at_texts(const pix_vector_cache *cache, const pix_vector_update *update,
-                               double *axes, pix_error *error) {
+                               int64_t count, double *axes, pix_error *error) {
     const size_t dimension = (size_t)cache->dimension;
     const double *first = axes + dimension;
     double *second = axes + 2 * dimension;
@@ -176,7 +177,7 @@ static pix_status aim_at_texts(const pix_vector_cache *cache, const pix_vector_u
     float *mean = calloc(dimension, sizeof *mean);
     if (!mean)
         return pix_fail_memory(error);
-    if (update->text_mean && update->model_id == cache->model_id)
+    if (update->text_mean && update->model_id == cache->model_id && count >= WORTH_TEXTS)
         status = update->text_mean(update->context, mean, error);
     if (!status)
         for (size_t i = 0; i < dimension; i++)
@@ -205,7 +206,7 @@ static pix_status choose_axes(pix_store *store, const pix_vector_cache *cache,
         axes[i] /= (double)samples;
     memcpy(axes + dimension, axes, dimension * sizeof *axes);
     normalise(axes + dimension, dimension);
-    return aim_at_texts(cache, update, axes, error);
+    return aim_at_texts(cache, update, count, axes, error);
 }
 
 static pix_status fill_new(pix_store *store, pix_vector_cache *cache, pix_vector_file *file,

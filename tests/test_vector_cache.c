@@ -98,11 +98,8 @@ static pix_status text_mean(void *context, float *mean, pix_error *error) {
 }
 
 static void update_as(fixture *f, pix_vector_update_kind kind) {
-    const pix_vector_update update = {.kind = kind,
-                                      .model_id = f->recipe.model_id,
-                                      .dimension = f->dimension,
-                                      .text_mean = text_mean,
-                                      .context = f};
+    const pix_vector_update update = {
+        .kind = kind, .model_id = f->recipe.model_id, .text_mean = text_mean, .context = f};
     assert_ok(pix_vector_index_update(f->store, &update, &f->error), &f->error);
 }
 

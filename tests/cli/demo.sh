@@ -53,7 +53,7 @@ decoded() { # every address of the sheet as bytes, NUL-ended
 check "the addresses are the files" cmp <(decoded) <(find "$photos" -name '*.png' -print0 | LC_ALL=C sort -z)
 
 check "nothing is written elsewhere" test -z "$(find "$HOME" "$XDG_DATA_HOME" "$WORK/config" "$WORK/cache" -mindepth 1 2>/dev/null)"
-check "no other file is left" test -z "$(find "$WORK/out put" -type f ! -name 'index.db*' ! -name sheet.html)"
+check "no other file is left" test -z "$(find "$WORK/out put" -type f ! -name 'index.*' ! -name sheet.html)"
 check "the model's name is enough" grep -q -- "--model tiny 'a dog'$" "$WORK/out"
 command=$(sed -n 's/^  ask these pictures *//p' "$WORK/out")
 run bash -c "cd / && $command -k 3"

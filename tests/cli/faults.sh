@@ -16,6 +16,7 @@ for copy in 1 2; do
     done
 done
 total=$(ls "$photos" | wc -l)
+for some in "$SOURCE"/tests/golden/preprocess/images/*.png; do break; done
 
 # killed CALLS N COMMAND...: runs the command, killed as it enters its Nth call of that kind; false when
 # it ended before that.
@@ -46,6 +47,17 @@ db=$XDG_DATA_HOME/pixgrep/index.db
 
 rows() { sqlite3 "$db" "SELECT hex(path) FROM image WHERE missing_since IS NULL ORDER BY 1" 2>/dev/null; }
 
+# same_answers WHAT: searches find the same with the vectors' cache, whatever state it is in, and without.
+same_answers() {
+    local caches=("$XDG_DATA_HOME"/pixgrep/index.*.pixv)
+    [ -e "${caches[0]}" ] || return
+    pixgrep -k 200 "$photos/1-${some##*/}" >"$WORK/with.out" 2>"$WORK/with.err"
+    mkdir -p "$WORK/caches" && mv "${caches[@]}" "$WORK/caches/"
+    pixgrep -k 200 "$photos/1-${some##*/}" >"$WORK/without.out" 2>/dev/null
+    mv "$WORK/caches"/* "$XDG_DATA_HOME/pixgrep/"
+    check "$1: the cache of vectors changes no answer" cmp "$WORK/with.out" "$WORK/without.out"
+}
+
 # examine WHAT: the database is whole, holds all that was committed before, and a further run completes it.
 examine() {
     local what=$1 before=$2
@@ -53,12 +65,16 @@ examine() {
         check "$what: the database is whole" test "$(sqlite3 "$db" 'PRAGMA integrity_check')" = ok
         rows >"$WORK/after.rows"
         check "$what: nothing committed is lost" test -z "$(comm -23 "$before" "$WORK/after.rows")"
+        same_answers "$what"
     fi
     run pixgrepd index "$photos"
     expect 0 "$what: the next run completes"
     check "$what: every photo is there" test "$(rows | wc -l)" -eq "$total"
     check "$what: every photo has its vector" test \
         "$(sqlite3 "$db" 'SELECT count(*) FROM image JOIN embedding USING (content_id)')" -eq "$total"
+    same_answers "$what, completed"
+    check "$what: the cache is in use again" test -z "$(grep 'every vector is read' "$WORK/with.err")"
+    check "$what: no temporary file is left" test -z "$(ls "$XDG_DATA_HOME/pixgrep" | grep -F .tmp)"
 }
 
 
@@ -85,6 +101,21 @@ for start in empty half; do
             [ "$n" -lt 12 ] || n=$((n + n / 6))
         done
         echo "$start index: killed at $((n - 1)) calls of $call"
+    done
+done
+
+# The same at every call that concerns the cache of vectors.
+fresh half
+for cache in "$XDG_DATA_HOME"/pixgrep/index.*.pixv; do break; done
+for start in empty half; do
+    for call in pwrite64 fdatasync ftruncate rename; do
+        for ((n = 1; n <= 40; n++)); do
+            fresh "$start"
+            [ "$start" = half ] || rm -f "$cache"
+            killed "$call" "$n" -P "$cache" -P "$cache.tmp" pixgrepd index "$photos" || break
+            examine "$start index, cache killed at $call number $n" "$WORK/before.rows"
+        done
+        echo "$start index: killed at $((n - 1)) calls of $call to the cache of vectors"
     done
 done
 

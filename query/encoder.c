@@ -57,9 +57,12 @@ const char *pix_encoder_fingerprint(const pix_encoder *encoder) {
     return pix_model_fingerprint(encoder->model);
 }
 
+static pix_precision precision_of(const pix_encoder *encoder) {
+    return pix_precision_or(encoder->options->precision, pix_model_precision(encoder->model));
+}
+
 const char *pix_encoder_precision(const pix_encoder *encoder) {
-    (void)encoder;
-    return "fp32";
+    return pix_precision_name(precision_of(encoder));
 }
 
 bool pix_encoder_has_own_vocabulary(const pix_encoder *encoder) {
@@ -69,9 +72,7 @@ bool pix_encoder_has_own_vocabulary(const pix_encoder *encoder) {
 static pix_status need_session(pix_encoder *encoder, pix_error *error) {
     if (encoder->session)
         return PIX_OK;
-    pix_precision precision =
-        pix_precision_or(encoder->options->precision, pix_model_precision(encoder->model));
-    return pix_session_new(encoder->model, precision, encoder->max_pictures,
+    return pix_session_new(encoder->model, precision_of(encoder), encoder->max_pictures,
                            encoder->options->threads, &encoder->session, error);
 }
 

@@ -25,7 +25,7 @@ void pix_encoder_free(pix_encoder *encoder);
 size_t pix_encoder_dimension(const pix_encoder *encoder); /* embed_dim */
 int pix_encoder_batch(const pix_encoder *encoder);        /* max_pictures */
 const char *pix_encoder_fingerprint(const pix_encoder *encoder);
-const char *pix_encoder_precision(const pix_encoder *encoder); /* "fp32" */
+const char *pix_encoder_precision(const pix_encoder *encoder); /* "fp32", "int8" */
 /* Whether texts are read with --vocab instead of the model's vocabulary. */
 bool pix_encoder_has_own_vocabulary(const pix_encoder *encoder);
 

@@ -17,6 +17,7 @@
 #include "query/embed.h"
 #include "query/options.h"
 #include "query/output.h"
+#include "query/questions.h"
 #include "query/tokenize.h"
 
 enum { EXIT_FOUND = 0, EXIT_NOTHING = 1, EXIT_ERROR = 2 };
@@ -45,6 +46,18 @@ static int batch_code(size_t failed, const char *what) {
     return EXIT_ERROR;
 }
 
+static pix_status search(const pix_query_options *options, FILE *out, int *code, pix_error *error) {
+    size_t found = 0, failed = 0;
+    pix_query_format format = format_for_reader(options);
+    pix_status status =
+        options->batch ? pix_ask_all(options, format, stdin, out, stderr, &found, &failed, error)
+                       : pix_ask(options, format, out, stderr, &found, error);
+    *code = found > 0 ? EXIT_FOUND : EXIT_NOTHING;
+    if (failed > 0)
+        *code = batch_code(failed, "line");
+    return status;
+}
+
 /* Does what the options ask and leaves the exit code of success in *code. */
 static pix_status run(const pix_query_options *options, FILE *out, int *code, pix_error *error) {
     size_t count = 0, done = 0;
@@ -57,8 +70,7 @@ static pix_status run(const pix_query_options *options, FILE *out, int *code, pi
         return status;
     switch (options->mode) {
     case PIX_QUERY_SEARCH:
-        status = pix_ask(options, format_for_reader(options), out, stderr, &count, error);
-        *code = count > 0 ? EXIT_FOUND : EXIT_NOTHING;
+        status = search(options, out, code, error);
         break;
     case PIX_QUERY_TOKENIZE:
         status = pix_tokenize(options, stdin, out, &count, error);

@@ -43,6 +43,11 @@ enum {
     OPTION_SORT,
     OPTION_COLLAPSE,
     OPTION_ALIKE,
+    OPTION_BATCH,
+    OPTION_FORMAT,
+    OPTION_HTML,
+    OPTION_PREVIEW,
+    OPTION_EXPLAIN,
     OPTION_EXACT,
     OPTION_NO_AUTOROTATE,
     OPTION_PRECISION,
@@ -98,11 +103,16 @@ static const struct {
      IN_SEARCH},
     {"alike", "X", "nearly so is a cosine of X (0.98), or identical: the same bytes", OPTION_ALIKE,
      IN_SEARCH | IN_DUPLICATES},
+    {"batch", NULL, "read queries from standard input, one a line", OPTION_BATCH, IN_SEARCH},
     {"paths", NULL, "print paths only", 'l', IN_SEARCH | IN_DUPLICATES},
     {"null", NULL, "print raw paths only, each ended by NUL; or read such from -", '0',
      IN_SEARCH | IN_EMBED | IN_CLASSIFY | IN_DUPLICATES},
     {"json", NULL, "one JSON value a line", OPTION_JSON,
      IN_SEARCH | IN_TOKENIZE | IN_EMBED | IN_CLASSIFY | IN_DUPLICATES | IN_CACHE},
+    {"format", "FORMAT", "print this of each photo: '{score} {path}'", OPTION_FORMAT, IN_SEARCH},
+    {"html", "FILE", "write a page with thumbnails, too", OPTION_HTML, IN_SEARCH},
+    {"preview", NULL, "draw the photos in the terminal (needs chafa)", OPTION_PREVIEW, IN_SEARCH},
+    {"explain", NULL, "say on standard error how the answer came about", OPTION_EXPLAIN, IN_SEARCH},
     {"text", "TEXT", "a text to embed; may be repeated", OPTION_TEXT, IN_EMBED},
     {"templates", "SET", "short, long, a file, or a template: 'a sketch of a {}.'",
      OPTION_TEMPLATES, IN_CLASSIFY},
@@ -129,6 +139,7 @@ void pix_query_options_help(FILE *out) {
         "       pixgrep [options] ./PICTURE          find photos like this one\n"
         "       pixgrep [options] TERM + TERM - TERM...   add and subtract words, pictures\n"
         "       pixgrep [options] --like FILE...     find photos like all of these\n"
+        "       pixgrep --batch [options] < QUERIES      answer many queries, a line each\n"
         "       pixgrep --classify LABELS [--ensemble] [--json] FILE...\n"
         "       pixgrep --classify LABELS --in DIR [filters] [--json]\n"
         "       pixgrep --duplicates [filters] [--alike X]\n"
@@ -282,6 +293,21 @@ static pix_status apply(pix_query_options *options, int code, const char *word, 
     case OPTION_MIN_SCORE:
         options->has_min_score = true;
         return parse_score(word, value, &options->min_score, error);
+    case OPTION_BATCH:
+        options->batch = true;
+        break;
+    case OPTION_FORMAT:
+        options->template = value;
+        return PIX_OK;
+    case OPTION_HTML:
+        options->sheet = value;
+        break;
+    case OPTION_PREVIEW:
+        options->preview = true;
+        break;
+    case OPTION_EXPLAIN:
+        options->explain = true;
+        break;
     case OPTION_SIZE:
         return parse_number(word, value, MAX_CROP_SIZE, &options->size, error);
     case OPTION_THREADS:
@@ -346,7 +372,7 @@ static pix_status complain(int result, int code, const char *word, pix_error *er
                     "unknown option '%s' (words that begin with '-' go after '--')", word);
 }
 
-/* -0 asks for paths too, so it goes with -l. */
+/* -0 asks for paths too, so it goes with -l; a --format it ends with NUL. */
 static pix_status null_ends_paths(pix_query_options *options, pix_error *error) {
     if (!options->null_ended)
         return PIX_OK;
@@ -355,13 +381,32 @@ static pix_status null_ends_paths(pix_query_options *options, pix_error *error) 
     return set_format(options, PIX_FORMAT_NULL, error);
 }
 
+/* What a batch reads and prints, other than a search. */
+static pix_status check_batch(const pix_query_options *options, pix_error *error) {
+    if (options->input_count > 0)
+        return pix_fail(error, PIX_EINVALID, "'%s': --batch reads its queries from standard input",
+                        options->inputs[0].value);
+    if (options->format == PIX_FORMAT_PATHS)
+        return pix_fail(error, PIX_EINVALID,
+                        "--batch prints the query beside each path: -l does not go with it");
+    if (options->explain)
+        return pix_fail(error, PIX_EINVALID, "--explain does not go with --batch");
+    return PIX_OK;
+}
+
 static pix_status check_search(pix_query_options *options, pix_error *error) {
+    if (options->template && options->format != PIX_FORMAT_LINES)
+        return pix_fail(error, PIX_EINVALID, "--format does not go with --json and -l");
+    if (options->preview && (options->null_ended || options->format == PIX_FORMAT_JSON))
+        return pix_fail(error, PIX_EINVALID, "--preview does not go with --json and -0");
+    if (options->alike != 0 && !options->collapse)
+        return pix_fail(error, PIX_EINVALID, "--alike goes with --collapse");
+    if (options->batch)
+        return check_batch(options, error);
     if (options->input_count == 0)
         return pix_fail(error, PIX_EINVALID,
                         "what shall be searched for?  Give words or a picture");
-    if (options->alike != 0 && !options->collapse)
-        return pix_fail(error, PIX_EINVALID, "--alike goes with --collapse");
-    return null_ends_paths(options, error);
+    return options->template ? PIX_OK : null_ends_paths(options, error);
 }
 
 static pix_status check_duplicates(pix_query_options *options, pix_error *error) {

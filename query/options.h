@@ -63,6 +63,10 @@ typedef struct pix_query_options {
     int threads;      /* at least 1 */
     int size;         /* of --crop in pixels; 0: the model's */
     int k;            /* how many results; 0: as many as are worth it */
+    bool batch;       /* queries come from standard input */
+    bool explain, preview;
+    const char *template; /* of --format */
+    const char *sheet;    /* of --html */
     bool has_min_score;
     double min_score; /* of each result, -1 to 1 */
     pix_filters filters;

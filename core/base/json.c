@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/base/base64.h"
 #include "core/base/bytes.h"
 
 static void put(FILE *out, const char *text) {
@@ -45,25 +46,6 @@ void pix_json_string(FILE *out, const char *text, size_t size) {
     put(out, "\"");
 }
 
-static void write_base64(FILE *out, const unsigned char *bytes, size_t size) {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < size; i += 3) {
-        size_t left = size - i;
-        unsigned group = (unsigned)bytes[i] << 16;
-        if (left > 1)
-            group |= (unsigned)bytes[i + 1] << 8;
-        if (left > 2)
-            group |= bytes[i + 2];
-        char four[5] = {digits[group >> 18], digits[group >> 12 & 63], digits[group >> 6 & 63],
-                        digits[group & 63], '\0'};
-        if (left < 3)
-            four[3] = '=';
-        if (left < 2)
-            four[2] = '=';
-        put(out, four);
-    }
-}
-
 void pix_json_text(FILE *out, const char *text) {
     if (text)
         pix_json_string(out, text, strlen(text));
@@ -78,7 +60,7 @@ void pix_json_bytes(FILE *out, const char *key, const char *bytes, size_t size) 
         return;
     }
     (void)fprintf(out, "\"%s_base64\":\"", key);
-    write_base64(out, (const unsigned char *)bytes, size);
+    pix_base64_write(out, bytes, size);
     put(out, "\"");
 }
 

@@ -70,6 +70,12 @@ void pix_transformer_free(pix_transformer *t) {
     *t = (pix_transformer){0};
 }
 
+/* Floats from row to row of the wide arrays: an odd number of cache lines, so that rows of a tile
+ * do not fight for one set of a cache. */
+static size_t stride_of(size_t width) {
+    return ((width + 15) / 16 | 1) * 16;
+}
+
 static bool raise_to(size_t *size, size_t a, size_t b) {
     size_t need;
     if (!pix_size_multiply(a, b, &need))
@@ -84,8 +90,10 @@ bool pix_transformer_measure(const pix_transformer *t, size_t rows, size_t token
     size_t width = (size_t)t->width;
     size_t room = pix_attend_room(t->compute->pool, (int)tokens, t->width / t->heads);
     return room > 0 && raise_to(&sizes->x, rows, width) && raise_to(&sizes->normal, rows, width) &&
-           raise_to(&sizes->qkv, rows, 3 * width) && raise_to(&sizes->mixed, rows, width) &&
-           raise_to(&sizes->hidden, rows, (size_t)t->mlp_width) &&
+           raise_to(&sizes->qkv, rows, stride_of(3 * width)) &&
+           raise_to(&sizes->qkv, rows, stride_of(2 * width) + width) &&
+           raise_to(&sizes->mixed, rows, width) &&
+           raise_to(&sizes->hidden, rows, stride_of((size_t)t->mlp_width)) &&
            raise_to(&sizes->room, room, 1) &&
            pix_transformer_measure_codes(t, rows, t->width, sizes) &&
            pix_transformer_measure_codes(t, rows, t->mlp_width, sizes);
@@ -142,10 +150,10 @@ void pix_scratch_free(pix_scratch *scratch) {
 }
 
 pix_activations pix_transformer_read(const pix_transformer *t, pix_scratch *scratch, int rows,
-                                     const float *x, int width) {
+                                     const float *x, int width, size_t stride) {
     if (t->precision == PIX_INT8)
-        pix_quantise(t->compute, rows, width, x, (size_t)width, &scratch->codes);
-    return (pix_activations){.x = x, .stride = (size_t)width, .codes = &scratch->codes};
+        pix_quantise(t->compute, rows, width, x, stride, &scratch->codes);
+    return (pix_activations){.x = x, .stride = stride, .codes = &scratch->codes};
 }
 
 /* LayerNorm of scratch->x. */
@@ -190,17 +198,17 @@ static void attend_sequences(const pix_transformer *t, const pix_pass *pass, int
     pix_attend(t->compute, &all, scratch->room, scratch->mixed, (size_t)t->width);
 }
 
-/* Into columns of [rows, count * width]; x: [rows, width]. */
+/* out: [rows, width] at `stride`; x: [rows, width]. */
 static void project(const pix_transformer *t, const pix_linear *layer, int rows,
-                    const pix_activations *x, float *out, int columns) {
-    pix_linear_run(layer, t->compute, rows, x, (pix_epilogue){0}, out,
-                   (size_t)columns * (size_t)t->width);
+                    const pix_activations *x, float *out, size_t stride) {
+    pix_linear_run(layer, t->compute, rows, x, (pix_epilogue){0}, out, stride);
 }
 
 /* x += mixed W' + bias */
 static void project_attention(const pix_transformer *t, const pix_block *block,
                               pix_scratch *scratch, int rows) {
-    pix_activations mixed = pix_transformer_read(t, scratch, rows, scratch->mixed, t->width);
+    pix_activations mixed =
+        pix_transformer_read(t, scratch, rows, scratch->mixed, t->width, (size_t)t->width);
     pix_linear_run(&block->out_proj, t->compute, rows, &mixed, (pix_epilogue){.add = true},
                    scratch->x, (size_t)t->width);
 }
@@ -209,29 +217,31 @@ void pix_block_attend(const pix_transformer *t, int layer, pix_scratch *scratch,
                       const pix_pass *pass) {
     const pix_block *block = &t->blocks[layer];
     int rows = pass->rows;
-    size_t w = (size_t)t->width;
+    size_t w = (size_t)t->width, stride = stride_of(3 * w);
     const float *q = scratch->qkv;
-    pix_memory memory = {.k = q + w, .v = q + 2 * w, .stride = 3 * w};
+    pix_memory memory = {.k = q + w, .v = q + 2 * w, .stride = stride};
     pix_activations normal = normalise(t, scratch, rows, block->ln_1_weight, block->ln_1_bias);
-    project(t, &block->q, rows, &normal, scratch->qkv, 3);
-    project(t, &block->k, rows, &normal, scratch->qkv + w, 3);
-    project(t, &block->v, rows, &normal, scratch->qkv + 2 * w, 3);
+    project(t, &block->q, rows, &normal, scratch->qkv, stride);
+    project(t, &block->k, rows, &normal, scratch->qkv + w, stride);
+    project(t, &block->v, rows, &normal, scratch->qkv + 2 * w, stride);
     for (int row = 0; pass->trie && row < rows; row++)
-        attend_path(t, q + (size_t)row * 3 * w, memory, pass->trie, row, scratch->room,
+        attend_path(t, q + (size_t)row * stride, memory, pass->trie, row, scratch->room,
                     scratch->mixed + (size_t)row * w);
     if (!pass->trie)
-        attend_sequences(t, pass, pass->tokens, q, 3 * w, &memory, scratch);
+        attend_sequences(t, pass, pass->tokens, q, stride, &memory, scratch);
     project_attention(t, block, scratch, rows);
 }
 
 void pix_block_feed_forward(const pix_transformer *t, int layer, pix_scratch *scratch, int rows) {
     const pix_block *block = &t->blocks[layer];
+    size_t stride = stride_of((size_t)t->mlp_width);
     pix_activations normal = normalise(t, scratch, rows, block->ln_2_weight, block->ln_2_bias);
     pix_linear_run(&block->c_fc, t->compute, rows, &normal,
                    (pix_epilogue){.activation = t->exact_gelu ? PIX_EXACT_GELU : PIX_QUICK_GELU,
                                   .scale = block->hidden_scale},
-                   scratch->hidden, (size_t)t->mlp_width);
-    pix_activations hidden = pix_transformer_read(t, scratch, rows, scratch->hidden, t->mlp_width);
+                   scratch->hidden, stride);
+    pix_activations hidden =
+        pix_transformer_read(t, scratch, rows, scratch->hidden, t->mlp_width, stride);
     pix_linear_run(&block->c_proj, t->compute, rows, &hidden, (pix_epilogue){.add = true},
                    scratch->x, (size_t)t->width);
 }
@@ -255,16 +265,16 @@ static void run_for_results(const pix_transformer *t, int layer, pix_scratch *sc
                             const pix_pass *pass) {
     const pix_block *block = &t->blocks[layer];
     int rows = pass->rows, count = pass->results;
-    size_t w = (size_t)t->width;
-    float *kv = scratch->qkv;                       /* [rows, 2 * width] */
-    float *q = scratch->qkv + (size_t)rows * 2 * w; /* [count, width] */
+    size_t w = (size_t)t->width, stride = stride_of(2 * w);
+    float *kv = scratch->qkv;                        /* [rows, 2 * width] */
+    float *q = scratch->qkv + (size_t)rows * stride; /* [count, width] */
     pix_activations normal = normalise(t, scratch, rows, block->ln_1_weight, block->ln_1_bias);
-    project(t, &block->k, rows, &normal, kv, 2);
-    project(t, &block->v, rows, &normal, kv + w, 2);
+    project(t, &block->k, rows, &normal, kv, stride);
+    project(t, &block->v, rows, &normal, kv + w, stride);
     gather(pass, w, scratch->x, scratch->mixed);
     normal = normalise(t, scratch, count, block->ln_1_weight, block->ln_1_bias);
-    project(t, &block->q, count, &normal, q, 1);
-    pix_memory memory = {.k = kv, .v = kv + w, .stride = 2 * w};
+    project(t, &block->q, count, &normal, q, w);
+    pix_memory memory = {.k = kv, .v = kv + w, .stride = stride};
     for (int i = 0; pass->trie && i < count; i++)
         attend_path(t, q + (size_t)i * w, memory, pass->trie, row_asked(pass, i), scratch->room,
                     scratch->mixed + (size_t)i * w);

@@ -49,9 +49,9 @@ typedef struct pix_pass {
 typedef struct pix_scratch {
     float *x;        /* [rows, width]: the residual stream */
     float *normal;   /* [rows, width]: after a LayerNorm */
-    float *qkv;      /* [rows, 3 * width] */
+    float *qkv;      /* [rows, 3 * width], with room between the rows */
     float *mixed;    /* [rows, width]: what the heads attended to */
-    float *hidden;   /* [rows, mlp_width], or the patches of a ViT */
+    float *hidden;   /* [rows, mlp_width], with such room, or the patches of a ViT */
     float *room;     /* of core/tensor/attention.h */
     pix_codes codes; /* [rows, ...], of what the layers of int8 read next; else NULL */
 } pix_scratch;
@@ -73,9 +73,10 @@ void pix_scratch_free(pix_scratch *scratch);
 bool pix_transformer_measure_codes(const pix_transformer *transformer, size_t rows, int width,
                                    pix_scratch_sizes *sizes);
 
-/* What the layers of blocks read of x [rows, width]: in int8, the codes that are made of it. */
+/* What the layers of blocks read of x [rows, width] at `stride`: in int8, the codes that are made
+ * of it. */
 pix_activations pix_transformer_read(const pix_transformer *transformer, pix_scratch *scratch,
-                                     int rows, const float *x, int width);
+                                     int rows, const float *x, int width, size_t stride);
 
 /* The two halves of a block, over every row of scratch->x. */
 void pix_block_attend(const pix_transformer *transformer, int layer, pix_scratch *scratch,

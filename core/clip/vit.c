@@ -97,8 +97,9 @@ void pix_vit_embed(const pix_vit *vit, pix_scratch *scratch, int count) {
     int rows = count * vit->tokens;
     size_t width = (size_t)vit->transformer.width, one = (size_t)vit->tokens * width;
     /* The class token's row of patches is zero, so its product is too: one product serves all. */
-    pix_activations patches = pix_transformer_read(&vit->transformer, scratch, rows,
-                                                   scratch->hidden, (int)patch_elements(vit));
+    pix_activations patches =
+        pix_transformer_read(&vit->transformer, scratch, rows, scratch->hidden,
+                             (int)patch_elements(vit), patch_elements(vit));
     pix_linear_run(&vit->conv1, vit->transformer.compute, rows, &patches, (pix_epilogue){0},
                    scratch->x, width);
     for (int i = 0; i < count; i++) {

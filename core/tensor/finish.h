@@ -55,11 +55,12 @@ PIX_INLINE pix_lanes pix_lanes_of(const pix_finish *finish, int first, int colum
     return lanes;
 }
 
-/* The rows of one panel, whose sums are at `sums` in a tile; exactly one of f and i is not NULL. */
-PIX_INLINE void pix_panel_finish(const pix_finish *finish, int first, bool add,
+/* The rows of one panel, `whole` or not, whose sums are at `sums` in a tile; exactly one of f and i
+ * is not NULL. */
+PIX_INLINE void pix_panel_finish(const pix_finish *finish, int first, bool whole, bool add,
                                  pix_activation activation, const float *f, const int32_t *i) {
-    int columns = finish->columns - first < PIX_PANEL ? finish->columns - first : PIX_PANEL;
-    const pix_lanes lanes = pix_lanes_of(finish, first, columns);
+    const pix_lanes lanes =
+        pix_lanes_of(finish, first, whole ? PIX_PANEL : finish->columns - first);
     float *out = finish->out + first;
     size_t at = (size_t)first;
     for (int row = 0; row < finish->rows; row++, out += finish->stride) {
@@ -68,18 +69,21 @@ PIX_INLINE void pix_panel_finish(const pix_finish *finish, int first, bool add,
             x[lane] = f ? f[at + lane]
                         : (float)i[at + lane] * (finish->row_scales[row] *
                                                  finish->channel_scales[(size_t)first + lane]);
-        if (columns == PIX_PANEL)
+        if (whole)
             pix_lanes_finish(x, &lanes, add, activation, out);
         else
-            pix_edge_finish(x, &lanes, columns, add, activation, out);
+            pix_edge_finish(x, &lanes, finish->columns - first, add, activation, out);
         at += (size_t)finish->width;
     }
 }
 
 PIX_INLINE void pix_tile_finish_as(const pix_finish *finish, bool add, pix_activation activation,
                                    const float *f, const int32_t *i) {
-    for (int first = 0; first < finish->columns; first += PIX_PANEL)
-        pix_panel_finish(finish, first, add, activation, f, i);
+    int first = 0;
+    for (; first + PIX_PANEL <= finish->columns; first += PIX_PANEL)
+        pix_panel_finish(finish, first, true, add, activation, f, i);
+    if (first < finish->columns)
+        pix_panel_finish(finish, first, false, add, activation, f, i);
 }
 
 /* One loop for each activation, so that none is asked for in a loop. */

@@ -59,35 +59,55 @@ PIX_INLINE void pix_row_layer_norm(const pix_layer_norm *norm, const float *x, f
         out[i] = (x[i] - mean) * scale * weight[i] + bias[i];
 }
 
-PIX_INLINE float pix_row_maximum(const float *x, size_t size) {
-    float largest[PIX_LANES];
-    for (size_t lane = 0; lane < PIX_LANES; lane++)
-        largest[lane] = x[0];
-    size_t i = 0;
-    for (; i + PIX_LANES <= size; i += PIX_LANES)
-        for (size_t lane = 0; lane < PIX_LANES; lane++)
-            largest[lane] = x[i + lane] > largest[lane] ? x[i + lane] : largest[lane];
-    for (; i < size; i++)
-        largest[0] = x[i] > largest[0] ? x[i] : largest[0];
-    for (size_t lane = 1; lane < PIX_LANES; lane++)
-        largest[0] = largest[lane] > largest[0] ? largest[lane] : largest[0];
-    return largest[0];
+/* An integer for each float, in the same order; a float's for its integer.  NaN, which comes first
+ * or last, ends as NaN.  Compared as integers loops vectorise: a float comparison may trap. */
+PIX_INLINE int32_t pix_ordered(int32_t bits) {
+    return bits ^ (bits >> 31 & 0x7FFFFFFF);
 }
 
+PIX_INLINE float pix_row_maximum(const float *x, size_t size, const float *last) {
+    int32_t largest[PIX_LANES], eight[8];
+    for (size_t lane = 0; lane < PIX_LANES; lane++)
+        largest[lane] = pix_ordered((int32_t)pix_bits_of(last[lane]));
+    for (size_t i = 0; i + PIX_LANES <= size; i += PIX_LANES)
+        for (size_t lane = 0; lane < PIX_LANES; lane++) {
+            int32_t value = pix_ordered((int32_t)pix_bits_of(x[i + lane]));
+            largest[lane] = value > largest[lane] ? value : largest[lane];
+        }
+    for (size_t i = 0; i < 8; i++)
+        eight[i] = largest[i] > largest[i + 8] ? largest[i] : largest[i + 8];
+    int32_t most = eight[0];
+    for (size_t i = 1; i < 8; i++)
+        most = eight[i] > most ? eight[i] : most;
+    return pix_float_of((uint32_t)pix_ordered(most));
+}
+
+PIX_INLINE void pix_lanes_exponential(float *x, float largest, float *sum) {
+    for (size_t lane = 0; lane < PIX_LANES; lane++)
+        x[lane] = pix_exponential(x[lane] - largest);
+    for (size_t lane = 0; lane < PIX_LANES; lane++)
+        sum[lane] += x[lane];
+}
+
+/* What is left over after the last 16 is done in 16 lanes, too, the rest of them e^-infinity = 0.
+ */
 PIX_INLINE void pix_row_softmax(float *x, size_t size) {
-    float largest = pix_row_maximum(x, size);
-    size_t i = 0;
-    for (; i + PIX_LANES <= size; i += PIX_LANES)
-        for (size_t lane = 0; lane < PIX_LANES; lane++)
-            x[i + lane] = pix_exponential(x[i + lane] - largest);
-    for (; i < size; i++)
-        x[i] = pix_exponential(x[i] - largest);
-    float scale = 1.0f / pix_row_sum(x, size);
-    for (i = 0; i + PIX_LANES <= size; i += PIX_LANES)
+    size_t whole = size / PIX_LANES * PIX_LANES, rest = (size - whole) * sizeof *x;
+    float last[PIX_LANES], sum[PIX_LANES] = {0};
+    for (size_t lane = 0; lane < PIX_LANES; lane++)
+        last[lane] = -INFINITY;
+    memcpy(last, x + whole, rest);
+    float largest = pix_row_maximum(x, size, last);
+    for (size_t i = 0; i < whole; i += PIX_LANES)
+        pix_lanes_exponential(x + i, largest, sum);
+    pix_lanes_exponential(last, largest, sum);
+    float scale = 1.0f / pix_lanes_sum(sum);
+    for (size_t i = 0; i < whole; i += PIX_LANES)
         for (size_t lane = 0; lane < PIX_LANES; lane++)
             x[i + lane] *= scale;
-    for (; i < size; i++)
-        x[i] *= scale;
+    for (size_t lane = 0; lane < PIX_LANES; lane++)
+        last[lane] *= scale;
+    memcpy(x + whole, last, rest);
 }
 
 PIX_INLINE float pix_row_dot(const float *a, const float *b, size_t size) {
@@ -123,9 +143,39 @@ PIX_INLINE void pix_row_attend(const float *q, const pix_memory *memory, const i
         pix_row_add_scaled(out, memory->v + (size_t)rows[i] * memory->stride, scores[i], width);
 }
 
-/* One panel of 16 keys, those beyond the last the last again, times `scale`: [width][16]. */
+/* Four floats of each of four rows, turned round: those of a column side by side. */
+typedef float pix_four __attribute__((vector_size(16)));
+
+PIX_INLINE pix_four pix_load_four(const float *x) {
+    pix_four four;
+    memcpy(&four, x, sizeof four);
+    return four;
+}
+
+PIX_INLINE void pix_four_columns(const float *const *rows, size_t at, float scale, float *out) {
+    pix_four a = pix_load_four(rows[0] + at), b = pix_load_four(rows[1] + at);
+    pix_four c = pix_load_four(rows[2] + at), d = pix_load_four(rows[3] + at);
+    pix_four ac = __builtin_shufflevector(a, c, 0, 4, 1, 5);
+    pix_four bd = __builtin_shufflevector(b, d, 0, 4, 1, 5);
+    pix_four ac_high = __builtin_shufflevector(a, c, 2, 6, 3, 7);
+    pix_four bd_high = __builtin_shufflevector(b, d, 2, 6, 3, 7);
+    const pix_four columns[4] = {
+        __builtin_shufflevector(ac, bd, 0, 4, 1, 5) * scale,
+        __builtin_shufflevector(ac, bd, 2, 6, 3, 7) * scale,
+        __builtin_shufflevector(ac_high, bd_high, 0, 4, 1, 5) * scale,
+        __builtin_shufflevector(ac_high, bd_high, 2, 6, 3, 7) * scale,
+    };
+    for (size_t i = 0; i < 4; i++)
+        memcpy(out + i * PIX_LANES, &columns[i], sizeof columns[i]);
+}
+
+/* One panel of 16 keys times `scale`: [width][16]. */
 PIX_INLINE void pix_keys_pack(const float *const *keys, size_t width, float scale, float *panel) {
-    for (size_t i = 0; i < width; i++, panel += PIX_LANES)
+    size_t i = 0;
+    for (; i + 4 <= width; i += 4, panel += 4 * PIX_LANES)
+        for (size_t lane = 0; lane < PIX_LANES; lane += 4)
+            pix_four_columns(keys + lane, i, scale, panel + lane);
+    for (; i < width; i++, panel += PIX_LANES)
         for (size_t lane = 0; lane < PIX_LANES; lane++)
             panel[lane] = scale * keys[lane][i];
 }

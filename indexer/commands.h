@@ -16,6 +16,10 @@ pix_exit pix_command_index(const pix_options *options, pix_error *error);
 /* Signals are the loop's. */
 pix_exit pix_command_watch(const pix_options *options, pix_error *error);
 
+pix_exit pix_command_pause(const pix_options *options, pix_error *error);
+pix_exit pix_command_resume(const pix_options *options, pix_error *error);
+pix_exit pix_command_rescan(const pix_options *options, pix_error *error);
+
 pix_exit pix_command_status(const pix_options *options, pix_error *error);
 pix_exit pix_command_roots(const pix_options *options, pix_error *error);
 pix_exit pix_command_forget(const pix_options *options, pix_error *error);

@@ -8,6 +8,7 @@
 #include "indexer/commands.h"
 #include "indexer/indexing.h"
 #include "indexer/interrupt.h"
+#include "indexer/remote.h"
 #include "indexer/summary.h"
 
 typedef struct index_job {
@@ -78,6 +79,19 @@ static pix_exit report(index_job *job, pix_exit code, pix_error *error) {
     return code;
 }
 
+/* Whether a daemon keeps this index and does the work, then with *code as its outcome.  Its own
+ * options hold for all it does. */
+static bool leave_to_daemon(const pix_options *options, pix_exit *code, pix_error *error) {
+    bool own = options->follow || options->hidden || options->exact || options->no_autorotate ||
+               options->precision || options->model || options->exclude_count > 0 ||
+               options->threads > 0;
+    pix_error busy = *error;
+    if (!own && pix_remote_index(options, "index", code, error) != PIX_ENOTFOUND)
+        return true;
+    *error = busy;
+    return false;
+}
+
 pix_exit pix_command_index(const pix_options *options, pix_error *error) {
     index_job job = {.options = options};
     pix_run run = {.operation = "index", .stopped = is_stopped, .scanned = tell, .context = &job};
@@ -90,6 +104,11 @@ pix_exit pix_command_index(const pix_options *options, pix_error *error) {
         status = pix_summary_begin(&job.summary, error);
     if (!status)
         status = pix_indexing_open(options, &indexing, error);
+    pix_exit code;
+    if (status == PIX_EBUSY && leave_to_daemon(options, &code, error)) {
+        free(pix_summary_end(&job.summary, "", NULL));
+        return code;
+    }
     if (!status)
         status = pix_targets_choose(indexing.store, options->operands, options->operand_count,
                                     &targets, error);
@@ -98,7 +117,7 @@ pix_exit pix_command_index(const pix_options *options, pix_error *error) {
         run.progress = options->quiet ? NULL : pix_progress_new();
         status = pix_indexing_run(&indexing, &targets, &run, error);
     }
-    pix_exit code = status ? PIX_EXIT_ERROR : outcome(&job, &run, error);
+    code = status ? PIX_EXIT_ERROR : outcome(&job, &run, error);
     pix_progress_free(run.progress);
     if (options->report)
         code = report(&job, code, error);

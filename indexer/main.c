@@ -14,6 +14,9 @@ static const struct command {
 } commands[] = {
     [PIX_COMMAND_INDEX] = {"index", pix_command_index},
     [PIX_COMMAND_WATCH] = {"watch", pix_command_watch},
+    [PIX_COMMAND_PAUSE] = {"pause", pix_command_pause},
+    [PIX_COMMAND_RESUME] = {"resume", pix_command_resume},
+    [PIX_COMMAND_RESCAN] = {"rescan", pix_command_rescan},
     [PIX_COMMAND_STATUS] = {"status", pix_command_status},
     [PIX_COMMAND_ROOTS] = {"roots", pix_command_roots},
     [PIX_COMMAND_FORGET] = {"forget", pix_command_forget},

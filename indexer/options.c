@@ -10,7 +10,8 @@
 #define BIT(command) (1U << PIX_COMMAND_##command)
 #define RUNS (BIT(INDEX) | BIT(WATCH))
 #define ALL_STORE                                                                                  \
-    (RUNS | BIT(STATUS) | BIT(ROOTS) | BIT(FORGET) | BIT(FAILURES) | BIT(APPROVE) | BIT(MOVE))
+    (RUNS | BIT(STATUS) | BIT(ROOTS) | BIT(FORGET) | BIT(FAILURES) | BIT(APPROVE) | BIT(MOVE) |    \
+     BIT(PAUSE) | BIT(RESUME) | BIT(RESCAN))
 
 typedef enum option_kind { FLAG, TEXT, LIST, THREADS, DURATION } option_kind;
 
@@ -31,10 +32,10 @@ static const struct option {
     {"--precision", TEXT, RUNS | BIT(MODEL_IMPORT), FIELD(precision)},
     {"--threads", THREADS, RUNS, FIELD(threads)},
     {"--model", TEXT, RUNS, FIELD(model)},
-    {"--quiet", FLAG, RUNS, FIELD(quiet)},
+    {"--quiet", FLAG, RUNS | BIT(RESCAN), FIELD(quiet)},
     {"--rescan", DURATION, BIT(WATCH), FIELD(rescan_s)},
-    {"--time-limit", DURATION, BIT(INDEX), FIELD(time_limit_s)},
-    {"--report", TEXT, BIT(INDEX), FIELD(report)},
+    {"--time-limit", DURATION, BIT(INDEX) | BIT(RESCAN), FIELD(time_limit_s)},
+    {"--report", TEXT, BIT(INDEX) | BIT(RESCAN), FIELD(report)},
     {"--retry", FLAG, BIT(FAILURES), FIELD(retry)},
     {"--verbose", FLAG, BIT(STATUS), FIELD(verbose)},
     {"--json", FLAG, BIT(STATUS) | BIT(ROOTS) | BIT(FAILURES) | BIT(MODEL_IMPORT) | BIT(MODEL_LIST),
@@ -58,6 +59,9 @@ static const struct command {
 } command_table[] = {
     {"index", NULL, PIX_COMMAND_INDEX, 0, SIZE_MAX, "DIR..."},
     {"watch", NULL, PIX_COMMAND_WATCH, 0, SIZE_MAX, "DIR..."},
+    {"pause", NULL, PIX_COMMAND_PAUSE, 0, 0, ""},
+    {"resume", NULL, PIX_COMMAND_RESUME, 0, 0, ""},
+    {"rescan", NULL, PIX_COMMAND_RESCAN, 0, SIZE_MAX, "DIR..."},
     {"status", NULL, PIX_COMMAND_STATUS, 0, 0, ""},
     {"roots", NULL, PIX_COMMAND_ROOTS, 0, 0, ""},
     {"forget", NULL, PIX_COMMAND_FORGET, 1, 1, "DIR"},
@@ -79,6 +83,8 @@ static const char *const help_texts[] = {
         "\n"
         "  index [DIR...]        bring the index up to date with these folders, or with all known\n"
         "  watch [DIR...]        keep it up to date: index whatever changes, until stopped\n"
+        "  pause, resume         hold what watch does, and let it go on\n"
+        "  rescan [DIR...]       have watch look at these folders now, or at all\n"
         "  status                what the index holds\n"
         "  roots                 the folders that are indexed\n"
         "  forget DIR            drop a folder's photos from the index; the files stay\n"
@@ -134,6 +140,25 @@ static const char *const help_texts[] = {
         "\n"
         "Exit status: 0 stopped with nothing left to do, 2 error, 3 stopped before the end of a\n"
         "scan.\n",
+    [PIX_COMMAND_PAUSE] =
+        "usage: pixgrepd pause [--db FILE]\n"
+        "\n"
+        "Holds the indexing of the running pixgrepd watch until pixgrepd resume.\n",
+    [PIX_COMMAND_RESUME] = "usage: pixgrepd resume [--db FILE]\n"
+                           "\n"
+                           "Lets a paused pixgrepd watch go on.\n",
+    [PIX_COMMAND_RESCAN] =
+        "usage: pixgrepd rescan [--quiet] [--report json] [--time-limit TIME] [--db FILE] "
+        "[DIR...]\n"
+        "\n"
+        "Has the running pixgrepd watch look at the folders DIR, or at every known one, and waits\n"
+        "for that; prints what pixgrepd index prints, which does the same while watch is running.\n"
+        "\n"
+        "  --time-limit TIME     wait no longer\n"
+        "  --report json         one JSON object at the end instead of a line for each folder\n"
+        "  --quiet               no progress, no summary\n"
+        "\n"
+        "Exit status: as of pixgrepd index.\n",
     [PIX_COMMAND_STATUS] = "usage: pixgrepd status [--verbose] [--json] [--db FILE]\n"
                            "\n"
                            "What the index holds; --verbose adds what it runs on.\n",

@@ -14,6 +14,9 @@ typedef enum pix_command {
     PIX_COMMAND_NONE, /* only with help or version */
     PIX_COMMAND_INDEX,
     PIX_COMMAND_WATCH,
+    PIX_COMMAND_PAUSE,
+    PIX_COMMAND_RESUME,
+    PIX_COMMAND_RESCAN,
     PIX_COMMAND_STATUS,
     PIX_COMMAND_ROOTS,
     PIX_COMMAND_FORGET,

@@ -63,7 +63,8 @@ static bool put_off(void *context, const char *path, int64_t mtime_ns) {
     int64_t now_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
     bool unsteady = mtime_ns == INT64_MAX;
     bool fresh = mtime_ns <= now_ns && mtime_ns > now_ns - SETTLED_NS;
-    if (!unsteady && (!fresh || pix_paths_has(&scanner->work.settled, path)))
+    if (!unsteady && (!fresh || scanner->summing || /* somebody waits for an answer */
+                      pix_paths_has(&scanner->work.settled, path)))
         return false;
     pthread_mutex_lock(&scanner->lock);
     bool kept = pix_paths_add(&scanner->put_off, path) == PIX_OK;

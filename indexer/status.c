@@ -13,6 +13,7 @@
 #include "core/tensor/isa.h"
 #include "indexer/commands.h"
 #include "indexer/format.h"
+#include "indexer/remote.h"
 
 typedef struct model_row {
     char name[128];
@@ -38,6 +39,7 @@ typedef struct status_report {
     char cpu[160];
     char *decoder;
     bool decoder_runs;
+    char *daemon; /* what it is doing; NULL: none is running */
 } status_report;
 
 static pix_status add_row(status_report *report, const model_row *row) {
@@ -167,6 +169,8 @@ static void print_report(const status_report *report) {
     } else if (!report->current) {
         (void)fputs("model     none is current (pixgrepd model import PATH)\n", stdout);
     }
+    if (report->daemon)
+        (void)printf("daemon    %s\n", report->daemon);
     (void)printf("last run  %s", pix_text_time(totals->last_run_at));
     if (totals->last_run_at > 0)
         (void)printf(", %s", totals->last_outcome[0] ? totals->last_outcome : "not finished");
@@ -221,6 +225,7 @@ static void print_json(const status_report *report) {
     print_text("current_model_error", report->current_broken ? report->current_error.text : NULL);
     print_number("last_run_at", totals->last_run_at);
     print_text("last_outcome", totals->last_outcome);
+    (void)printf(",\"daemon\":%s", report->daemon ? report->daemon : "null");
     if (report->kernels) {
         const char *decoder = report->decoder ? report->decoder : "";
         print_text("kernels", pix_kernels_name(report->kernels));
@@ -243,6 +248,8 @@ pix_exit pix_command_status(const pix_options *options, pix_error *error) {
         status = find_current(&report, error);
     if (!status && options->verbose)
         status = look_at_machine(&report, error);
+    if (!status)
+        report.daemon = pix_remote_status(report.path, options->json);
     if (!status && options->json)
         print_json(&report);
     else if (!status)
@@ -251,5 +258,6 @@ pix_exit pix_command_status(const pix_options *options, pix_error *error) {
     free(report.current);
     free(report.models);
     free(report.decoder);
+    free(report.daemon);
     return status ? PIX_EXIT_ERROR : PIX_EXIT_OK;
 }

@@ -81,6 +81,16 @@ static void write_counts(FILE *out, const pix_run_counts *counts, double seconds
     (void)fprintf(out, "\"photos_per_second\":%.1f", pace(counts, seconds));
 }
 
+void pix_summary_read(const json_t *object, pix_run_counts *counts) {
+    *counts = (pix_run_counts){
+        .encoded = json_integer_value(json_object_get(object, "encoded")),
+        .held = json_integer_value(json_object_get(object, "held")),
+    };
+    for (size_t i = 0; i < COUNTS; i++)
+        *(int64_t *)((char *)counts + count_table[i].field) =
+            json_integer_value(json_object_get(object, count_table[i].key));
+}
+
 pix_status pix_summary_begin(pix_summary *summary, pix_error *error) {
     *summary = (pix_summary){.start_ns = pix_now_ns()};
     summary->folders = open_memstream(&summary->text, &summary->size);

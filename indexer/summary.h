@@ -4,6 +4,7 @@
 #ifndef PIX_INDEXER_SUMMARY_H
 #define PIX_INDEXER_SUMMARY_H
 
+#include <jansson.h>
 #include <stdio.h>
 
 #include "storage/store.h"
@@ -16,6 +17,9 @@ void pix_summary_print_short(FILE *out, const char *folder, const pix_run_counts
                              double seconds);
 
 void pix_run_counts_add(pix_run_counts *sum, const pix_run_counts *counts);
+
+/* The counts of a report, or of a folder in one, as another process wrote it. */
+void pix_summary_read(const json_t *object, pix_run_counts *counts);
 
 /* The report of a run: one object of all its folders. */
 typedef struct pix_summary {

@@ -7,12 +7,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <uv.h>
 
 #include "core/base/bytes.h"
+#include "core/base/json.h"
 #include "core/base/threads.h"
 #include "indexer/commands.h"
+#include "indexer/control.h"
 #include "indexer/format.h"
 #include "indexer/notify.h"
 #include "indexer/scanner.h"
@@ -21,20 +24,23 @@ static const int64_t RESCAN_S = 21600; /* six hours */
 /* What was put off because it was just written is looked at again after this. */
 static const int64_t PUT_OFF_NS = 2000000000;
 /* After an error the index is opened again, later and later. */
-enum { RETRY_FIRST_S = 30, RETRY_MOST_S = 3600, STATUS_MS = 10000 };
+enum { RETRY_FIRST_S = 30, RETRY_MOST_S = 3600, STATUS_MS = 10000, PROGRESS_MS = 500 };
 
 typedef struct watch {
     const pix_options *options;
     uv_loop_t loop;
     uv_async_t woken; /* by the scanner */
     uv_poll_t events, mounts;
-    uv_timer_t due, rescan, retry, heartbeat, status;
+    uv_timer_t due, rescan, retry, heartbeat, status, progress;
     uv_signal_t signals[3];
     int mounts_fd; /* -1: none */
 
     pix_watches *watches; /* NULL: folders cannot be watched */
     pix_changes *changes;
     pix_scanner *scanner;
+    pix_answers *answers;
+    pix_control *control; /* NULL: there is no place for a socket */
+    int waiters;          /* clients that wait for a scan */
     int retry_s;
     bool ready, complete, reloading, stopping;
     pix_scanner_state seen; /* the scanner's state when it was asked last */
@@ -171,6 +177,72 @@ static void tell_limit(const watch *w, size_t count, size_t refused) {
                   pix_text_duration((double)w->options->rescan_s), (long long)wanted);
 }
 
+/* The members of a status, for the control socket. */
+static void write_status(void *context, FILE *out) {
+    static const char *const states[] = {[PIX_SCANNER_OPENING] = "opening",
+                                         [PIX_SCANNER_IDLE] = "idle",
+                                         [PIX_SCANNER_SCANNING] = "indexing",
+                                         [PIX_SCANNER_BROKEN] = "broken",
+                                         [PIX_SCANNER_OVER] = "over"};
+    watch *w = context;
+    pix_scanner_report report;
+    pix_scanner_ask(w->scanner, &report);
+    size_t refused = 0;
+    size_t folders = w->watches ? pix_watches_count(w->watches, &refused) : 0;
+    (void)fprintf(out, ",\"state\":\"%s\",\"paused\":%s,\"photos\":%lld,\"roots\":%lld",
+                  states[report.state], report.paused ? "true" : "false", (long long)report.photos,
+                  (long long)report.roots);
+    (void)fprintf(out, ",\"folders_watched\":%zu,\"folders_not_watched\":%zu", folders, refused);
+    (void)fprintf(out, ",\"runs\":%lld,\"seen\":%lld,\"encoded\":%lld,\"failed\":%lld",
+                  (long long)report.generation, (long long)report.counts.seen,
+                  (long long)report.counts.encoded, (long long)report.counts.failed);
+    struct stat info = {0};
+    char *path = pix_command_store_path(w->options, NULL);
+    if (path && stat(path, &info) == 0)
+        (void)fprintf(out, ",\"database\":{\"device\":%llu,\"inode\":%llu}",
+                      (unsigned long long)info.st_dev, (unsigned long long)info.st_ino);
+    free(path);
+    (void)fputs(",\"problem\":", out);
+    pix_json_text(out, report.state == PIX_SCANNER_BROKEN ? report.error.text : NULL);
+}
+
+static void on_pause(void *context, bool paused) {
+    watch *w = context;
+    pix_scanner_report report;
+    pix_scanner_pause(w->scanner, paused);
+    pix_scanner_ask(w->scanner, &report);
+    tell_status(w, &report);
+    schedule(w);
+}
+
+static void on_progress(uv_timer_t *timer) {
+    watch *w = timer->data;
+    pix_scanner_report report;
+    pix_scanner_ask(w->scanner, &report);
+    pix_control_tell_progress(w->control, &report.counts);
+}
+
+static void on_request(void *context, pix_scan_request *request) {
+    watch *w = context;
+    if (w->waiters++ == 0)
+        (void)uv_timer_start(&w->progress, on_progress, PROGRESS_MS, PROGRESS_MS);
+    pix_scanner_request(w->scanner, request);
+}
+
+/* Answers those who waited for a scan; what the command line named has nobody. */
+static void deliver_scans(watch *w) {
+    pix_scan_request *request;
+    while ((request = pix_scanner_collect(w->scanner))) {
+        if (request->waiter == 0) {
+            pix_scan_request_free(request);
+            continue;
+        }
+        if (--w->waiters == 0)
+            (void)uv_timer_stop(&w->progress);
+        pix_control_deliver_scan(w->control, request);
+    }
+}
+
 static void stop(watch *w, pix_exit code) {
     if (!w->stopping)
         pix_notify("STOPPING=1");
@@ -241,13 +313,14 @@ static void close_handle(uv_handle_t *handle, void *context) {
 static void on_woken(uv_async_t *async) {
     watch *w = async->data;
     pix_scanner_report report;
-    pix_scan_request *request;
     pix_scanner_ask(w->scanner, &report);
-    while ((request = pix_scanner_collect(w->scanner)))
-        pix_scan_request_free(request);
+    deliver_scans(w);
+    if (w->control)
+        pix_control_deliver(w->control);
     if (report.state == PIX_SCANNER_OVER) {
         if (w->code == PIX_EXIT_OK && report.undone)
             w->code = PIX_EXIT_STOPPED;
+        pix_control_stop(w->control);
         uv_walk(&w->loop, close_handle, NULL);
         return;
     }
@@ -276,6 +349,8 @@ static void on_signal(uv_signal_t *handle, int number) {
                (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
     w->reloading = true;
     pix_scanner_reload(w->scanner);
+    if (w->answers)
+        pix_answers_reload(w->answers);
 }
 
 static pix_status fail_uv(int cause, pix_error *error) {
@@ -283,7 +358,8 @@ static pix_status fail_uv(int cause, pix_error *error) {
 }
 
 static int start_timers(watch *w) {
-    uv_timer_t *timers[] = {&w->due, &w->rescan, &w->retry, &w->heartbeat, &w->status, NULL};
+    uv_timer_t *timers[] = {&w->due,    &w->rescan,   &w->retry, &w->heartbeat,
+                            &w->status, &w->progress, NULL};
     int failed = 0;
     for (uv_timer_t **timer = timers; *timer && !failed; timer++) {
         failed = uv_timer_init(&w->loop, *timer);
@@ -328,6 +404,32 @@ static int start_signals(watch *w) {
     return failed;
 }
 
+/* Without a place for it, or with another daemon there, the index is kept all the same. */
+static pix_status start_control(watch *w, pix_error *error) {
+    pix_error cause;
+    int listener, lock;
+    char *path = pix_control_place();
+    if (!path)
+        return PIX_OK;
+    pix_status status = pix_control_bind(path, &listener, &lock, &cause);
+    if (status) {
+        say(cause.text);
+        free(path);
+        return PIX_OK;
+    }
+    pix_control_settings settings = {.loop = &w->loop,
+                                     .status = write_status,
+                                     .pause = on_pause,
+                                     .rescan = on_request,
+                                     .context = w};
+    status = pix_answers_start(w->options, wake, w, &w->answers, error);
+    settings.answers = w->answers;
+    if (!status)
+        status = pix_control_start(&settings, path, listener, lock, &w->control, error);
+    free(path);
+    return status;
+}
+
 /* The scanner's thread is started last: all it uses is there. */
 static pix_status start(watch *w, pix_error *error) {
     int failed = uv_async_init(&w->loop, &w->woken, on_woken);
@@ -340,6 +442,9 @@ static pix_status start(watch *w, pix_error *error) {
         failed = start_signals(w);
     if (failed)
         return fail_uv(failed, error);
+    pix_status status = start_control(w, error);
+    if (status)
+        return status;
     pix_scanner_settings settings = {
         .options = w->options, .watches = w->watches, .wake = wake, .context = w};
     return pix_scanner_start(&settings, &w->scanner, error);
@@ -374,10 +479,14 @@ pix_exit pix_command_watch(const pix_options *given, pix_error *error) {
     pix_status status = open_watches(&w, error);
     if (!status)
         status = start(&w, error);
-    if (status)
+    if (status) {
+        pix_control_stop(w.control);
         uv_walk(&w.loop, close_handle, NULL);
+    }
     (void)uv_run(&w.loop, UV_RUN_DEFAULT);
     pix_scanner_close(w.scanner);
+    pix_answers_close(w.answers);
+    pix_control_free(w.control);
     (void)uv_loop_close(&w.loop);
     if (w.mounts_fd >= 0)
         (void)close(w.mounts_fd);

@@ -96,30 +96,13 @@ static pix_status need_tokenizer(pix_encoder *encoder, const pix_tokenizer **out
     return PIX_OK;
 }
 
-/* Shortens the text's ids to the context and keeps the words that this costs. */
-static pix_status cut_to_context(const pix_tokenizer *tokenizer, size_t context, pix_ids *ids,
-                                 pix_text_cut *cut, pix_error *error) {
-    cut->count = 0;
-    pix_bytes_clear(&cut->words);
-    if (ids->count <= context)
-        return PIX_OK;
-    size_t last = ids->count - 1; /* the end token */
-    pix_status status = pix_tokenizer_decode(tokenizer, ids->data + context - 1,
-                                             last - (context - 1), &cut->words, error);
-    if (!status)
-        cut->count = pix_tokenizer_truncate(tokenizer, ids, context);
-    return status;
-}
-
 pix_status pix_encoder_tokens(pix_encoder *encoder, const char *text, size_t size, pix_ids *ids,
                               pix_text_cut *cut, pix_error *error) {
     const pix_tokenizer *tokenizer;
     pix_status status = need_tokenizer(encoder, &tokenizer, error);
-    if (status)
-        return status;
-    if (pix_tokenizer_encode(tokenizer, text, size, ids))
-        return pix_fail_memory(error);
-    return cut_to_context(tokenizer, (size_t)encoder->config->context_length, ids, cut, error);
+    return status ? status
+                  : pix_text_tokens(tokenizer, (size_t)encoder->config->context_length, text, size,
+                                    ids, cut, error);
 }
 
 pix_status pix_encoder_texts(pix_encoder *encoder, const pix_ids *texts, size_t count,

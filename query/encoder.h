@@ -13,6 +13,7 @@
 #include "core/base/bytes.h"
 #include "core/base/error.h"
 #include "core/clip/model.h"
+#include "core/clip/text_input.h"
 #include "core/text/tokenizer.h"
 #include "query/options.h"
 
@@ -28,13 +29,6 @@ const char *pix_encoder_fingerprint(const pix_encoder *encoder);
 const char *pix_encoder_precision(const pix_encoder *encoder); /* "fp32", "int8" */
 /* Whether texts are read with --vocab instead of the model's vocabulary. */
 bool pix_encoder_has_own_vocabulary(const pix_encoder *encoder);
-
-/* What of a text did not fit the model's context; `count` 0 when all did.  A zeroed one is valid;
- * `words` is freed by the caller. */
-typedef struct pix_text_cut {
-    size_t count;    /* tokens dropped */
-    pix_bytes words; /* what they spell, cleaned as the tokenizer does */
-} pix_text_cut;
 
 /* Replaces *ids by a text's tokens, cut to the context.  A model that cannot encode text is an
  * error that says why. */

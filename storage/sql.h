@@ -175,6 +175,8 @@
       " (SELECT total(size_bytes) FROM image INDEXED BY image_root"                                \
       "  WHERE missing_since IS NULL),"                                                            \
       " (SELECT count(*) FROM held)")                                                              \
+    X(GENERATION, "SELECT group_concat(name || ' ' || seq) FROM"                                   \
+                  " (SELECT name, seq FROM sqlite_sequence ORDER BY name)")                        \
     X(RUN_LAST, "SELECT coalesce(ended_at, started_at), outcome FROM run ORDER BY id DESC LIMIT "  \
                 "1")
 

@@ -21,6 +21,7 @@ check "all is there, in its place" diff "$WORK/installed" - <<'END'
 ./opt/pix/share/man/man1/pixgrep-fetch-model.1
 ./opt/pix/share/man/man1/pixgrep.1
 ./opt/pix/share/man/man1/pixgrepd.1
+./opt/pix/share/man/man7/pixgrepd-control.7
 ./opt/pix/share/pixgrep/catalogue
 ./opt/pix/share/pixgrep/models/tiny.pixm
 ./opt/pix/share/pixgrep/templates/long.txt
@@ -28,7 +29,7 @@ check "all is there, in its place" diff "$WORK/installed" - <<'END'
 END
 check "anybody may read it" test -z "$(find "$WORK/a stage" -type f ! -perm -444)"
 check "anybody may run what is a program" test 4 -eq "$(find "$WORK/a stage" -type f -perm -555 | wc -l)"
-for page in "$WORK/a stage/opt/pix/share/man/man1/"*; do
+for page in "$WORK/a stage/opt/pix/share/man/"*/*; do
     if command -v mandoc >/dev/null; then
         run mandoc -T lint -W warning "$page"
         said 0 ""

@@ -6,7 +6,7 @@ export LC_ALL=C.UTF-8
 WORK=$(mktemp -d /tmp/pixgrep-cli-XXXXXX)
 trap 'chmod -R u+rwx "$WORK" 2>/dev/null; rm -rf "$WORK"' EXIT
 export HOME=$WORK/home XDG_DATA_HOME=$WORK/data XDG_CONFIG_HOME=$WORK/config XDG_CACHE_HOME=$WORK/cache
-unset PIXGREP_VOCAB NO_COLOR
+unset PIXGREP_VOCAB NO_COLOR XDG_RUNTIME_DIR NOTIFY_SOCKET WATCHDOG_USEC
 mkdir -p "$HOME" "$XDG_DATA_HOME"
 PATH=$BUILD/bin:$PATH
 failures=0

@@ -295,6 +295,26 @@ static void make_expressions(void) {
     }
 }
 
+static void make_requests(void) {
+    static const char *const lines[] = {
+        "{\"call\":\"hello\",\"protocol\":1}\n{\"call\":\"status\"}\n",
+        "{\"call\":\"tokenize\",\"text\":\"a "
+        "dog\"}\n{\"call\":\"tokenize\",\"text_base64\":\"YQ==\"}\n",
+        "{\"call\":\"encode_text\",\"ids\":[[49406,320,49407],[1]]}\n",
+        "{\"call\":\"encode_image\",\"exact\":true,\"ignore_rotation\":false}\n",
+        "{\"call\":\"search\",\"vectors\":[[0.6,-0.8],[1,0]],\"k\":10}\n",
+        "{\"call\":\"rescan\",\"folders\":[{\"path\":\"/a\"},{\"path_base64\":\"L/8=\"}]}\n",
+        "{\"ok\":true,\"ids\":[1,2],\"cut\":0,\"cut_words\":\"\"}\n",
+        "{\"ok\":true,\"vectors\":[0.5,0.5,0.5,0.5],\"path_base64\":\"L/8=\"}\n",
+        "{\"ok\":false,\"code\":-5,\"error\":\"not found\"}\n",
+    };
+    char name[32];
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        (void)snprintf(name, sizeof name, "%zu", i);
+        seed("control", name, bytes_of(lines[i], strlen(lines[i])));
+    }
+}
+
 int main(int argc, char **argv) {
     if (argc != 3) {
         (void)fprintf(stderr, "usage: seeds FOLDER GOLDEN\n");
@@ -309,6 +329,7 @@ int main(int argc, char **argv) {
     make_vocabularies();
     make_texts();
     make_expressions();
+    make_requests();
     make_pictures();
     return 0;
 }

@@ -8,11 +8,11 @@ complain() { echo "layering: $*"; failures=$((failures + 1)); }
 
 declare -A below=(
     [core/base]="" [core/text]="core/base" [core/tensor]="core/base" [core/weights]="core/base"
-    [core/image]="core/base"
+    [core/image]="core/base" [core/control]="core/base"
     [core/clip]="core/base core/text core/tensor core/weights"
     [storage]="core/base core/tensor"
-    [indexer]="core/base core/text core/tensor core/weights core/clip storage"
-    [query]="core/base core/text core/tensor core/weights core/clip storage"
+    [indexer]="core/base core/text core/tensor core/weights core/clip core/control storage"
+    [query]="core/base core/text core/tensor core/weights core/clip core/control storage"
 )
 declare -A home=(
     [sqlite3.h]=storage [uv.h]=indexer [zlib.h]=core/base [utf8proc.h]=core/text [jpeglib.h]=core/image

@@ -1,0 +1,305 @@
+#include "core/control/protocol.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/json.h"
+
+/* Values in one line: a search of many vectors has as many numbers. */
+enum { VALUES_LIMIT = 1 << 20, DIMENSION_LIMIT = 65536, IDS_LIMIT = 65536, FOLDERS_LIMIT = 4096 };
+
+char *pix_control_place(void) {
+    const char *folder = getenv("XDG_RUNTIME_DIR");
+    char *path = NULL;
+    if (!folder || folder[0] != '/' || asprintf(&path, "%s/pixgrep.sock", folder) < 0)
+        return NULL;
+    return path;
+}
+
+static pix_status parse(const char *line, size_t size, json_t **out, pix_error *error) {
+    *out = NULL;
+    if (pix_json_most_values(line, size) > VALUES_LIMIT)
+        return pix_fail(error, PIX_ELIMIT, "more than %d values", VALUES_LIMIT);
+    json_error_t where;
+    *out = json_loadb(line, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &where);
+    if (!*out)
+        return pix_fail(error, PIX_EFORMAT, "not JSON: %s", where.text);
+    if (json_is_object(*out))
+        return PIX_OK;
+    json_decref(*out);
+    *out = NULL;
+    return pix_fail(error, PIX_EFORMAT, "not an object");
+}
+
+static int base64_digit(char c) {
+    return c >= 'A' && c <= 'Z'   ? c - 'A'
+           : c >= 'a' && c <= 'z' ? c - 'a' + 26
+           : c >= '0' && c <= '9' ? c - '0' + 52
+           : c == '+'             ? 62
+           : c == '/'             ? 63
+                                  : -1;
+}
+
+static pix_status decode_base64(const char *text, size_t size, pix_bytes *out) {
+    while (size > 0 && text[size - 1] == '=')
+        size--;
+    uint32_t bits = 0;
+    int count = 0;
+    for (size_t i = 0; i < size; i++) {
+        int digit = base64_digit(text[i]);
+        if (digit < 0)
+            return PIX_EFORMAT;
+        bits = bits << 6 | (uint32_t)digit;
+        if ((count += 6) < 8)
+            continue;
+        count -= 8;
+        char byte = (char)(bits >> count & 0xFF);
+        if (pix_bytes_append(out, &byte, 1))
+            return PIX_ENOMEM;
+    }
+    return PIX_OK;
+}
+
+/* What pix_json_bytes wrote: `key`, or else `key`_base64. */
+pix_status pix_answer_bytes(const json_t *answer, const char *key, pix_bytes *out,
+                            pix_error *error) {
+    char other[64];
+    (void)snprintf(other, sizeof other, "%s_base64", key);
+    const json_t *plain = json_object_get(answer, key), *coded = json_object_get(answer, other);
+    pix_status status = PIX_EFORMAT;
+    pix_bytes_clear(out);
+    if (json_is_string(plain) && !coded)
+        status = pix_bytes_append(out, json_string_value(plain), json_string_length(plain));
+    else if (json_is_string(coded) && !plain)
+        status = decode_base64(json_string_value(coded), json_string_length(coded), out);
+    if (status == PIX_ENOMEM)
+        return pix_fail_memory(error);
+    return status ? pix_fail(error, status, "%s is not a text", key) : PIX_OK;
+}
+
+pix_status pix_answer_integer(const json_t *answer, const char *key, int64_t *out,
+                              pix_error *error) {
+    const json_t *value = json_object_get(answer, key);
+    *out = 0;
+    if (!json_is_integer(value))
+        return pix_fail(error, PIX_EFORMAT, "%s is not a whole number", key);
+    *out = json_integer_value(value);
+    return PIX_OK;
+}
+
+const char *pix_answer_text(const json_t *answer, const char *key) {
+    const char *text = json_string_value(json_object_get(answer, key));
+    return text ? text : "";
+}
+
+pix_status pix_answer_vector(const json_t *vector, float *out, size_t size, pix_error *error) {
+    if (!json_is_array(vector) || json_array_size(vector) != size)
+        return pix_fail(error, PIX_EFORMAT, "not a vector of %zu numbers", size);
+    for (size_t i = 0; i < size; i++) {
+        const json_t *value = json_array_get(vector, i);
+        out[i] = (float)json_number_value(value);
+        if (!json_is_number(value) || !isfinite(out[i]))
+            return pix_fail(error, PIX_EFORMAT, "not a vector of %zu numbers", size);
+    }
+    return PIX_OK;
+}
+
+pix_status pix_answer_parse(const char *line, size_t size, json_t **out, pix_error *error) {
+    pix_status status = parse(line, size, out, error);
+    if (status || json_is_true(json_object_get(*out, "ok")))
+        return status;
+    int64_t code = json_integer_value(json_object_get(*out, "code"));
+    bool known = code < PIX_OK && code >= PIX_ETIMEOUT;
+    status = pix_fail(error, known ? (pix_status)code : PIX_EFORMAT, "%s",
+                      pix_answer_text(*out, "error"));
+    json_decref(*out);
+    *out = NULL;
+    return status;
+}
+
+void pix_answer_error(FILE *out, const pix_error *error) {
+    (void)fprintf(out, "{\"ok\":false,\"code\":%d,\"error\":", error->status);
+    pix_json_string(out, error->text, strlen(error->text));
+    (void)fputs("}\n", out);
+}
+
+static pix_status read_flag(const json_t *object, const char *key, bool *out, pix_error *error) {
+    const json_t *value = json_object_get(object, key);
+    *out = json_is_true(value);
+    if (value && !json_is_boolean(value))
+        return pix_fail(error, PIX_EFORMAT, "%s is neither true nor false", key);
+    return PIX_OK;
+}
+
+/* A list of 1 to `limit` members. */
+static pix_status read_list(const json_t *object, const char *key, size_t limit, const json_t **out,
+                            pix_error *error) {
+    *out = json_object_get(object, key);
+    size_t count = json_array_size(*out);
+    if (!json_is_array(*out) || count == 0)
+        return pix_fail(error, PIX_EFORMAT, "%s is not a list", key);
+    if (count > limit)
+        return pix_fail(error, PIX_ELIMIT, "%s has more than %zu members", key, limit);
+    return PIX_OK;
+}
+
+static pix_status read_ids(const json_t *list, pix_request_ids *out, pix_error *error) {
+    size_t count = json_array_size(list);
+    if (!json_is_array(list) || count == 0 || count > IDS_LIMIT)
+        return pix_fail(error, PIX_EFORMAT, "a text is a list of 1 to %d token ids", IDS_LIMIT);
+    out->data = calloc(count, sizeof *out->data);
+    if (!out->data)
+        return pix_fail_memory(error);
+    out->count = count;
+    for (size_t i = 0; i < count; i++) {
+        const json_t *id = json_array_get(list, i);
+        json_int_t value = json_integer_value(id);
+        if (!json_is_integer(id) || value < 0 || value > INT32_MAX)
+            return pix_fail(error, PIX_EFORMAT, "a token id is a whole number");
+        out->data[i] = (int32_t)value;
+    }
+    return PIX_OK;
+}
+
+static pix_status read_texts(const json_t *object, pix_request *out, pix_error *error) {
+    const json_t *list;
+    pix_status status = read_list(object, "ids", PIX_CALL_TEXTS, &list, error);
+    if (status)
+        return status;
+    size_t count = json_array_size(list);
+    out->ids = calloc(count, sizeof *out->ids);
+    if (!out->ids)
+        return pix_fail_memory(error);
+    out->text_count = count;
+    for (size_t i = 0; i < count && !status; i++)
+        status = read_ids(json_array_get(list, i), &out->ids[i], error);
+    return status;
+}
+
+static pix_status read_search(const json_t *object, pix_request *out, pix_error *error) {
+    const json_t *list;
+    pix_status status = read_list(object, "vectors", PIX_CALL_VECTORS, &list, error);
+    if (!status)
+        status = pix_answer_integer(object, "k", &out->k, error);
+    if (status)
+        return status;
+    size_t count = json_array_size(list), dimension = json_array_size(json_array_get(list, 0));
+    if (dimension == 0 || dimension > DIMENSION_LIMIT)
+        return pix_fail(error, PIX_EFORMAT, "a vector has 1 to %d numbers", DIMENSION_LIMIT);
+    if (out->k < 1 || out->k > PIX_CALL_HITS / (int64_t)count)
+        return pix_fail(error, PIX_ELIMIT, "k is not between 1 and %lld for %zu vectors",
+                        (long long)(PIX_CALL_HITS / (int64_t)count), count);
+    out->vectors = calloc(count * dimension, sizeof *out->vectors);
+    if (!out->vectors)
+        return pix_fail_memory(error);
+    out->vector_count = count;
+    out->dimension = (int)dimension;
+    for (size_t i = 0; i < count && !status; i++)
+        status = pix_answer_vector(json_array_get(list, i), out->vectors + i * dimension, dimension,
+                                   error);
+    return status;
+}
+
+static pix_status read_folder(const json_t *folder, char **out, pix_error *error) {
+    pix_bytes path = {0};
+    pix_status status = pix_answer_bytes(folder, "path", &path, error);
+    if (!status && (path.size == 0 || path.data[0] != '/' || strlen(path.data) != path.size))
+        status = pix_fail(error, PIX_EFORMAT, "a folder's path begins with /");
+    if (!status && !(*out = strdup(path.data)))
+        status = pix_fail_memory(error);
+    pix_bytes_free(&path);
+    return status;
+}
+
+static pix_status read_folders(const json_t *object, pix_request *out, pix_error *error) {
+    const json_t *list;
+    if (!json_object_get(object, "folders"))
+        return PIX_OK;
+    pix_status status = read_list(object, "folders", FOLDERS_LIMIT, &list, error);
+    if (status)
+        return status;
+    size_t count = json_array_size(list);
+    out->folders = calloc(count, sizeof(char *));
+    if (!out->folders)
+        return pix_fail_memory(error);
+    out->folder_count = count;
+    for (size_t i = 0; i < count && !status; i++)
+        status = read_folder(json_array_get(list, i), &out->folders[i], error);
+    return status;
+}
+
+static pix_status read_call(const json_t *object, pix_request *out, pix_error *error) {
+    static const char *const names[] = {
+        [PIX_CALL_HELLO] = "hello",
+        [PIX_CALL_TOKENIZE] = "tokenize",
+        [PIX_CALL_ENCODE_TEXT] = "encode_text",
+        [PIX_CALL_ENCODE_IMAGE] = "encode_image",
+        [PIX_CALL_SEARCH] = "search",
+        [PIX_CALL_STATUS] = "status",
+        [PIX_CALL_PAUSE] = "pause",
+        [PIX_CALL_RESUME] = "resume",
+        [PIX_CALL_RESCAN] = "rescan",
+    };
+    const char *name = pix_answer_text(object, "call");
+    for (size_t i = 0; i < sizeof names / sizeof(char *); i++)
+        if (strcmp(name, names[i]) == 0) {
+            out->call = (pix_call)i;
+            return PIX_OK;
+        }
+    return pix_fail(error, PIX_EFORMAT, "there is no such call");
+}
+
+static pix_status read_arguments(const json_t *object, pix_request *out, pix_error *error) {
+    int64_t protocol;
+    pix_status status;
+    switch (out->call) {
+    case PIX_CALL_HELLO:
+        status = pix_answer_integer(object, "protocol", &protocol, error);
+        if (!status && protocol != PIX_PROTOCOL)
+            status = pix_fail(error, PIX_EMISMATCH, "this daemon speaks protocol %d", PIX_PROTOCOL);
+        return status;
+    case PIX_CALL_TOKENIZE:
+        return pix_answer_bytes(object, "text", &out->text, error);
+    case PIX_CALL_ENCODE_TEXT:
+        return read_texts(object, out, error);
+    case PIX_CALL_ENCODE_IMAGE:
+        status = read_flag(object, "exact", &out->exact, error);
+        return status ? status : read_flag(object, "ignore_rotation", &out->ignore_rotation, error);
+    case PIX_CALL_SEARCH:
+        return read_search(object, out, error);
+    case PIX_CALL_RESCAN:
+        return read_folders(object, out, error);
+    case PIX_CALL_STATUS:
+    case PIX_CALL_PAUSE:
+    case PIX_CALL_RESUME:
+        break;
+    }
+    return PIX_OK;
+}
+
+pix_status pix_request_parse(const char *line, size_t size, pix_request *out, pix_error *error) {
+    *out = (pix_request){0};
+    json_t *object;
+    pix_status status = parse(line, size, &object, error);
+    if (!status)
+        status = read_call(object, out, error);
+    if (!status)
+        status = read_arguments(object, out, error);
+    json_decref(object);
+    if (status)
+        pix_request_free(out);
+    return status;
+}
+
+void pix_request_free(pix_request *request) {
+    pix_bytes_free(&request->text);
+    for (size_t i = 0; i < request->text_count; i++)
+        free(request->ids[i].data);
+    for (size_t i = 0; i < request->folder_count; i++)
+        free(request->folders[i]);
+    free(request->ids);
+    free(request->vectors);
+    free((void *)request->folders);
+    *request = (pix_request){0};
+}

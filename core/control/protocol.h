@@ -1,0 +1,74 @@
+/* protocol.h - what is said on the control socket: a JSON object a line, pixgrepd-control(7).
+ *
+ * Requests are parsed here, and whatever their bytes, within bounds; answers are written where they
+ * arise and read with the functions below.  Any thread. */
+#ifndef PIX_CONTROL_PROTOCOL_H
+#define PIX_CONTROL_PROTOCOL_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "core/base/bytes.h"
+
+/* Changes when an old client would misunderstand a new daemon, or the other way round. */
+enum { PIX_PROTOCOL = 1 };
+
+/* $XDG_RUNTIME_DIR/pixgrep.sock in heap memory; NULL when that is not set. */
+char *pix_control_place(void);
+
+typedef enum pix_call {
+    PIX_CALL_HELLO,
+    PIX_CALL_TOKENIZE,
+    PIX_CALL_ENCODE_TEXT,
+    PIX_CALL_ENCODE_IMAGE,
+    PIX_CALL_SEARCH,
+    PIX_CALL_STATUS,
+    PIX_CALL_PAUSE,
+    PIX_CALL_RESUME,
+    PIX_CALL_RESCAN
+} pix_call;
+
+/* Texts of at most this many, and vectors and hits for each; more is PIX_ELIMIT. */
+enum { PIX_CALL_TEXTS = 4096, PIX_CALL_VECTORS = 4096, PIX_CALL_HITS = 1000000 };
+
+typedef struct pix_request_ids {
+    int32_t *data;
+    size_t count;
+} pix_request_ids;
+
+typedef struct pix_request {
+    pix_call call;
+    pix_bytes text;       /* tokenize */
+    pix_request_ids *ids; /* encode_text: [text_count] */
+    size_t text_count;
+    bool exact, ignore_rotation; /* encode_image */
+    float *vectors;              /* search: [vector_count, dimension] */
+    size_t vector_count;
+    int dimension;
+    int64_t k;
+    char **folders; /* rescan: absolute; none: every root */
+    size_t folder_count;
+} pix_request;
+
+/* A line without its newline. */
+pix_status pix_request_parse(const char *line, size_t size, pix_request *out, pix_error *error);
+void pix_request_free(pix_request *request);
+
+/* An answer that is no error; one that is becomes *error.  *out is the caller's reference. */
+pix_status pix_answer_parse(const char *line, size_t size, json_t **out, pix_error *error);
+
+/* Writes the answer that tells an error. */
+void pix_answer_error(FILE *out, const pix_error *error);
+
+/* Members of an answer: whole numbers, texts ("" when not there), and vectors of float32 of exactly
+ * this size. */
+pix_status pix_answer_integer(const json_t *answer, const char *key, int64_t *out,
+                              pix_error *error);
+const char *pix_answer_text(const json_t *answer, const char *key);
+pix_status pix_answer_vector(const json_t *vector, float *out, size_t size, pix_error *error);
+pix_status pix_answer_bytes(const json_t *answer, const char *key, pix_bytes *out,
+                            pix_error *error);
+
+#endif

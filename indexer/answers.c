@@ -1,0 +1,442 @@
+#include "indexer/answers.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/base/json.h"
+#include "core/base/threads.h"
+#include "core/clip/library.h"
+#include "core/clip/session.h"
+#include "core/clip/text_input.h"
+#include "core/image/decoder.h"
+#include "indexer/commands.h"
+#include "storage/vector_index.h"
+
+struct pix_answers {
+    const pix_options *options;
+    void (*wake)(void *context);
+    void *context;
+    pthread_t thread;
+    pthread_mutex_t lock; /* of what follows */
+    pthread_cond_t asked;
+    bool stopping, reloading;
+    pix_answer_job *first, **last; /* waiting */
+    pix_answer_job *done;
+
+    /* The thread's own, each opened when first needed. */
+    pix_model *model;
+    pix_session *texts, *pictures;
+    pix_decoder *decoder;
+    pix_decode_options decoding; /* of the decoder */
+    pix_store *store;
+    int64_t model_id; /* in the store; 0: not known yet */
+};
+
+pix_answer_job *pix_answer_job_new(void) {
+    pix_answer_job *job = calloc(1, sizeof *job);
+    if (job)
+        job->fd = -1;
+    return job;
+}
+
+void pix_answer_job_free(pix_answer_job *job) {
+    if (!job)
+        return;
+    pix_request_free(&job->request);
+    if (job->fd >= 0)
+        close(job->fd);
+    free(job->line);
+    free(job);
+}
+
+static void close_all(pix_answers *a) {
+    pix_session_free(a->texts);
+    pix_session_free(a->pictures);
+    pix_decoder_close(a->decoder);
+    pix_model_close(a->model);
+    pix_store_close(a->store);
+    a->texts = a->pictures = NULL;
+    a->decoder = NULL;
+    a->model = NULL;
+    a->store = NULL;
+    a->model_id = 0;
+}
+
+static pix_status need_model(pix_answers *a, pix_error *error) {
+    return a->model ? PIX_OK : pix_library_open(a->options->model, &a->model, error);
+}
+
+static pix_status need_store(pix_answers *a, pix_error *error) {
+    return a->store ? PIX_OK : pix_command_open_store(a->options, PIX_STORE_READ, &a->store, error);
+}
+
+static pix_precision precision_of(const pix_answers *a) {
+    return pix_precision_or(a->options->precision, pix_model_precision(a->model));
+}
+
+static pix_status need_session(pix_answers *a, pix_session **session, int max_images,
+                               pix_error *error) {
+    pix_status status = need_model(a, error);
+    if (status || *session)
+        return status;
+    return pix_session_new(a->model, precision_of(a), max_images, pix_cpu_count(), session, error);
+}
+
+/* What a client compares before it trusts the rest. */
+static pix_status answer_hello(pix_answers *a, FILE *out, pix_error *error) {
+    char generation[PIX_GENERATION_SIZE];
+    struct stat info = {0};
+    char *path = pix_command_store_path(a->options, error);
+    if (!path)
+        return error->status;
+    pix_status status = need_model(a, error);
+    if (!status)
+        status = need_store(a, error);
+    if (!status)
+        status = pix_store_generation(a->store, generation, error);
+    if (!status && stat(path, &info))
+        status = pix_fail_errno(error, "%s", path);
+    free(path);
+    if (status)
+        return status;
+    (void)fprintf(out, "{\"ok\":true,\"protocol\":%d,\"version\":\"" PIX_VERSION "\"",
+                  PIX_PROTOCOL);
+    (void)fprintf(out, ",\"database\":{\"device\":%" PRIu64 ",\"inode\":%" PRIu64 "}",
+                  (uint64_t)info.st_dev, (uint64_t)info.st_ino);
+    (void)fputs(",\"model\":", out);
+    pix_json_text(out, pix_model_name(a->model));
+    (void)fprintf(out, ",\"fingerprint\":\"%s\",\"dimension\":%d,\"precision\":\"%s\"",
+                  pix_model_fingerprint(a->model), pix_model_config(a->model)->embed_dim,
+                  pix_precision_name(precision_of(a)));
+    (void)fputs(",\"generation\":", out);
+    pix_json_text(out, generation);
+    (void)fputs("}\n", out);
+    return PIX_OK;
+}
+
+static pix_status answer_tokenize(pix_answers *a, const pix_request *request, FILE *out,
+                                  pix_error *error) {
+    const pix_tokenizer *tokenizer;
+    const char *why = NULL;
+    pix_ids ids = {0};
+    pix_text_cut cut = {0};
+    pix_status status = need_model(a, error);
+    if (!status && !pix_model_has_text(a->model, &why))
+        status = pix_fail(error, PIX_EUNSUPPORTED, "%s", why);
+    if (!status)
+        status = pix_model_tokenizer(a->model, &tokenizer, error);
+    if (!status)
+        status = pix_text_tokens(tokenizer, (size_t)pix_model_config(a->model)->context_length,
+                                 request->text.data ? request->text.data : "", request->text.size,
+                                 &ids, &cut, error);
+    if (!status) {
+        (void)fputs("{\"ok\":true,\"ids\":", out);
+        pix_json_ids(out, ids.data, ids.count);
+        (void)fprintf(out, ",\"cut\":%zu,", cut.count);
+        pix_json_bytes(out, "cut_words", cut.words.data ? cut.words.data : "", cut.words.size);
+        (void)fputs("}\n", out);
+    }
+    pix_ids_free(&ids);
+    pix_bytes_free(&cut.words);
+    return status;
+}
+
+/* Token ids from elsewhere: the tower reads rows of a table by them. */
+static pix_status check_ids(const pix_answers *a, const pix_request *request, pix_error *error) {
+    const pix_clip_config *config = pix_model_config(a->model);
+    int64_t known = pix_clip_token_count(config);
+    for (size_t i = 0; i < request->text_count; i++)
+        for (size_t k = 0; k < request->ids[i].count; k++)
+            if (request->ids[i].data[k] >= known)
+                return pix_fail(error, PIX_EINVALID, "token id %d is not below %lld",
+                                request->ids[i].data[k], (long long)known);
+    return PIX_OK;
+}
+
+static pix_status encode_texts(pix_answers *a, const pix_request *request, float *vectors,
+                               pix_error *error) {
+    size_t count = request->text_count;
+    size_t dimension = (size_t)pix_model_config(a->model)->embed_dim;
+    pix_ids *ids = calloc(count, sizeof *ids);
+    if (!ids)
+        return pix_fail_memory(error);
+    for (size_t i = 0; i < count; i++) /* borrowed */
+        ids[i] = (pix_ids){.data = request->ids[i].data, .count = request->ids[i].count};
+    pix_status status = check_ids(a, request, error);
+    if (!status)
+        status = pix_session_encode_texts(a->texts, ids, count, vectors, error);
+    for (size_t i = 0; i < count && !status; i++)
+        status = pix_normalise(vectors + i * dimension, dimension, error);
+    free(ids);
+    return status;
+}
+
+static void write_vectors(FILE *out, const float *vectors, size_t count, size_t dimension) {
+    (void)fputs("{\"ok\":true,\"vectors\":[", out);
+    for (size_t i = 0; i < count; i++) {
+        (void)fputs(i > 0 ? "," : "", out);
+        pix_json_vector(out, vectors + i * dimension, dimension);
+    }
+    (void)fputs("]}\n", out);
+}
+
+static pix_status answer_texts(pix_answers *a, const pix_request *request, FILE *out,
+                               pix_error *error) {
+    const char *why = NULL;
+    pix_status status = need_model(a, error);
+    if (!status && !pix_model_has_text(a->model, &why))
+        status = pix_fail(error, PIX_EUNSUPPORTED, "%s", why);
+    if (!status)
+        status = need_session(a, &a->texts, 0, error);
+    if (status)
+        return status;
+    size_t dimension = (size_t)pix_model_config(a->model)->embed_dim;
+    float *vectors = calloc(request->text_count * dimension, sizeof *vectors);
+    status = vectors ? encode_texts(a, request, vectors, error) : pix_fail_memory(error);
+    if (!status)
+        write_vectors(out, vectors, request->text_count, dimension);
+    free(vectors);
+    return status;
+}
+
+static pix_status need_decoder(pix_answers *a, const pix_request *request, pix_error *error) {
+    pix_decode_options wanted = {.size = pix_model_config(a->model)->image_size,
+                                 .exact = request->exact,
+                                 .ignore_rotation = request->ignore_rotation};
+    if (a->decoder && (a->decoding.exact != wanted.exact ||
+                       a->decoding.ignore_rotation != wanted.ignore_rotation)) {
+        pix_decoder_close(a->decoder);
+        a->decoder = NULL;
+    }
+    a->decoding = wanted;
+    return a->decoder ? PIX_OK : pix_decoder_open(NULL, &wanted, &a->decoder, error);
+}
+
+static pix_status decode_and_encode(pix_answers *a, int fd, uint8_t *crop, float *features,
+                                    pix_error *error) {
+    pix_photo facts;
+    pix_status status = pix_decoder_run(a->decoder, fd, crop, &facts, error);
+    return status ? status : pix_session_encode_images(a->pictures, crop, 1, features, error);
+}
+
+static pix_status answer_image(pix_answers *a, const pix_answer_job *job, FILE *out,
+                               pix_error *error) {
+    struct stat info;
+    if (job->fd < 0 || fstat(job->fd, &info) || !S_ISREG(info.st_mode))
+        return pix_fail(error, PIX_EINVALID, "no descriptor of a regular file came along");
+    pix_status status = need_session(a, &a->pictures, 1, error);
+    if (!status)
+        status = need_decoder(a, &job->request, error);
+    if (status)
+        return status;
+    const pix_clip_config *config = pix_model_config(a->model);
+    size_t side = (size_t)config->image_size, dimension = (size_t)config->embed_dim;
+    uint8_t *crop = calloc(side * side, 3);
+    float *features = calloc(dimension, sizeof *features);
+    status = crop && features ? decode_and_encode(a, job->fd, crop, features, error)
+                              : pix_fail_memory(error);
+    if (!status)
+        write_vectors(out, features, 1, dimension);
+    free(crop);
+    free(features);
+    return status;
+}
+
+static pix_status note_model(void *context, const pix_store_model *model) {
+    pix_answers *a = context;
+    if (strcmp(model->fingerprint, pix_model_fingerprint(a->model)) == 0)
+        a->model_id = model->id;
+    return PIX_OK;
+}
+
+static void write_hits(FILE *out, const pix_request *request, const pix_hit *hits,
+                       const size_t *counts, const pix_search_report *report) {
+    (void)fputs("{\"ok\":true,\"hits\":[", out);
+    for (size_t i = 0; i < request->vector_count; i++) {
+        (void)fputs(i > 0 ? ",[" : "[", out);
+        const pix_hit *best = hits + i * (size_t)request->k;
+        for (size_t k = 0; k < counts[i]; k++)
+            (void)fprintf(out, "%s[%" PRId64 ",%.17g]", k > 0 ? "," : "", best[k].image_id,
+                          best[k].score);
+        (void)fputc(']', out);
+    }
+    (void)fprintf(out,
+                  "],\"bytes\":%" PRId64 ",\"rescored\":%" PRId64 ",\"used_cache\":%s"
+                  ",\"uncached\":%" PRId64 ",\"kernels\":",
+                  report->bytes, report->rescored, report->used_cache ? "true" : "false",
+                  report->uncached);
+    pix_json_text(out, report->kernels);
+    (void)fprintf(out, ",\"trouble_code\":%d,\"trouble\":", report->trouble.status);
+    pix_json_text(out, report->trouble.status ? report->trouble.text : NULL);
+    (void)fputs("}\n", out);
+}
+
+static pix_status answer_search(pix_answers *a, const pix_request *request, FILE *out,
+                                pix_error *error) {
+    pix_status status = need_model(a, error);
+    if (!status)
+        status = need_store(a, error);
+    if (!status && a->model_id == 0)
+        status = pix_store_models(a->store, note_model, a, error);
+    if (!status && a->model_id == 0)
+        status = pix_fail(error, PIX_EMISMATCH, "no photo has a vector of this model");
+    if (status)
+        return status;
+    pix_vector_query query = {.model_id = a->model_id,
+                              .vectors = request->vectors,
+                              .count = request->vector_count,
+                              .dimension = request->dimension,
+                              .k = (size_t)request->k};
+    pix_search_report report = {0};
+    pix_hit *hits = calloc(query.count * query.k, sizeof *hits);
+    size_t *counts = calloc(query.count, sizeof *counts);
+    status = hits && counts
+                 ? pix_vector_index_search(a->store, &query, hits, counts, &report, error)
+                 : pix_fail_memory(error);
+    if (!status)
+        write_hits(out, request, hits, counts, &report);
+    free(hits);
+    free(counts);
+    return status;
+}
+
+static pix_status compute(pix_answers *a, const pix_answer_job *job, FILE *out, pix_error *error) {
+    switch (job->request.call) {
+    case PIX_CALL_HELLO:
+        return answer_hello(a, out, error);
+    case PIX_CALL_TOKENIZE:
+        return answer_tokenize(a, &job->request, out, error);
+    case PIX_CALL_ENCODE_TEXT:
+        return answer_texts(a, &job->request, out, error);
+    case PIX_CALL_ENCODE_IMAGE:
+        return answer_image(a, job, out, error);
+    case PIX_CALL_SEARCH:
+        return answer_search(a, &job->request, out, error);
+    case PIX_CALL_STATUS:
+    case PIX_CALL_PAUSE:
+    case PIX_CALL_RESUME:
+    case PIX_CALL_RESCAN:
+        break; /* the loop's */
+    }
+    return pix_fail(error, PIX_EINVALID, "nothing to compute");
+}
+
+static void answer(pix_answers *a, pix_answer_job *job) {
+    pix_error error;
+    FILE *out = open_memstream(&job->line, &job->size);
+    if (!out)
+        return;
+    if (compute(a, job, out, &error))
+        pix_answer_error(out, &error);
+    if (fclose(out)) {
+        free(job->line);
+        job->line = NULL;
+    }
+}
+
+static void *work(void *context) {
+    pix_answers *a = context;
+    pthread_mutex_lock(&a->lock);
+    for (;;) {
+        while (!a->stopping && !a->reloading && !a->first)
+            pthread_cond_wait(&a->asked, &a->lock);
+        if (a->stopping)
+            break;
+        pix_answer_job *job = a->first;
+        bool reload = a->reloading;
+        a->reloading = false;
+        if (job && !(a->first = job->next))
+            a->last = &a->first;
+        pthread_mutex_unlock(&a->lock);
+        if (reload)
+            close_all(a);
+        if (job)
+            answer(a, job);
+        pthread_mutex_lock(&a->lock);
+        if (job) {
+            job->next = a->done;
+            a->done = job;
+            a->wake(a->context);
+        }
+    }
+    pthread_mutex_unlock(&a->lock);
+    close_all(a);
+    return NULL;
+}
+
+pix_status pix_answers_start(const pix_options *options, void (*wake)(void *context), void *context,
+                             pix_answers **out, pix_error *error) {
+    *out = NULL;
+    pix_answers *a = calloc(1, sizeof *a);
+    if (!a)
+        return pix_fail_memory(error);
+    a->options = options;
+    a->wake = wake;
+    a->context = context;
+    a->last = &a->first;
+    pthread_mutex_init(&a->lock, NULL);
+    pthread_cond_init(&a->asked, NULL);
+    int cause = pthread_create(&a->thread, NULL, work, a);
+    if (!cause) {
+        *out = a;
+        return PIX_OK;
+    }
+    pthread_cond_destroy(&a->asked);
+    pthread_mutex_destroy(&a->lock);
+    free(a);
+    errno = cause;
+    return pix_fail_errno(error, "cannot start a thread");
+}
+
+static void free_jobs(pix_answer_job *first) {
+    while (first) {
+        pix_answer_job *next = first->next;
+        pix_answer_job_free(first);
+        first = next;
+    }
+}
+
+void pix_answers_close(pix_answers *a) {
+    if (!a)
+        return;
+    pthread_mutex_lock(&a->lock);
+    a->stopping = true;
+    pthread_cond_signal(&a->asked);
+    pthread_mutex_unlock(&a->lock);
+    (void)pthread_join(a->thread, NULL);
+    free_jobs(a->first);
+    free_jobs(a->done);
+    pthread_cond_destroy(&a->asked);
+    pthread_mutex_destroy(&a->lock);
+    free(a);
+}
+
+void pix_answers_submit(pix_answers *a, pix_answer_job *job) {
+    pthread_mutex_lock(&a->lock);
+    job->next = NULL;
+    *a->last = job;
+    a->last = &job->next;
+    pthread_cond_signal(&a->asked);
+    pthread_mutex_unlock(&a->lock);
+}
+
+pix_answer_job *pix_answers_collect(pix_answers *a) {
+    pthread_mutex_lock(&a->lock);
+    pix_answer_job *job = a->done;
+    if (job)
+        a->done = job->next;
+    pthread_mutex_unlock(&a->lock);
+    return job;
+}
+
+void pix_answers_reload(pix_answers *a) {
+    pthread_mutex_lock(&a->lock);
+    a->reloading = true;
+    pthread_cond_signal(&a->asked);
+    pthread_mutex_unlock(&a->lock);
+}

@@ -1,0 +1,179 @@
+#!/usr/bin/env bash
+# The control socket of pixgrepd watch: who may ask, what is answered, what comes of nonsense; and index beside a daemon.
+. "$(dirname "$0")/support.sh"
+pictures=$SOURCE/tests/golden/preprocess/images
+photos=$WORK/photos
+export XDG_RUNTIME_DIR=$WORK/run
+socket=$XDG_RUNTIME_DIR/pixgrep.sock
+daemon=0
+mkdir -m 700 "$XDG_RUNTIME_DIR"
+trap 'kill -9 "$daemon" 2>/dev/null; chmod -R u+rwx "$WORK"; rm -rf "$WORK"' EXIT
+
+it_comes_true() { # it_comes_true CONDITION...: within a minute
+    for ((wait = 0; wait < 1200; wait++)); do
+        "$@" && return
+        sleep 0.05
+    done
+    return 1
+}
+start() {
+    pixgrepd watch "$@" >"$WORK/watch.out" 2>"$WORK/watch.err" &
+    daemon=$!
+    check "watch $*: everything is looked at" it_comes_true grep -q ' watched$' "$WORK/watch.out"
+}
+stop() { # stop SIGNAL
+    kill "-$1" "$daemon"
+    wait "$daemon" 2>/dev/null
+}
+ask() { # ask LINE...: each is a request, $WORK/out has the answers
+    printf '%s\n' "$@" | "$BUILD/tests/control_client" "$socket" >"$WORK/out" 2>&1
+    code=$?
+}
+answers() { # answers WHAT PATTERN...: one line for each, and it matches
+    local what=$1 i=0 pattern
+    shift
+    for pattern in "$@"; do
+        i=$((i + 1))
+        sed -n "${i}p" "$WORK/out" | grep -qE -- "$pattern" && continue
+        echo "FAILED: $what: answer $i does not match $pattern"
+        sed 's/^/    /' "$WORK/out" | cut -c 1-300
+        failures=$((failures + 1))
+    done
+    check "$what: $i answers" test "$(wc -l <"$WORK/out")" -eq "$i"
+}
+
+for command in pause resume rescan; do
+    run pixgrepd $command
+    expect 2 "$command without a daemon"
+    check "$command without a daemon" grep -qx "pixgrepd: $command: no pixgrepd watch is running" "$WORK/err"
+done
+run env -u XDG_RUNTIME_DIR pixgrepd pause
+check "no place for a socket" grep -q "XDG_RUNTIME_DIR is not set" "$WORK/err"
+
+mkdir "$photos"
+for ((i = 1; i <= 5; i++)); do cp "$pictures/tiny-7x5.png" "$photos/$i.png" && echo $i >>"$photos/$i.png"; done
+touch -d '1 hour ago' "$photos"/*
+start "$photos"
+check "the socket is the owner's alone" test "$(stat -c '%F %a' "$socket")" = "socket 600"
+if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
+    chmod 777 "$socket" && chmod 755 "$WORK" "$XDG_RUNTIME_DIR"
+    setpriv --reuid=65534 --regid=65534 --clear-groups "$BUILD/tests/control_client" "$socket" >"$WORK/out" 2>&1 \
+        <<<'{"call":"status"}'
+    check "another person hears nothing" grep -q "has closed the socket\|Permission denied\|cannot" "$WORK/out"
+    chmod 600 "$socket" && chmod 700 "$XDG_RUNTIME_DIR"
+else
+    echo "SKIP another person: not run as root with setpriv"
+fi
+
+# What a client hears.
+ask '{"call":"hello","protocol":1}' '{"call":"status"}'
+answers "hello and status" \
+    '^\{"ok":true,"protocol":1,"version":"[0-9.]+","database":\{"device":[0-9]+,"inode":[0-9]+\},"model":"tiny","fingerprint":"[0-9a-f]{64}","dimension":[0-9]+,"precision":"(fp32|int8)","generation":"[^"]+"\}$' \
+    '^\{"ok":true,"version":"[0-9.]+","pid":'"$daemon"',"clients":1,"state":"idle","paused":false,"photos":5,"roots":1,'
+check "the database is the one" grep -q "\"inode\":$(stat -c %i "$XDG_DATA_HOME/pixgrep/index.db")" "$WORK/out"
+ask '{"call":"tokenize","text":"a red square"}'
+answers "tokenize" '^\{"ok":true,"ids":\[[0-9,]+\],"cut":0,"cut_words":""\}$'
+ids=$(sed 's/.*"ids":\(\[[^]]*\]\).*/\1/' "$WORK/out")
+ask "{\"call\":\"encode_text\",\"ids\":[$ids,$ids]}" "@$photos/1.png {\"call\":\"encode_image\"}"
+answers "encode" '^\{"ok":true,"vectors":\[\[[-0-9.e,]+\],\[[-0-9.e,]+\]\]\}$' '^\{"ok":true,"vectors":\[\[[-0-9.e,]+\]\]\}$'
+vector=$(sed -n '1s/.*"vectors":\[\(\[[^]]*\]\).*/\1/p' "$WORK/out")
+check "the vector is that of --embed" test "$vector" = \
+    "$(pixgrep --embed --json --text 'a red square' 2>/dev/null | sed 's/.*:\(\[[^]]*\]\).*/\1/')"
+ask "{\"call\":\"search\",\"vectors\":[$vector,$vector],\"k\":2}"
+answers "search" '^\{"ok":true,"hits":\[\[\[[0-9]+,-?0\.[0-9]+\],\[[0-9]+,-?0\.[0-9]+\]\],\[\[.*\]\]\],"bytes":[0-9]+,'
+ask '{"call":"tokenize","text_base64":"YSByZWQgc3F1YXJl"}'
+answers "a text in base64" "\"ids\":$(sed 's/[][]/\\&/g' <<<"$ids")"
+
+# What is no request: an answer that says so, and the next is heard.
+ask '' 'nonsense' '[]' '{}' '{"call":"dance"}' '{"call":"hello","protocol":2}' '{"call":"hello"}' '{"call":"encode_text"}' \
+    '{"call":"encode_text","ids":[[]]}' '{"call":"encode_text","ids":[[-1]]}' '{"call":"encode_text","ids":[[2147483647]]}' \
+    '{"call":"encode_text","ids":[["a"]]}' '{"call":"encode_image"}' "@/dev/null {\"call\":\"encode_image\"}" \
+    "@$WORK {\"call\":\"encode_image\"}" "@$SOURCE/LICENSE {\"call\":\"encode_image\"}" '{"call":"search","vectors":[[]],"k":1}' \
+    '{"call":"search","vectors":[[1,0]],"k":1}' '{"call":"search","vectors":[[1e999]],"k":1}' \
+    "{\"call\":\"search\",\"vectors\":[$vector],\"k\":0}" "{\"call\":\"search\",\"vectors\":[$vector],\"k\":99999999999}" \
+    '{"call":"rescan","folders":[{"path":"relative"}]}' '{"call":"tokenize"}' '{"call":"status","call":"pause"}' '{"call":"status"}'
+wrong='^\{"ok":false,"code":-[0-9]+,"error":".+"\}$'
+answers "nonsense" "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" \
+    "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" '^\{"ok":true,'
+ask '+{"call":"st' 'atus"}'
+answers "a line in two parts" '^\{"ok":true,'
+"$BUILD/tests/control_client" "$socket" long 20000000 >"$WORK/out"
+answers "a line without end" '^\{"ok":false,"code":-7,"error":"a line of more than [0-9]+ bytes"\}$'
+mkfifo "$WORK/held"
+"$BUILD/tests/control_client" "$socket" hold 100 <"$WORK/held" >"$WORK/holding" &
+exec 8>"$WORK/held"
+check "clients without end: it says so" it_comes_true grep -q '64: {"ok":false,"code":-9,"error":"too many clients"}' "$WORK/holding"
+exec 8>&-
+wait $!
+check "and serves the next" it_comes_true eval 'ask "{\"call\":\"status\"}"; grep -q "^{\"ok\":true" "$WORK/out"'
+for ((i = 0; i < 20; i++)); do
+    ask '{"call":"tokenize","text":"a red square"}' &
+    asking[i]=$!
+done
+wait "${asking[@]}"
+check "it runs" kill -0 "$daemon"
+
+# Pause, resume, rescan; index beside it reports as it would itself.
+run pixgrepd pause
+expect 0 "pause"
+cp "$pictures/one-1x1.png" "$photos/"
+run pixgrepd status
+check "status tells of it" grep -qE '^daemon +idle, paused, [0-9]+ folders watched$' "$WORK/out"
+check "paused, it looks at nothing" grep -q '"photos":5,' <(pixgrepd status --json)
+run pixgrepd resume
+expect 0 "resume"
+check "resumed, it does" it_comes_true eval 'pixgrepd status --json | grep -q "\"photos\":6,"'
+run pixgrepd index
+expect 0 "index beside it"
+check "index beside it: the same line" grep -qE "^$photos: 6 seen, 0 new, .* 6 unchanged; 0 encoded in " "$WORK/out"
+mkdir "$WORK/more"
+cp "$pictures/checker-300.png" "$WORK/more/"
+echo broken >"$WORK/more/broken.jpg"
+run pixgrepd index --report json "$WORK/more"
+expect 1 "a new folder beside it"
+check "a new folder beside it: the report" grep -qE \
+    "^\{\"outcome\":\"complete\",\"reason\":null,\"seen\":2,\"new\":1,.*\"failed\":1,.*\"folders\":\[\{\"path\":\"$WORK/more\",.*\}\]\}$" "$WORK/out"
+check "a new folder beside it: where the failures are" grep -q "1 failed for the first time; see: pixgrepd failures" "$WORK/err"
+cp "$pictures/tiny-7x5.png" "$WORK/more/"
+check "a new folder is watched" it_comes_true eval 'pixgrepd status --json | grep -q "\"photos\":8,"'
+run pixgrepd rescan "$WORK/more"
+expect 0 "rescan of a folder"
+check "rescan of a folder: its line alone" grep -qE "^$WORK/more: 3 seen, .* 1 failed before, 2 unchanged; " "$WORK/out"
+run pixgrepd index "$WORK/nowhere"
+expect 2 "a folder that is not there"
+check "a folder that is not there" grep -qx "pixgrepd: index: $WORK/nowhere: No such file or directory" "$WORK/err"
+run pixgrepd index --hidden
+expect 2 "options of its own"
+check "options of its own" grep -q "another pixgrepd is writing" "$WORK/err"
+run pixgrepd --db "$WORK/other.db" pause
+expect 2 "another index"
+check "another index" grep -q "keeps another index" "$WORK/err"
+run pixgrepd index --db "$WORK/other.db" "$photos"
+expect 0 "another index is written beside it"
+pixgrepd pause
+run pixgrepd index --time-limit 1s
+expect 3 "index beside a paused one"
+check "index beside a paused one" grep -qx "pixgrepd: index: stopped waiting; pixgrepd watch goes on" "$WORK/err"
+pixgrepd index >"$WORK/out" 2>"$WORK/err" &
+waiting=$!
+check "one waits" it_comes_true eval 'ask "{\"call\":\"status\"}"; grep -q "\"clients\":2" "$WORK/out"'
+stop TERM
+wait "$waiting"
+code=$?
+expect 3 "the daemon stops meanwhile"
+check "the socket is gone" test ! -e "$socket"
+
+# What a killed daemon leaves is not in the way; one that is alive keeps its place.
+start
+stop KILL
+check "a killed one leaves its socket" test -S "$socket"
+start
+check "the next takes its place" it_comes_true pixgrepd resume
+run pixgrepd watch --db "$WORK/other.db" --quiet "$photos" &
+second=$!
+check "one of another index goes without" it_comes_true eval 'grep -q "another pixgrepd listens there" "$WORK/err"'
+kill "$second" $(pgrep -P "$second")
+wait "$second"
+check "the first keeps its socket" pixgrepd resume
+stop TERM
+finish

@@ -26,6 +26,7 @@ pix_exit pix_command_forget(const pix_options *options, pix_error *error);
 pix_exit pix_command_failures(const pix_options *options, pix_error *error);
 pix_exit pix_command_approve(const pix_options *options, pix_error *error);
 pix_exit pix_command_move(const pix_options *options, pix_error *error);
+pix_exit pix_command_salvage(const pix_options *options, pix_error *error);
 
 pix_exit pix_command_model_import(const pix_options *options, pix_error *error);
 pix_exit pix_command_model_list(const pix_options *options, pix_error *error);

@@ -23,6 +23,7 @@ static const struct command {
     [PIX_COMMAND_FAILURES] = {"failures", pix_command_failures},
     [PIX_COMMAND_APPROVE] = {"approve-removals", pix_command_approve},
     [PIX_COMMAND_MOVE] = {"move", pix_command_move},
+    [PIX_COMMAND_SALVAGE] = {"salvage", pix_command_salvage},
     [PIX_COMMAND_MODEL_IMPORT] = {"model import", pix_command_model_import},
     [PIX_COMMAND_MODEL_LIST] = {"model list", pix_command_model_list},
     [PIX_COMMAND_MODEL_USE] = {"model use", pix_command_model_use},

@@ -11,7 +11,7 @@
 #define RUNS (BIT(INDEX) | BIT(WATCH))
 #define ALL_STORE                                                                                  \
     (RUNS | BIT(STATUS) | BIT(ROOTS) | BIT(FORGET) | BIT(FAILURES) | BIT(APPROVE) | BIT(MOVE) |    \
-     BIT(PAUSE) | BIT(RESUME) | BIT(RESCAN))
+     BIT(SALVAGE) | BIT(PAUSE) | BIT(RESUME) | BIT(RESCAN))
 
 typedef enum option_kind { FLAG, TEXT, LIST, THREADS, DURATION } option_kind;
 
@@ -38,7 +38,8 @@ static const struct option {
     {"--report", TEXT, BIT(INDEX) | BIT(RESCAN), FIELD(report)},
     {"--retry", FLAG, BIT(FAILURES), FIELD(retry)},
     {"--verbose", FLAG, BIT(STATUS), FIELD(verbose)},
-    {"--json", FLAG, BIT(STATUS) | BIT(ROOTS) | BIT(FAILURES) | BIT(MODEL_IMPORT) | BIT(MODEL_LIST),
+    {"--json", FLAG,
+     BIT(STATUS) | BIT(ROOTS) | BIT(FAILURES) | BIT(SALVAGE) | BIT(MODEL_IMPORT) | BIT(MODEL_LIST),
      FIELD(json)},
     {"--vocab", TEXT, BIT(MODEL_IMPORT), FIELD(vocabulary)},
     {"--name", TEXT, BIT(MODEL_IMPORT), FIELD(name)},
@@ -68,6 +69,7 @@ static const struct command {
     {"failures", NULL, PIX_COMMAND_FAILURES, 0, SIZE_MAX, "PATH..."},
     {"approve-removals", NULL, PIX_COMMAND_APPROVE, 0, SIZE_MAX, "DIR..."},
     {"move", NULL, PIX_COMMAND_MOVE, 2, 2, "OLD NEW"},
+    {"salvage", NULL, PIX_COMMAND_SALVAGE, 0, 0, ""},
     {"model", "import", PIX_COMMAND_MODEL_IMPORT, 1, 1, "PATH"},
     {"model", "list", PIX_COMMAND_MODEL_LIST, 0, 0, ""},
     {"model", "use", PIX_COMMAND_MODEL_USE, 1, 1, "NAME"},
@@ -91,6 +93,7 @@ static const char *const help_texts[] = {
         "  failures              the files that could not be indexed, and why\n"
         "  approve-removals      photos that went with too many others are gone for good\n"
         "  move OLD NEW          a folder's files are elsewhere now\n"
+        "  salvage               check the index, and save what can be read of a damaged one\n"
         "  model import PATH     make CLIP weights ready to use, and current\n"
         "  model list            the models there are; the one in use has a '*'\n"
         "  model use NAME        make a model the current one\n"
@@ -189,6 +192,11 @@ static const char *const help_texts[] = {
         "was\n"
         "copied to: what is known of them follows, and nothing is encoded again. No file is\n"
         "touched.\n",
+    [PIX_COMMAND_SALVAGE] = "usage: pixgrepd salvage [--json] [--db FILE]\n"
+                            "\n"
+                            "Checks the index. Of a damaged one all that can be read is saved in a "
+                            "new file that takes\n"
+                            "its place, and what is lost is told; the damaged file is kept.\n",
     [PIX_COMMAND_MODEL] = "usage: pixgrepd model import [OPTION...] PATH\n"
                           "       pixgrepd model list [--json]\n"
                           "       pixgrepd model use NAME\n"

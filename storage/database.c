@@ -23,8 +23,8 @@ pix_status pix_database_fail(sqlite3 *db, const char *path, int result, pix_erro
     case SQLITE_NOTADB:
         return pix_fail(error, PIX_EFORMAT, "%s: not a pixgrep index", path);
     case SQLITE_CORRUPT:
-        return pix_fail(error, PIX_EFORMAT, "%s: the index is damaged (%s)", path,
-                        sqlite3_errmsg(db));
+        return pix_fail(error, PIX_EFORMAT, "%s: the index is damaged (%s); run pixgrepd salvage",
+                        path, sqlite3_errmsg(db));
     case SQLITE_CONSTRAINT:
         return pix_fail(error, PIX_EINVALID, "%s: %s", path, sqlite3_errmsg(db));
     case SQLITE_READONLY:

@@ -39,7 +39,7 @@ static pix_status make_folder_of(const char *path, pix_error *error) {
 /* Makes an empty file of mode 0600 (SQLite gives its side files the same) if there is none.  An
  * existing one is not even opened here: closing it would drop the locks that SQLite may hold on it
  * elsewhere in this process. */
-static pix_status make_file(const char *path, pix_error *error) {
+pix_status pix_store_make_file(const char *path, pix_error *error) {
     pix_status status = make_folder_of(path, error);
     if (status)
         return status;
@@ -53,7 +53,7 @@ static pix_status make_file(const char *path, pix_error *error) {
 
 /* Takes the writer's lock: flock on a file beside the real index, whatever link led to it.  The
  * file stays; removing it would let two writers lock different ones. */
-static pix_status take_lock(const char *path, int *fd, pix_error *error) {
+pix_status pix_store_take_lock(const char *path, int *fd, pix_error *error) {
     char real[PATH_MAX];
     if (!realpath(path, real))
         return pix_fail_errno(error, "%s", path);
@@ -95,8 +95,9 @@ pix_status pix_store_open(const char *path, pix_store_mode mode, pix_store **out
         status = pix_fail_memory(error);
     else if (mode == PIX_STORE_READ)
         status = pix_database_open_reader(path, &store->db, error);
-    else if (!(status = make_file(path, error)) && !(status = pix_database_check(path, error)) &&
-             !(status = take_lock(path, &store->lock_fd, error)))
+    else if (!(status = pix_store_make_file(path, error)) &&
+             !(status = pix_database_check(path, error)) &&
+             !(status = pix_store_take_lock(path, &store->lock_fd, error)))
         status = pix_database_open_writer(path, &store->db, error);
     if (status) {
         pix_store_close(store);

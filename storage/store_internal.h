@@ -36,6 +36,11 @@ struct pix_store {
 void pix_store_lock(pix_store *store);
 void pix_store_unlock(pix_store *store);
 
+/* An empty file of mode 0600, if there is none; and the writer's lock on it, until *fd is closed.
+ */
+pix_status pix_store_make_file(const char *path, pix_error *error);
+pix_status pix_store_take_lock(const char *path, int *fd, pix_error *error);
+
 /* To be called before a change: begins the batch if need be. */
 pix_status pix_store_change(pix_store *store, pix_error *error);
 

@@ -1,0 +1,236 @@
+/* A damaged index: what can be read is saved, what is lost is said. */
+#include "storage/salvage.h"
+
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/base/bytes.h"
+#include "core/base/files.h"
+#include "storage/store.h"
+#include "tests/support.h"
+
+enum { DIMENSION = 64, PHOTOS = 600, PAGE = 16384 };
+
+static const char fingerprint[] =
+    "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+static const pix_content facts = {.width = 640, .height = 480, .orientation = 1, .format = "jpeg"};
+static char index_path[256];
+static pix_bytes whole; /* a sound index of PHOTOS photos */
+
+typedef struct writer {
+    pix_store *store;
+    pix_error error;
+    int64_t root, run;
+    pix_recipe recipe;
+} writer;
+
+static writer open_writer(void) {
+    writer w = {.recipe = {.precision = "fp32"}};
+    pix_error *e = &w.error;
+    assert_ok(pix_store_open(index_path, PIX_STORE_WRITE, &w.store, e), e);
+    assert_ok(pix_store_model_put(w.store, "tiny", fingerprint, DIMENSION, &w.recipe.model_id, e),
+              e);
+    assert_ok(pix_store_root_put(w.store, "/p", "", false, &w.root, e), e);
+    assert_ok(pix_store_run_begin(w.store, w.recipe.model_id, &w.run, e), e);
+    return w;
+}
+
+static int make_index(void **state) {
+    (void)state;
+    (void)snprintf(index_path, sizeof index_path, "%s/index.db", test_folder());
+    writer w = open_writer();
+    for (int i = 0; i < PHOTOS; i++) {
+        uint8_t hash[PIX_SHA256_BYTES] = {0};
+        float vector[DIMENSION] = {0};
+        char path[64];
+        memcpy(hash, &i, sizeof i);
+        vector[i % DIMENSION] = 1;
+        (void)snprintf(path, sizeof path, "/p/%d.jpg", i);
+        assert_ok(
+            pix_store_content_put(w.store, &w.recipe, hash, &facts, vector, DIMENSION, &w.error),
+            &w.error);
+        assert_ok(pix_store_photo_put(w.store, w.run, w.root, path, i, 1, hash, &w.error),
+                  &w.error);
+    }
+    assert_ok(pix_store_failure_put(w.store, w.run, w.root, "/p/bad.jpg", 1, 1, "decode", "bad",
+                                    &w.error),
+              &w.error);
+    assert_ok(pix_store_commit(w.store, &w.error), &w.error);
+    pix_store_close(w.store);
+    assert_ok(pix_file_read(index_path, 1 << 26, &whole, &w.error), &w.error);
+    return 0;
+}
+
+static int free_index(void **state) {
+    (void)state;
+    pix_bytes_free(&whole);
+    return 0;
+}
+
+static void drop(const char *suffix) {
+    char name[300];
+    (void)snprintf(name, sizeof name, "%s%s", index_path, suffix);
+    (void)unlink(name);
+}
+
+static void write_index(const void *data, size_t size) {
+    drop("-wal");
+    drop("-shm");
+    drop(".damaged");
+    test_write_file(index_path, data, size);
+}
+
+/* The index is sound, and a run finds every photo either unchanged or new. */
+static void examine(const pix_salvage *salvage) {
+    pix_salvage again;
+    pix_error error;
+    assert_ok(pix_store_salvage(index_path, &again, &error), &error);
+    if (!again.sound)
+        fail_msg("not sound: %s (before: %s)", again.damage, salvage->damage);
+    writer w = open_writer();
+    int64_t known = 0;
+    for (int i = 0; i < PHOTOS; i++) {
+        char path[64];
+        pix_photo_state state;
+        (void)snprintf(path, sizeof path, "/p/%d.jpg", i);
+        assert_ok(pix_store_photo_see(w.store, w.run, &w.recipe, path, i, 1, &state, &w.error),
+                  &w.error);
+        assert_true(state == PIX_PHOTO_UNCHANGED || state == PIX_PHOTO_NEW ||
+                    state == PIX_PHOTO_UNENCODED);
+        known += state != PIX_PHOTO_NEW;
+    }
+    assert_int_equal(known, salvage->photos);
+    pix_store_close(w.store);
+}
+
+static void a_sound_index_is_left_alone(void **state) {
+    (void)state;
+    pix_salvage salvage;
+    pix_error error;
+    pix_bytes after = {0};
+    write_index(whole.data, whole.size);
+    assert_ok(pix_store_salvage(index_path, &salvage, &error), &error);
+    assert_true(salvage.sound);
+    assert_ok(pix_file_read(index_path, 1 << 26, &after, &error), &error);
+    assert_int_equal(after.size, whole.size);
+    assert_memory_equal(after.data, whole.data, whole.size);
+    pix_bytes_free(&after);
+}
+
+/* Each page but the first in turn is filled with nonsense. */
+static void a_page_of_nonsense_costs_what_was_on_it(void **state) {
+    (void)state;
+    pix_bytes damaged = {0};
+    int64_t worst = PHOTOS;
+    int whole_again = 0, salvaged = 0;
+    for (size_t page = 1; page < whole.size / PAGE; page++) {
+        pix_salvage salvage;
+        pix_error error;
+        struct stat info;
+        pix_bytes_clear(&damaged);
+        assert_int_equal(pix_bytes_append(&damaged, whole.data, whole.size), PIX_OK);
+        memset(damaged.data + page * PAGE, 0xA5, PAGE);
+        write_index(damaged.data, damaged.size);
+        pix_status status = pix_store_salvage(index_path, &salvage, &error);
+        if (status)
+            fail_msg("page %zu: %s", page, error.text);
+        if (salvage.sound)
+            continue; /* an empty page */
+        salvaged++;
+        assert_true(strlen(salvage.damage) > 0);
+        assert_int_equal(stat(salvage.kept_as, &info), 0);
+        assert_int_equal(info.st_size, (off_t)damaged.size);
+        assert_int_equal(info.st_mode & 0077, stat(index_path, &info) ? 1 : info.st_mode & 0077);
+        examine(&salvage);
+        worst = salvage.photos < worst ? salvage.photos : worst;
+        whole_again += salvage.photos == PHOTOS && salvage.vectors == PHOTOS;
+    }
+    pix_bytes_free(&damaged);
+    print_message(
+        "%d pages damaged, %d times nothing was lost, at worst %d of %d photos were saved\n",
+        salvaged, whole_again, (int)worst, PHOTOS);
+    assert_true(salvaged > 10);
+    assert_true(whole_again > 0); /* pages of indexes are made anew */
+}
+
+static void a_file_cut_short_loses_its_end_alone(void **state) {
+    (void)state;
+    for (size_t tenth = 4; tenth < 10; tenth++) {
+        pix_salvage salvage;
+        pix_error error;
+        size_t size = whole.size * tenth / 10;
+        write_index(whole.data, size);
+        pix_status status = pix_store_salvage(index_path, &salvage, &error);
+        if (status) {
+            assert_int_equal(status, PIX_EFORMAT);
+            continue;
+        }
+        assert_false(salvage.sound);
+        examine(&salvage);
+    }
+}
+
+static void a_vector_that_is_none_is_dropped(void **state) {
+    (void)state;
+    sqlite3 *db;
+    pix_salvage salvage;
+    pix_error error;
+    write_index(whole.data, whole.size);
+    assert_int_equal(sqlite3_open(index_path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db,
+                                  "UPDATE embedding SET vector = zeroblob(256) WHERE id = 7;"
+                                  "UPDATE embedding SET vector = x'00' WHERE id = 9",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    sqlite3_close(db);
+    assert_ok(pix_store_salvage(index_path, &salvage, &error), &error);
+    assert_false(salvage.sound);
+    assert_int_equal(salvage.vectors, PHOTOS - 2);
+    assert_int_equal(salvage.vectors_before, PHOTOS);
+    assert_int_equal(salvage.photos, PHOTOS);
+    examine(&salvage);
+}
+
+static void what_cannot_be_read_at_all_stays_as_it_is(void **state) {
+    (void)state;
+    pix_salvage salvage;
+    pix_error error;
+    static const char nonsense[PAGE] = "nothing of SQLite's";
+    write_index(nonsense, sizeof nonsense);
+    assert_int_equal(pix_store_salvage(index_path, &salvage, &error), PIX_EFORMAT);
+    assert_non_null(strstr(error.text, "nothing in it can be read"));
+    struct stat info;
+    assert_int_equal(stat(index_path, &info), 0);
+    assert_int_equal(info.st_size, sizeof nonsense);
+    char name[300];
+    (void)snprintf(name, sizeof name, "%s.salvaged", index_path);
+    assert_false(test_exists(name));
+    drop("");
+    assert_int_equal(pix_store_salvage(index_path, &salvage, &error), PIX_ENOTFOUND);
+}
+
+static void nobody_writes_meanwhile(void **state) {
+    (void)state;
+    pix_salvage salvage;
+    pix_error error;
+    write_index(whole.data, whole.size);
+    writer w = open_writer();
+    assert_int_equal(pix_store_salvage(index_path, &salvage, &error), PIX_EBUSY);
+    pix_store_close(w.store);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_sound_index_is_left_alone),
+        cmocka_unit_test(a_page_of_nonsense_costs_what_was_on_it),
+        cmocka_unit_test(a_file_cut_short_loses_its_end_alone),
+        cmocka_unit_test(a_vector_that_is_none_is_dropped),
+        cmocka_unit_test(what_cannot_be_read_at_all_stays_as_it_is),
+        cmocka_unit_test(nobody_writes_meanwhile),
+    };
+    return cmocka_run_group_tests(tests, make_index, free_index);
+}

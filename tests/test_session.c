@@ -578,12 +578,16 @@ static void many_texts_give_what_each_gives_alone(void **state) {
     static int32_t ids[TEXTS][LONGEST];
     pix_ids texts[TEXTS];
     float *together = test_zeroed((size_t)TEXTS * EMBED, sizeof *together), alone[EMBED];
-    pix_session *session;
+    float *threaded = test_zeroed((size_t)TEXTS * EMBED, sizeof *threaded);
+    pix_session *session, *of_three;
     pix_error error;
     write_texts(ids, texts);
     assert_ok(pix_session_new(shared_model, precision, 0, 1, &session, &error), &error);
+    assert_ok(pix_session_new(shared_model, precision, 0, 3, &of_three, &error), &error);
+    assert_ok(pix_session_encode_texts(of_three, texts, TEXTS, threaded, &error), &error);
     assert_ok(pix_session_encode_texts(session, texts, 0, together, &error), &error);
     assert_ok(pix_session_encode_texts(session, texts, TEXTS, together, &error), &error);
+    assert_memory_equal(threaded, together, (size_t)TEXTS * EMBED * sizeof *together);
     for (size_t i = 0; i < TEXTS; i++) {
         float *one = together + i * EMBED;
         assert_ok(pix_session_encode_text(session, ids[i], texts[i].count, alone, &error), &error);
@@ -591,7 +595,9 @@ static void many_texts_give_what_each_gives_alone(void **state) {
     }
     assert_true(test_max_difference(together, together + EMBED, EMBED) > 1e-2);
     free(together);
+    free(threaded);
     pix_session_free(session);
+    pix_session_free(of_three);
 }
 
 static void a_wrong_text_among_many_leaves_nothing_behind(void **state) {

@@ -12,9 +12,8 @@ pix_status pix_text_trie_init(pix_text_trie *trie, int capacity, pix_error *erro
                             .depth = calloc(rows, sizeof *trie->depth),
                             .child = calloc(rows, sizeof *trie->child),
                             .sibling = calloc(rows, sizeof *trie->sibling),
-                            .path = calloc(rows, sizeof *trie->path),
                             .first = -1};
-    if (trie->token && trie->parent && trie->depth && trie->child && trie->sibling && trie->path)
+    if (trie->token && trie->parent && trie->depth && trie->child && trie->sibling)
         return PIX_OK;
     pix_text_trie_free(trie);
     return pix_fail_memory(error);
@@ -26,7 +25,6 @@ void pix_text_trie_free(pix_text_trie *trie) {
     free(trie->depth);
     free(trie->child);
     free(trie->sibling);
-    free(trie->path);
     *trie = (pix_text_trie){.first = -1};
 }
 
@@ -71,8 +69,7 @@ int pix_text_trie_add(pix_text_trie *trie, const int32_t *ids, int length) {
     return row;
 }
 
-const int32_t *pix_text_trie_path(pix_text_trie *trie, int row) {
+void pix_text_trie_path(const pix_text_trie *trie, int row, int32_t *path) {
     for (int place = trie->depth[row]; row >= 0; row = trie->parent[row])
-        trie->path[place--] = row;
-    return trie->path;
+        path[place--] = row;
 }

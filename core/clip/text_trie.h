@@ -3,7 +3,7 @@
  * A row is a token in its place and its parent is the token before it.  No token of a causal tower
  * sees what follows it, so a row computed once serves every text that goes through it: eighty
  * prompts that begin "a photo of a" share five.  Parents come before their children; a text alone
- * is rows 0, 1, 2, ...  One thread at a time. */
+ * is rows 0, 1, 2, ...  One thread at a time, but any number may read. */
 #ifndef PIX_CLIP_TEXT_TRIE_H
 #define PIX_CLIP_TEXT_TRIE_H
 
@@ -18,7 +18,6 @@ typedef struct pix_text_trie {
     int32_t *parent;          /* [rows], -1 for a first token */
     int32_t *depth;           /* [rows]: tokens before it, its place in the text */
     int32_t *child, *sibling; /* [rows]: the newest child and the next older one, -1 for none */
-    int32_t *path;            /* [rows], of one text */
     int32_t first;            /* the newest first token, -1 when there are no rows */
 } pix_text_trie;
 
@@ -32,7 +31,7 @@ void pix_text_trie_clear(pix_text_trie *trie);
  * they do not fit, and nothing is added then. */
 int pix_text_trie_add(pix_text_trie *trie, const int32_t *ids, int length);
 
-/* The rows from the text's first token to `row`: depth[row] + 1 of them, until the next call. */
-const int32_t *pix_text_trie_path(pix_text_trie *trie, int row);
+/* The rows from the text's first token to `row`: path[depth[row] + 1]. */
+void pix_text_trie_path(const pix_text_trie *trie, int row, int32_t *path);
 
 #endif

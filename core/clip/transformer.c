@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base/bytes.h"
+#include "core/clip/trie_attention.h"
 #include "core/tensor/attention.h"
 #include "core/tensor/layers.h"
 
@@ -165,18 +166,20 @@ static pix_activations normalise(const pix_transformer *t, pix_scratch *scratch,
     return (pix_activations){.x = scratch->normal, .stride = norm.width, .codes = codes};
 }
 
-/* out[width]: what the heads of the query `q` that stands at `row` of the trie attend to. */
-static void attend_path(const pix_transformer *t, const float *q, pix_memory memory,
-                        pix_text_trie *trie, int row, float *scores, float *out) {
-    size_t head_width = (size_t)(t->width / t->heads);
-    const int32_t *path = pix_text_trie_path(trie, row);
-    size_t length = (size_t)trie->depth[row] + 1;
-    for (size_t column = 0; column < (size_t)t->width; column += head_width) {
-        pix_attend_rows(t->compute->kernels, q + column, &memory, path, length, head_width, scores,
-                        out + column);
-        memory.k += head_width;
-        memory.v += head_width;
-    }
+/* mixed[count, width]: what the heads of queries attend to in their texts, the queries being those
+ * of `rows`, or of every row when that is NULL. */
+static void attend_texts(const pix_transformer *t, const pix_text_trie *trie, const int32_t *rows,
+                         int count, const float *q, size_t q_stride, const pix_memory *memory,
+                         const pix_scratch *scratch) {
+    const pix_trie_queries queries = {.trie = trie,
+                                      .rows = rows,
+                                      .count = count,
+                                      .q = q,
+                                      .q_stride = q_stride,
+                                      .memory = *memory,
+                                      .heads = t->heads,
+                                      .width = (size_t)t->width};
+    pix_trie_attend(t->compute, &queries, scratch->room, scratch->mixed);
 }
 
 /* mixed[sequences * queries, width]: what the heads of every query attend to in its sequence. */
@@ -224,10 +227,9 @@ void pix_block_attend(const pix_transformer *t, int layer, pix_scratch *scratch,
     project(t, &block->q, rows, &normal, scratch->qkv, stride);
     project(t, &block->k, rows, &normal, scratch->qkv + w, stride);
     project(t, &block->v, rows, &normal, scratch->qkv + 2 * w, stride);
-    for (int row = 0; pass->trie && row < rows; row++)
-        attend_path(t, q + (size_t)row * stride, memory, pass->trie, row, scratch->room,
-                    scratch->mixed + (size_t)row * w);
-    if (!pass->trie)
+    if (pass->trie)
+        attend_texts(t, pass->trie, NULL, rows, q, stride, &memory, scratch);
+    else
         attend_sequences(t, pass, pass->tokens, q, stride, &memory, scratch);
     project_attention(t, block, scratch, rows);
 }
@@ -275,10 +277,9 @@ static void run_for_results(const pix_transformer *t, int layer, pix_scratch *sc
     normal = normalise(t, scratch, count, block->ln_1_weight, block->ln_1_bias);
     project(t, &block->q, count, &normal, q, w);
     pix_memory memory = {.k = kv, .v = kv + w, .stride = stride};
-    for (int i = 0; pass->trie && i < count; i++)
-        attend_path(t, q + (size_t)i * w, memory, pass->trie, row_asked(pass, i), scratch->room,
-                    scratch->mixed + (size_t)i * w);
-    if (!pass->trie)
+    if (pass->trie)
+        attend_texts(t, pass->trie, pass->ends, count, q, w, &memory, scratch);
+    else
         attend_sequences(t, pass, 1, q, w, &memory, scratch);
     project_attention(t, block, scratch, count);
     pix_block_feed_forward(t, layer, scratch, count);

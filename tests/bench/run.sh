@@ -103,8 +103,11 @@ encode() {
         row "$1 image tower, batch $batch: images/s" "$rate" "${limit:--}" "${limit:+$(calc "$rate / $limit")}" \
             "$([ "$batch" = 1 ] && echo "$3" || echo "$2")"
     done
-    text=$(awk '$2 == "text" { print $6 }' <<<"$out")
+    text=$(awk '$2 == "text" && $3 == "of" { print $6 }' <<<"$out")
     row "$1 text of 7 tokens, warm: ms" "$text" "" "" "$4"
+    row "$1 text in 80 templates: ms" "$(awk '$2 == "text" && $3 == "in" { print $6 }' <<<"$out")" "" "" ""
+    row "$1 1,000 labels in 80 templates: s" "$(awk '$3 == "labels" { print $7 }' <<<"$out")" "" "" ""
+    "$here/profile.sh" "$build" "$model" "$1" || skip "profile of $1"
 }
 
 # The largest sum of the anonymous memory that the process and its children hold, in MB, while it runs.

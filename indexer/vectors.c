@@ -22,7 +22,7 @@ static pix_status find_text_mean(pix_vectors *vectors, pix_error *error) {
         error);
     if (!status && count == 0)
         status = pix_fail(error, PIX_ENOTFOUND, "the model reads no text");
-    if (!status && !(vectors->text_mean = calloc(dimension, sizeof *vectors->text_mean)))
+    if (!status && !(vectors->text_mean = calloc(dimension + 1, sizeof *vectors->text_mean)))
         status = pix_fail_memory(error);
     for (size_t i = 0; i < count * dimension && !status; i++)
         vectors->text_mean[i % dimension] += words[i] / (float)count;

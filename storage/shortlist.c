@@ -109,8 +109,8 @@ static uint32_t sift(const uint8_t *facts, const int32_t *sums, const pix_frame_
     float high[PIX_BLOCK];
     memcpy(scale, facts, sizeof scale);
     memcpy(residual, facts + PIX_LINE, sizeof residual);
-    memcpy(first, facts + 2 * PIX_LINE, sizeof first);
-    memcpy(second, facts + 3 * PIX_LINE, sizeof second);
+    memcpy(first, facts + (size_t)2 * PIX_LINE, sizeof first);
+    memcpy(second, facts + (size_t)3 * PIX_LINE, sizeof second);
     const float mean = (float)query->mean + query->rough_slack, u = (float)query->first;
     const float v = (float)query->second, unit = (float)query->scale, reach = (float)query->reach;
     for (size_t i = 0; i < PIX_BLOCK; i++)

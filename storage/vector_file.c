@@ -218,7 +218,7 @@ pix_status pix_vector_file_begin(const char *path, int flags, pix_vector_file **
     if (!file)
         return pix_fail_memory(error);
     pix_status status = PIX_OK;
-    struct stat info;
+    struct stat info = {0};
     file->writing = (flags & O_ACCMODE) == O_RDWR;
     file->fd = open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
     if (file->fd < 0 || fstat(file->fd, &info))

@@ -122,29 +122,29 @@ static void make_vector(test_random *r, size_t kind, const double *axes, float *
             x[i] *= 0.9991F;
 }
 
-enum { KINDS = 8, VECTORS = 40 };
+enum { KINDS = 8, VECTORS = 320, QUERIES = 48 };
 
 static void test_frame(size_t n, const double *axes, uint64_t seed) {
-    static float vectors[VECTORS * KINDS][MOST], query[MOST];
-    static uint8_t codes[VECTORS * KINDS][MOST + 16];
+    static float vectors[VECTORS][MOST], query[MOST];
+    static uint8_t codes[VECTORS][MOST + 16];
     static double work[MOST];
-    static pix_coded coded[VECTORS * KINDS];
+    static pix_coded coded[VECTORS];
     pix_frame frame;
     pix_error error;
     pix_extent extent = {0};
     test_random r = {.state = seed};
     assert_ok(pix_frame_init(&frame, n, axes, seed, &error), &error);
-    for (size_t i = 0; i < VECTORS * KINDS; i++) {
+    for (size_t i = 0; i < VECTORS; i++) {
         make_vector(&r, i % KINDS, axes, vectors[i], n);
         pix_frame_code(&frame, vectors[i], work, codes[i], &coded[i], &extent);
     }
-    for (size_t q = 0; q < 6 * KINDS; q++) {
+    for (size_t q = 0; q < QUERIES; q++) {
         make_vector(&r, q % KINDS, axes, query, n);
-        if (q >= 5 * KINDS)
+        if (q >= QUERIES - KINDS)
             memcpy(query, vectors[q], sizeof query);
         pix_frame_query coded_query;
         assert_ok(pix_frame_query_init(&coded_query, &frame, query, &extent, &error), &error);
-        for (size_t i = 0; i < VECTORS * KINDS; i++) {
+        for (size_t i = 0; i < VECTORS; i++) {
             long double exact = exact_dot(query, vectors[i], n);
             double score = pix_dot(query, vectors[i], n);
             pix_bounds b = pix_frame_bounds(&coded_query, &coded[i],

@@ -24,7 +24,7 @@ typedef struct code_query {
 
 /* The largest |k| whose sums fit an int32, as scan.h promises. */
 static int largest_code(size_t lines) {
-    int64_t most = INT32_MAX / (127 * 4 * (int64_t)lines);
+    int64_t most = INT32_MAX / ((int64_t)508 * (int64_t)lines);
     return most < 32512 ? (int)most : 32512;
 }
 
@@ -64,10 +64,11 @@ static int64_t true_sum(const uint8_t *block, size_t lines, const code_query *q,
     return sum;
 }
 
+/* A loop over the kernels of this CPU. */
 #define EACH_SCAN(scan)                                                                            \
     const pix_kernels *kernels;                                                                    \
-    for (size_t isa = 0; (kernels = pix_kernels_at(isa)); isa++)                                   \
-        for (pix_scan_block *scan = pix_scan_for(kernels); scan; scan = NULL)
+    pix_scan_block *scan;                                                                          \
+    for (size_t isa = 0; (kernels = pix_kernels_at(isa)) && ((scan) = pix_scan_for(kernels)); isa++)
 
 static void every_kernel_gives_the_exact_sums(void **state) {
     (void)state;

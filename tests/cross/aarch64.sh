@@ -10,10 +10,12 @@ done
 work=$(mktemp -d /tmp/pixgrep-test-XXXXXX)
 trap 'rm -rf "$work"' EXIT
 
-build() { # build UNIT
+build() { # build UNIT SOURCE...
+    local unit=$1
+    shift
     $compiler -std=c17 -O2 -ffp-contract=off -D_GNU_SOURCE -Wall -Wextra -Werror \
         -DPIX_GOLDEN_DIR='""' -DPIX_REFERENCE_DIR='""' -DPIX_BUILD_DIR='""' -I. -Itests/cross \
-        "tests/test_$1.c" core/tensor/*.c core/base/{bytes,error,threads}.c -o "$work/$1" -lpthread -lm
+        "tests/test_$unit.c" core/tensor/*.c core/base/{bytes,error,threads}.c "$@" -o "$work/$unit" -lpthread -lm
 }
 run() { # run UNIT CPU
     echo "== $1 on $2"
@@ -24,4 +26,9 @@ for unit in isa pool layers matmul; do
     run $unit max
 done
 run matmul cortex-a72
+build scan storage/scan*.c
+run scan max
+run scan cortex-a72
+build frame storage/{frame,rotation}.c
+run frame max
 run isa max | grep -q 'runs i8mm' # else its kernels were not among those tested

@@ -1,5 +1,4 @@
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sqlite3.h>
@@ -804,6 +803,63 @@ static void damage_is_noticed_and_mended(void **state) {
     pix_store_close(g.store);
 }
 
+/* Adds, forgets, commits and publishes until it is killed. */
+static void write_for_ever(fixture *f) {
+    begin_run(f);
+    for (int i = 0;; i++) {
+        int first = 1000 + (i % 40) * 50;
+        put_photos(f, first, first + 50);
+        commit(f);
+        update_as(f, i % 3 ? PIX_VECTORS_GROW : PIX_VECTORS_SETTLE);
+        char folder[16];
+        (void)snprintf(folder, sizeof folder, "/p/%d", (int)test_random_below(&f->random, 7));
+        if (i % 4 == 0)
+            forget(f, folder);
+        if (i % 5 == 0) {
+            commit(f);
+            update_as(f, i % 10 ? PIX_VECTORS_SETTLE : PIX_VECTORS_ERASE);
+        }
+    }
+}
+
+/* Whatever the other process is at, and wherever it dies, a search sees one state. */
+static void searches_are_right_while_another_process_writes(void **state) {
+    (void)state;
+    fixture f = open_fixture(24);
+    put_photos(&f, 0, 1000);
+    settle(&f);
+    pix_store_close(f.store);
+    pix_store *reader;
+    assert_ok(pix_store_open(f.path, PIX_STORE_READ, &reader, &f.error), &f.error);
+    int used = 0, changes = 0, total = 0;
+    uint64_t sequence = 0;
+    for (int round = 0; round < 6; round++) {
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0)
+            write_for_ever(&f);
+        const int64_t end = pix_now_ns() + 300000000 + (int64_t)round * 37000000;
+        for (; pix_now_ns() < end; total++) {
+            float query[MOST_DIMENSIONS];
+            random_query(&f, query);
+            pix_search_report report = compare(&f, reader, query, total % 3 ? 10 : 300, NULL);
+            const pix_vector_file *file = pix_vector_cache_of(reader, f.recipe.model_id)->file;
+            used += report.used_cache;
+            changes += file && file->state.sequence != sequence;
+            sequence = file ? file->state.sequence : 0;
+        }
+        assert_int_equal(kill(child, SIGKILL), 0);
+        int status;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+        compare_some(&f, reader, false);
+        f.random.state += 12345;
+    }
+    pix_store_close(reader);
+    assert_true(changes > 5);
+    assert_true(used > total * 9 / 10); /* the rest met a run that the snapshot did not know */
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_thousand_queries_equal_brute_force_in_few_dimensions),
@@ -821,6 +877,7 @@ int main(void) {
         cmocka_unit_test(the_file_is_private_and_nothing_else_is_left),
         cmocka_unit_test(a_read_only_medium_is_searched_with_the_file),
         cmocka_unit_test(damage_is_noticed_and_mended),
+        cmocka_unit_test(searches_are_right_while_another_process_writes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

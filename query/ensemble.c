@@ -134,16 +134,18 @@ static pix_status begin(encoding *job, pix_error *error) {
         return pix_fail_memory(error);
     look_up(job);
     job->block = templates < PROMPTS ? PROMPTS / templates : 1;
+    if (job->missing_count == 0)
+        return PIX_OK;
     if (job->block > job->missing_count)
-        job->block = job->missing_count + (job->missing_count == 0);
+        job->block = job->missing_count;
     if (!pix_size_multiply(templates, job->block, &prompts) ||
         !pix_size_multiply(prompts, e->dimension, &values))
         return pix_fail_memory(error);
     job->ids = calloc(prompts, sizeof *job->ids);
     job->vectors = calloc(values, sizeof *job->vectors);
-    job->sum = calloc(e->dimension, sizeof *job->sum);
+    job->sum = calloc(e->dimension + 1, sizeof *job->sum);
     job->cuts = calloc(job->block, sizeof *job->cuts);
-    job->kept = calloc(job->block * e->dimension, sizeof *job->kept);
+    job->kept = calloc(values, sizeof *job->kept);
     job->sources = calloc(job->block, sizeof *job->sources);
     bool all = job->ids && job->vectors && job->sum && job->cuts && job->kept && job->sources;
     return all ? PIX_OK : pix_fail_memory(error);
@@ -187,15 +189,15 @@ static pix_status tokenize(encoding *job, const char *template, const char *text
 
 /* The prompts of one template lie side by side: those begin alike and are encoded near each other.
  */
-static pix_status encode_block(encoding *job, const size_t *numbers, size_t count,
-                               pix_error *error) {
+static pix_status encode_block(encoding *job, size_t first, size_t count, pix_error *error) {
     const pix_list *templates = &job->ensemble->templates;
     pix_status status = PIX_OK;
     for (size_t i = 0; i < count; i++)
         job->cuts[i].count = 0;
     for (size_t t = 0; t < templates->count; t++)
         for (size_t i = 0; i < count && !status; i++)
-            status = tokenize(job, templates->entries[t].text, job->texts->entries[numbers[i]].text,
+            status = tokenize(job, templates->entries[t].text,
+                              job->texts->entries[job->missing[first + i]].text,
                               &job->ids[t * count + i], &job->cuts[i], error);
     return status ? status
                   : pix_encoder_texts(job->ensemble->encoder, job->ids, templates->count * count,
@@ -216,7 +218,7 @@ static pix_status take_mean(encoding *job, const float *vectors, size_t step, fl
 }
 
 /* Texts that were cut are not kept, so that it is told again. */
-static void keep(encoding *job, const size_t *numbers, size_t count) {
+static void keep(encoding *job, size_t first, size_t count) {
     pix_ensemble *e = job->ensemble;
     size_t kept = 0;
     if (!e->cache)
@@ -224,9 +226,9 @@ static void keep(encoding *job, const size_t *numbers, size_t count) {
     for (size_t i = 0; i < count; i++) {
         if (job->cuts[i].count > 0)
             continue;
-        memcpy(job->kept + kept * e->dimension, job->out + numbers[i] * e->dimension,
+        memcpy(job->kept + kept * e->dimension, job->out + job->missing[first + i] * e->dimension,
                e->dimension * sizeof *job->kept);
-        job->sources[kept++] = job->texts->entries[numbers[i]].text;
+        job->sources[kept++] = job->texts->entries[job->missing[first + i]].text;
     }
     if (pix_prompt_cache_put(e->cache, &e->key, job->sources, job->kept, kept, &e->uncached))
         lose_cache(e);
@@ -238,18 +240,17 @@ static pix_status run(encoding *job, pix_error *error) {
     size_t cached = job->texts->count - total;
     pix_status status = PIX_OK;
     for (size_t first = 0, count; first < total && !status; first += count) {
-        const size_t *numbers = job->missing + first;
         count = total - first < job->block ? total - first : job->block;
-        status = encode_block(job, numbers, count, error);
+        status = encode_block(job, first, count, error);
         for (size_t i = 0; i < count && !status; i++) {
-            status =
-                take_mean(job, job->vectors + i * d, count * d, job->out + numbers[i] * d, error);
+            status = take_mean(job, job->vectors + i * d, count * d,
+                               job->out + job->missing[first + i] * d, error);
             if (!status && job->cuts[i].count > 0 && listener->cut &&
-                listener->cut(listener->context, numbers[i], &job->cuts[i]))
+                listener->cut(listener->context, job->missing[first + i], &job->cuts[i]))
                 status = pix_fail_memory(error);
         }
         if (!status)
-            keep(job, numbers, count);
+            keep(job, first, count);
         if (!status && listener->progress)
             listener->progress(listener->context, cached + first + count);
     }

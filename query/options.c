@@ -256,6 +256,25 @@ static pix_status set_format(pix_query_options *options, pix_query_format format
     return PIX_OK;
 }
 
+/* How a search is asked and shown. */
+static pix_status apply_to_search(pix_query_options *options, int code, const char *word,
+                                  const char *value, pix_error *error) {
+    options->literal |= code == OPTION_LITERAL;
+    options->batch |= code == OPTION_BATCH;
+    options->preview |= code == OPTION_PREVIEW;
+    options->explain |= code == OPTION_EXPLAIN;
+    options->has_min_score |= code == OPTION_MIN_SCORE;
+    if (code == OPTION_MIN_SCORE)
+        return parse_score(word, value, &options->min_score, error);
+    if (code == OPTION_FORMAT)
+        options->template = value; /* may be empty */
+    if (code == OPTION_HTML)
+        options->sheet = value;
+    if (code == OPTION_HTML && value[0] == '\0')
+        return pix_fail(error, PIX_EINVALID, "%s: the value is empty", word);
+    return PIX_OK;
+}
+
 static pix_status apply(pix_query_options *options, int code, const char *word, char *value,
                         pix_error *error) {
     pix_status status = PIX_OK;
@@ -290,24 +309,17 @@ static pix_status apply(pix_query_options *options, int code, const char *word, 
         return PIX_OK;
     case 'k':
         return parse_number(word, value, INT32_MAX, &options->k, error);
+    case OPTION_LIKE:
+        options->inputs[options->input_count++] = (pix_query_input){value, .is_like = true};
+        break;
+    case OPTION_LITERAL:
     case OPTION_MIN_SCORE:
-        options->has_min_score = true;
-        return parse_score(word, value, &options->min_score, error);
     case OPTION_BATCH:
-        options->batch = true;
-        break;
     case OPTION_FORMAT:
-        options->template = value;
-        return PIX_OK;
     case OPTION_HTML:
-        options->sheet = value;
-        break;
     case OPTION_PREVIEW:
-        options->preview = true;
-        break;
     case OPTION_EXPLAIN:
-        options->explain = true;
-        break;
+        return apply_to_search(options, code, word, value, error);
     case OPTION_SIZE:
         return parse_number(word, value, MAX_CROP_SIZE, &options->size, error);
     case OPTION_THREADS:
@@ -315,12 +327,6 @@ static pix_status apply(pix_query_options *options, int code, const char *word, 
     case OPTION_TEXT:
         options->inputs[options->input_count++] = (pix_query_input){value, .is_text = true};
         return PIX_OK;
-    case OPTION_LIKE:
-        options->inputs[options->input_count++] = (pix_query_input){value, .is_like = true};
-        break;
-    case OPTION_LITERAL:
-        options->literal = true;
-        break;
     case OPTION_DB:
         options->database = value;
         break;
@@ -506,9 +512,9 @@ static void getopt_tables(struct option longs[OPTION_COUNT + 1],
     shorts[length] = '\0';
 }
 
-/* A lone sign ends the FILEs of --like. */
+/* A sign of its own, alone or with what follows it in "- fruit", ends the FILEs of --like. */
 static void add_word(pix_query_options *options, const char *word, bool *liking) {
-    if (strcmp(word, "+") == 0 || strcmp(word, "-") == 0)
+    if ((word[0] == '+' || word[0] == '-') && (!word[1] || word[1] == ' '))
         *liking = false;
     options->inputs[options->input_count++] = (pix_query_input){.value = word, .is_like = *liking};
 }

@@ -98,7 +98,7 @@ static pix_status put(making *m, pix_store *store, int64_t model_id, pix_error *
     for (size_t i = 0; i < m->dimension; i++)
         m->vector[i] = (float)(m->sum[i] / (double)m->count);
     size_t size = m->dimension * sizeof *m->vector;
-    void *bytes = malloc(size);
+    void *bytes = calloc(m->dimension + 1, sizeof *m->vector);
     if (!bytes)
         return pix_fail_memory(error);
     pix_vector_store(m->vector, m->dimension, bytes);

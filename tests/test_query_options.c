@@ -116,6 +116,9 @@ static void like_takes_files_up_to_the_next_option_or_sign(void **state) {
     LIKED("LLL", "--like", "a.jpg", "--like", "b.jpg", "c.jpg");
     LIKED("LLwwwL", "--like", "a.jpg", "b.jpg", "-", "snow", "-", "--like", "c.jpg");
     LIKED("Lww", "--like", "a.jpg", "+", "snow");
+    LIKED("Lw", "--like", "a.jpg", "- fruit");
+    LIKED("Lw", "--like", "a.jpg", "+ fruit");
+    LIKED("LL", "--like", "a.jpg", "+fruit");
     LIKED("LLL", "--like", "a.jpg", "--", "-b.jpg", "--json");
     LIKED("Lww", "--like", "a.jpg", "--", "-", "-5 degrees");
     REFUSED("option '--like' needs a value", "dog", "--like");

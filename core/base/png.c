@@ -35,11 +35,11 @@ static int paeth(int left, int up, int corner) {
 /* Filters a row with each kind and keeps the one whose bytes, as signed numbers, are smallest. */
 static void filter_row(const uint8_t *row, const uint8_t *above, size_t size, uint8_t *out) {
     int64_t least = INT64_MAX;
-    uint8_t kept = 0;
-    for (uint8_t kind = 0; kind <= FILTERS; kind++) {
-        uint8_t now = kind == FILTERS ? kept : kind; /* the last turn writes the best one again */
+    int kept = 0;
+    for (int kind = 0; kind <= FILTERS; kind++) {
+        int now = kind == FILTERS ? kept : kind; /* the last turn writes the best one again */
         int64_t sum = 0;
-        out[0] = now;
+        out[0] = (uint8_t)now;
         for (size_t i = 0; i < size; i++) {
             int left = i < CHANNELS ? 0 : row[i - CHANNELS], up = above ? above[i] : 0;
             int corner = i < CHANNELS || !above ? 0 : above[i - CHANNELS];

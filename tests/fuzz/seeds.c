@@ -315,6 +315,15 @@ static void make_requests(void) {
     }
 }
 
+static void make_formats(void) {
+    static const char *const formats[] = {"{score} {path}\\t{name}\\0", "{{{rank}}} {dir}\\\\\\n",
+                                          "{taken}{camera}{width}{height}{type}{lat}{lon}{id}",
+                                          "{query}{folded}"};
+    char name[] = "0";
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++, name[0]++)
+        seed("format", name, bytes_of(formats[i], strlen(formats[i])));
+}
+
 int main(int argc, char **argv) {
     if (argc != 3) {
         (void)fprintf(stderr, "usage: seeds FOLDER GOLDEN\n");
@@ -330,6 +339,7 @@ int main(int argc, char **argv) {
     make_texts();
     make_expressions();
     make_requests();
+    make_formats();
     make_pictures();
     return 0;
 }

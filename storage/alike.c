@@ -1,9 +1,16 @@
 /* Leaders are found a block at a time: the next vectors that belong to nobody are compared with
- * each other, then those of them that lead with everything that follows.  Products of blocks run at
- * the speed of the towers' matrix multiplication. */
+ * each other, then those of them that lead with everything that follows.
+ *
+ * Blocks are multiplied as int8 codes, at the speed of the towers, and only products that may reach
+ * the threshold are computed again in float64.  A code is off by at most half a scale, so x by at
+ * most e(x) = scale(x) sqrt(n) / 2 in length, and with x' and y' for what the codes say
+ *
+ *     |xy - x'y'| = |(x - x')y + x'(y - y')| <= e(x) |y| + (|x| + e(x)) e(y).
+ */
 #include "storage/alike.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,72 +22,92 @@ enum { LEADERS = 512, ROWS = 2048 };
 static_assert((int)LEADERS <= (int)ROWS, "candidates are compared with each other at once");
 
 static const size_t nobody = SIZE_MAX;
+/* The longest a unit vector is taken to be, and what rounding may add to half a code's step and to
+ * a product (the sum of codes is exact, two multiplications by scales follow). */
+static const double most_length = 1.001, half_step = 0.501, finish_error = 1e-6;
 
 typedef struct grouping {
     const pix_compute *compute;
     const float *vectors;
     size_t count, width; /* [count, width] */
     double threshold;
-    double low, high; /* products below and above these are what they seem */
     pix_alike *out;
+    pix_codes codes; /* of the vectors */
+    size_t code_stride;
     size_t *leaders; /* [leader_count]: of the block at hand, in order */
     size_t leader_count;
-    float *gathered; /* [LEADERS, width] */
-    void *panels;    /* of `gathered` */
-    float *products; /* [ROWS, LEADERS] */
+    double leader_error;  /* the largest e(x) among them */
+    float *gathered;      /* [LEADERS, width] */
+    void *panels;         /* of `gathered` */
+    pix_codes candidates; /* [LEADERS] */
+    float *products;      /* [ROWS, LEADERS] */
 } grouping;
-
-/* The product of float32 vectors of length 1 (within 1e-3) is off by less than width * 2^-24 times
- * their lengths, in whatever order it is summed; this is twice that. */
-static double rounding(size_t width) {
-    return (double)width * 0x1p-23;
-}
 
 static const float *vector_of(const grouping *job, size_t index) {
     return job->vectors + index * job->width;
 }
 
-/* Lets `index` join `leader` if it is near enough; `product` is about what decides. */
-static bool join(grouping *job, size_t index, size_t leader, double product) {
-    if (product < job->low)
-        return false;
+static double error_of(const grouping *job, size_t index) {
+    return half_step * (double)job->codes.scales[index] * sqrt((double)job->width);
+}
+
+/* A product of the codes of `index` and of any leader that is lower than this is one of vectors
+ * below the threshold. */
+static float lowest(const grouping *job, size_t index) {
+    double own = error_of(job, index);
+    double bound = own * most_length + (most_length + own) * job->leader_error + finish_error;
+    return (float)(job->threshold - bound - finish_error);
+}
+
+/* Lets `index` join `leader` if it is near enough. */
+static bool join(grouping *job, size_t index, size_t leader) {
     double score = pix_dot(vector_of(job, index), vector_of(job, leader), job->width);
-    if (product <= job->high && score < job->threshold)
+    if (score < job->threshold)
         return false;
     job->out[index] = (pix_alike){.leader = leader, .score = score};
     return true;
 }
 
 static void pack(grouping *job) {
-    for (size_t i = 0; i < job->leader_count; i++)
+    job->leader_error = 0;
+    for (size_t i = 0; i < job->leader_count; i++) {
         memcpy(job->gathered + i * job->width, vector_of(job, job->leaders[i]),
                job->width * sizeof *job->gathered);
-    pix_panels_f32_pack((int)job->leader_count, (int)job->width, job->gathered, job->panels);
+        job->leader_error = fmax(job->leader_error, error_of(job, job->leaders[i]));
+    }
+    pix_panels_int8_pack((int)job->leader_count, (int)job->width, job->gathered, job->panels);
 }
 
-/* products [rows, leaders] of the vectors from x on with the leaders. */
-static void multiply(grouping *job, const float *x, size_t rows) {
+/* products [rows, leaders] of some rows of codes with the leaders. */
+static void multiply(grouping *job, const pix_codes *rows, size_t count) {
     static const pix_epilogue plain = {.activation = PIX_LINEAR};
-    pix_panels_f32 panels =
-        pix_panels_f32_view((int)job->leader_count, (int)job->width, job->panels);
-    pix_matmul_f32(job->compute, (int)rows, x, job->width, &panels, &plain, job->products, LEADERS);
+    pix_panels_int8 panels =
+        pix_panels_int8_view((int)job->leader_count, (int)job->width, job->panels);
+    pix_matmul_int8(job->compute, (int)count, rows, &panels, &plain, job->products, LEADERS);
 }
 
 /* Takes the next that belong to nobody, from *next on, and lets them join each other: those that
  * lead are left. */
 static void find_leaders(grouping *job, size_t *next) {
-    size_t candidates = 0, leads[LEADERS];
-    for (; *next < job->count && candidates < LEADERS; ++*next)
-        if (job->out[*next].leader == nobody)
-            job->leaders[candidates++] = *next;
-    job->leader_count = candidates;
+    size_t count = 0, leads[LEADERS];
+    for (; *next < job->count && count < LEADERS; ++*next) {
+        if (job->out[*next].leader != nobody)
+            continue;
+        memcpy(job->candidates.codes + count * job->code_stride,
+               job->codes.codes + *next * job->code_stride, job->code_stride);
+        job->candidates.scales[count] = job->codes.scales[*next];
+        job->leaders[count++] = *next;
+    }
+    job->leader_count = count;
     pack(job);
-    multiply(job, job->gathered, candidates);
+    multiply(job, &job->candidates, count);
     job->leader_count = 0;
-    for (size_t i = 0; i < candidates; i++) {
+    for (size_t i = 0; i < count; i++) {
         size_t index = job->leaders[i], k = 0;
         const float *products = job->products + i * LEADERS;
-        while (k < job->leader_count && !join(job, index, job->leaders[k], products[leads[k]]))
+        float low = lowest(job, index);
+        while (k < job->leader_count &&
+               !(products[leads[k]] >= low && join(job, index, job->leaders[k])))
             k++;
         if (k < job->leader_count)
             continue;
@@ -95,25 +122,42 @@ static void find_leaders(grouping *job, size_t *next) {
 static void find_members(grouping *job, size_t next) {
     for (size_t rows; next < job->count; next += rows) {
         rows = job->count - next < ROWS ? job->count - next : ROWS;
-        multiply(job, vector_of(job, next), rows);
+        const pix_codes codes = {.codes = job->codes.codes + next * job->code_stride,
+                                 .scales = job->codes.scales + next};
+        multiply(job, &codes, rows);
         for (size_t i = 0; i < rows; i++) {
             const float *products = job->products + i * LEADERS;
-            for (size_t k = 0; job->out[next + i].leader == nobody && k < job->leader_count; k++)
-                (void)join(job, next + i, job->leaders[k], (double)products[k]);
+            float low = lowest(job, next + i);
+            if (job->out[next + i].leader != nobody)
+                continue;
+            for (size_t k = 0; k < job->leader_count; k++)
+                if (products[k] >= low && join(job, next + i, job->leaders[k]))
+                    break;
         }
     }
 }
 
+static pix_status allocate_codes(pix_codes *codes, size_t count, size_t stride, pix_error *error) {
+    size_t bytes;
+    if (!pix_size_multiply(count, stride, &bytes))
+        return pix_fail_memory(error);
+    codes->codes = calloc(bytes, 1);
+    codes->scales = calloc(count, sizeof *codes->scales);
+    return codes->codes && codes->scales ? PIX_OK : pix_fail_memory(error);
+}
+
 static pix_status allocate(grouping *job, pix_error *error) {
-    size_t values, bytes = pix_panels_f32_size(LEADERS, (int)job->width);
-    if (bytes == 0 || !pix_size_multiply(LEADERS, job->width, &values))
+    size_t values, bytes = pix_panels_int8_size(LEADERS, (int)job->width);
+    if (bytes == 0 || job->count > INT32_MAX || !pix_size_multiply(LEADERS, job->width, &values))
         return pix_fail_memory(error);
     job->leaders = calloc(LEADERS, sizeof *job->leaders);
     job->gathered = calloc(values, sizeof *job->gathered);
     job->panels = aligned_alloc(64, (bytes + 63) / 64 * 64);
     job->products = calloc((size_t)ROWS * LEADERS, sizeof *job->products);
-    bool whole = job->leaders && job->gathered && job->panels && job->products;
-    return whole ? PIX_OK : pix_fail_memory(error);
+    if (!job->leaders || !job->gathered || !job->panels || !job->products)
+        return pix_fail_memory(error);
+    pix_status status = allocate_codes(&job->candidates, LEADERS, job->code_stride, error);
+    return status ? status : allocate_codes(&job->codes, job->count, job->code_stride, error);
 }
 
 /* Of the pairs of `count` vectors, the part that is compared once those before `next` are done. */
@@ -131,10 +175,13 @@ pix_status pix_alike_group(const pix_compute *compute, const float *vectors, siz
                     .count = count,
                     .width = (size_t)dimension,
                     .threshold = threshold,
-                    .low = threshold - rounding((size_t)dimension),
-                    .high = threshold + rounding((size_t)dimension),
-                    .out = out};
+                    .out = out,
+                    .code_stride = pix_codes_stride(compute->kernels, dimension)};
+    if (count == 0)
+        return PIX_OK;
     pix_status status = allocate(&job, error);
+    if (!status)
+        pix_quantise(compute, (int)count, dimension, vectors, (size_t)dimension, &job.codes);
     for (size_t i = 0; i < count; i++)
         out[i].leader = nobody;
     for (size_t next = 0; !status && next < count;) {
@@ -143,6 +190,10 @@ pix_status pix_alike_group(const pix_compute *compute, const float *vectors, siz
         if (progress)
             progress(context, part_done(next, count));
     }
+    free(job.codes.codes);
+    free(job.codes.scales);
+    free(job.candidates.codes);
+    free(job.candidates.scales);
     free(job.leaders);
     free(job.gathered);
     free(job.panels);

@@ -2,9 +2,9 @@
  *
  * The first vector leads a group; each following one joins the first leader whose cosine with it
  * reaches the threshold, or leads a group of its own.  So every member is that near to its leader,
- * whatever lies between them, and a chain of small steps never makes one group.  Exact: a float32
- * product decides only what its rounding cannot turn, everything else is the float64 dot product
- * that scores are made of, so every CPU gives the same groups. */
+ * whatever lies between them, and a chain of small steps never makes one group.  Exact: what
+ * decides is the float64 dot product that scores are made of, so every CPU gives the same groups.
+ */
 #ifndef PIX_STORAGE_ALIKE_H
 #define PIX_STORAGE_ALIKE_H
 
@@ -17,8 +17,8 @@ typedef struct pix_alike {
 } pix_alike;
 
 /* Groups the unit vectors [count, dimension], best first, into out [count].  Takes at most
- * count^2 / 2 dot products, and memory for a few thousand vectors.  `progress`, when not NULL, is
- * told now and then what part is done, 0 to 1. */
+ * count^2 / 2 products of int8 vectors, and a byte of memory for each number of a vector.
+ * `progress`, when not NULL, is told now and then what part is done, 0 to 1. */
 pix_status pix_alike_group(const pix_compute *compute, const float *vectors, size_t count,
                            int dimension, double threshold, pix_alike *out,
                            void (*progress)(void *context, double done), void *context,

@@ -26,7 +26,8 @@ static void make_vector(float *out, const float *centre, double noise, size_t di
         out[i] = (float)((double)out[i] / sqrt(sum));
 }
 
-/* Single vectors, clusters that the threshold cuts through, and exact copies, mixed. */
+/* Single vectors, clusters that the threshold cuts through, exact copies, and vectors of which one
+ * number is so large that codes tell little of the others, mixed. */
 static float *make_library(size_t count, size_t dimension) {
     float *vectors = calloc(count * dimension, sizeof *vectors);
     assert_non_null(vectors);
@@ -34,7 +35,11 @@ static float *make_library(size_t count, size_t dimension) {
         float *v = vectors + i * dimension;
         const float *earlier =
             i == 0 ? NULL : vectors + (size_t)((random_part() + 1) / 2 * (double)i) * dimension;
-        if (i % 5 == 0)
+        if (i % 35 == 0) {
+            make_vector(v, NULL, 1, dimension);
+            v[i % dimension] += 8;
+            make_vector(v, v, 0.01, dimension);
+        } else if (i % 5 == 0)
             make_vector(v, NULL, 1, dimension);
         else if (i % 5 == 1 && earlier)
             memcpy(v, earlier, dimension * sizeof *v);

@@ -324,6 +324,15 @@ static void make_formats(void) {
         seed("format", name, bytes_of(formats[i], strlen(formats[i])));
 }
 
+static void make_filter_values(void) {
+    static const char *const values[] = {"2023",     "2024-02-29",      "2023-12-31T23:59:59",
+                                         "12.5MP",   "1920x1080",       "48.86,2.35,10",
+                                         "jpg,heif", "square,portrait", "-90, +180.0, 20038"};
+    char name[] = "0";
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++, name[0]++)
+        seed("filter_values", name, bytes_of(values[i], strlen(values[i])));
+}
+
 int main(int argc, char **argv) {
     if (argc != 3) {
         (void)fprintf(stderr, "usage: seeds FOLDER GOLDEN\n");
@@ -340,6 +349,7 @@ int main(int argc, char **argv) {
     make_expressions();
     make_requests();
     make_formats();
+    make_filter_values();
     make_pictures();
     return 0;
 }

@@ -53,24 +53,30 @@ static pix_status find(collapsing *job, size_t asked, pix_error *error) {
     return status;
 }
 
+typedef struct meeting {
+    int64_t content_id;
+    size_t finding;
+} meeting;
+
 static int by_content(const void *left, const void *right) {
-    const finding *a = *(finding *const *)left, *b = *(finding *const *)right;
+    const meeting *a = left, *b = right;
     if (a->content_id != b->content_id)
         return a->content_id < b->content_id ? -1 : 1;
-    return a < b ? -1 : a > b;
+    return a->finding < b->finding ? -1 : a->finding > b->finding;
 }
 
 /* Gives every finding the place of its content. */
 static pix_status place_contents(collapsing *job, pix_error *error) {
-    finding **sorted = calloc(job->count + 1, sizeof(finding *));
+    meeting *sorted = calloc(job->count + 1, sizeof *sorted);
     if (!sorted)
         return pix_fail_memory(error);
     for (size_t i = 0; i < job->count; i++)
-        sorted[i] = &job->findings[i];
+        sorted[i] = (meeting){.content_id = job->findings[i].content_id, .finding = i};
     qsort(sorted, job->count, sizeof *sorted, by_content);
-    for (size_t i = 0; i < job->count; i++) { /* for now the place of the first such finding */
-        bool first = i == 0 || sorted[i]->content_id != sorted[i - 1]->content_id;
-        sorted[i]->place = first ? (size_t)(sorted[i] - job->findings) : sorted[i - 1]->place;
+    for (size_t i = 0, first = 0; i < job->count; i++) { /* for now the first finding of it */
+        if (sorted[i].content_id != sorted[first].content_id)
+            first = i;
+        job->findings[sorted[i].finding].place = sorted[first].finding;
     }
     free(sorted);
     for (size_t i = 0; i < job->count; i++) {

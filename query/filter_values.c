@@ -11,9 +11,9 @@
 enum { YEAR, MONTH, DAY, HOUR, MINUTE, SECOND, PARTS };
 
 static int days_in_month(int year, int month) {
-    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    static const int days[] = {0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    return days[month - 1] + (month == 2 && leap);
+    return days[month] + (month == 2 && leap);
 }
 
 static int highest(const int parts[PARTS], int part) {
@@ -54,7 +54,7 @@ static void write_parts(const int parts[PARTS], int count, char out[20]) {
 }
 
 pix_status pix_span_parse(const char *text, pix_span *span, pix_error *error) {
-    int parts[PARTS];
+    int parts[PARTS] = {0};
     int count = read_parts(text, parts);
     if (count == 0)
         return pix_fail(error, PIX_EINVALID,

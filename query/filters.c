@@ -155,7 +155,9 @@ pix_status pix_filters_select(const pix_filters *filters, pix_store *store, int6
     filter.until = filters->until_text ? filters->until.after : NULL;
     char **folders = calloc(filters->folder_count + 1, sizeof *folders);
     size_t empty = 0;
-    pix_status status = folders ? PIX_OK : pix_fail_memory(error);
+    pix_status status = PIX_OK;
+    if (!folders)
+        return pix_fail_memory(error);
     for (; filter.folder_count < filters->folder_count && !status; filter.folder_count++) {
         bool holds = false;
         status = find_folder(store, filters->folders[filter.folder_count], notes,

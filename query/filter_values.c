@@ -11,9 +11,10 @@
 enum { YEAR, MONTH, DAY, HOUR, MINUTE, SECOND, PARTS };
 
 static int days_in_month(int year, int month) {
-    static const int days[] = {0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    return days[month] + (month == 2 && leap);
+    if (month == 2)
+        return leap ? 29 : 28;
+    return month == 4 || month == 6 || month == 9 || month == 11 ? 30 : 31;
 }
 
 static int highest(const int parts[PARTS], int part) {

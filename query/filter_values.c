@@ -18,8 +18,18 @@ static int days_in_month(int year, int month) {
 }
 
 static int highest(const int parts[PARTS], int part) {
-    static const int limits[PARTS] = {9999, 12, 0, 23, 59, 59};
-    return part == DAY ? days_in_month(parts[YEAR], parts[MONTH]) : limits[part];
+    switch (part) {
+    case YEAR:
+        return 9999;
+    case MONTH:
+        return 12;
+    case DAY:
+        return days_in_month(parts[YEAR], parts[MONTH]);
+    case HOUR:
+        return 23;
+    default:
+        return 59;
+    }
 }
 
 static int lowest(int part) {

@@ -1,6 +1,7 @@
 #include "indexer/imported.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include "core/base/files.h"
 #include "core/base/json.h"
 #include "core/clip/architecture.h"
+#include "core/clip/fidelity.h"
 #include "indexer/format.h"
 
 /* "ViT-B-32.pt", in `out`, when the file with this digest is in the catalogue of OpenAI's that
@@ -86,6 +88,24 @@ static void warn_of_vocabulary(const pix_import_report *report) {
     (void)fputc('\n', stderr);
 }
 
+/* What the model runs in, and how near int8 is, which that was chosen by. */
+static void print_precision(const pix_imported *imported) {
+    const pix_import_report *report = &imported->report;
+    char text[PIX_FIDELITY_TEXT];
+    (void)printf("  precision   %s\n", pix_precision_name(report->precision));
+    (void)printf("  int8        %s: %s\n",
+                 pix_fidelity_is_enough(&report->fidelity) ? "near fp32" : "far from fp32",
+                 pix_fidelity_text(&report->fidelity, text));
+}
+
+/* That it was told to run in what is far from float32. */
+static void warn_of_precision(const pix_imported *imported) {
+    const pix_import_report *report = &imported->report;
+    char warning[PIX_FIDELITY_WARNING];
+    if (pix_fidelity_warning(imported->name, &report->fidelity, report->precision, warning))
+        (void)fprintf(stderr, "pixgrepd: model import: %s\n", warning);
+}
+
 void pix_imported_print(const pix_imported *imported) {
     const pix_import_report *report = &imported->report;
     char official[64];
@@ -94,7 +114,7 @@ void pix_imported_print(const pix_imported *imported) {
     (void)printf(" (%s)\n", report->format);
     print_config(&report->config);
     print_activation(report);
-    (void)printf("  precision   %s\n", pix_precision_name(report->precision));
+    print_precision(imported);
     (void)printf("  parameters  %s (tensors: %s)\n", pix_text_count(report->parameters),
                  report->dtypes);
     print_files(report);
@@ -111,6 +131,30 @@ void pix_imported_print(const pix_imported *imported) {
     (void)putchar('\n');
     if (!report->vocabulary[0])
         warn_of_vocabulary(report);
+    warn_of_precision(imported);
+}
+
+/* ,"KEY":number, or null for none. */
+static void put_number(const char *key, double value) {
+    if (isnan(value))
+        (void)printf(",\"%s\":null", key);
+    else
+        (void)printf(",\"%s\":%.6f", key, value);
+}
+
+void pix_fidelity_print_json(const pix_fidelity *f) {
+    (void)fputs(",\"fidelity\":", stdout);
+    if (!f) {
+        (void)fputs("null", stdout);
+        return;
+    }
+    (void)printf("{\"enough\":%s", pix_fidelity_is_enough(f) ? "true" : "false");
+    put_number("picture_least", f->image_least);
+    put_number("picture_mean", f->image_mean);
+    put_number("text_least", f->text_least);
+    put_number("text_mean", f->text_mean);
+    put_number("score_error", f->score_error);
+    (void)putchar('}');
 }
 
 /* ,"KEY":"text", or null for "". */
@@ -147,6 +191,7 @@ void pix_imported_print_json(const pix_imported *imported) {
                  config->image_size, config->embed_dim, config->context_length, config->vocab_size,
                  config->exact_gelu ? "exact" : "quick", report->gelu_known ? "true" : "false",
                  pix_precision_name(report->precision), report->parameters);
+    pix_fidelity_print_json(&report->fidelity);
     put_text("tensors", report->dtypes);
     (void)printf(",\"ignored\":%" PRId64 ",\"files\":%d", report->ignored, report->files);
     put_path("weights", report->weights);
@@ -162,4 +207,5 @@ void pix_imported_print_json(const pix_imported *imported) {
                  imported->seconds);
     if (report->misfit)
         warn_of_vocabulary(report);
+    warn_of_precision(imported);
 }

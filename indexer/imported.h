@@ -16,7 +16,11 @@ typedef struct pix_imported {
 /* Lines for a person to standard output, and to standard error what is amiss. */
 void pix_imported_print(const pix_imported *imported);
 
-/* One JSON object; to standard error only that a vocabulary does not fit. */
+/* One JSON object; to standard error only that a vocabulary does not fit or that int8 is far from
+ * float32. */
 void pix_imported_print_json(const pix_imported *imported);
+
+/* ,"fidelity":{...}, or null for NULL. */
+void pix_fidelity_print_json(const pix_fidelity *fidelity);
 
 #endif

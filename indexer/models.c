@@ -5,6 +5,7 @@
 
 #include "core/base/json.h"
 #include "core/base/threads.h"
+#include "core/clip/fidelity.h"
 #include "core/clip/library.h"
 #include "indexer/commands.h"
 #include "indexer/format.h"
@@ -18,11 +19,12 @@ static void draw_import(void *progress, double done) {
 /* Imports into imported->pixm, showing how far it is. */
 static pix_status run_import(const pix_options *options, pix_imported *imported, pix_error *error) {
     pix_progress *progress = pix_progress_new();
+    pix_precision precision = pix_precision_or(options->precision, PIX_FP32);
     const pix_import_options how = {.vocabulary = options->vocabulary,
                                     .gelu = !options->gelu ? PIX_GELU_AS_FOUND
                                             : strcmp(options->gelu, "exact") == 0 ? PIX_GELU_EXACT
                                                                                   : PIX_GELU_QUICK,
-                                    .precision = pix_precision_or(options->precision, PIX_FP32),
+                                    .precision = options->precision ? &precision : NULL,
                                     .bundle = options->output != NULL,
                                     .progress = draw_import,
                                     .context = progress};
@@ -106,6 +108,7 @@ static void print_model_json(const char *name, bool in_use, const pix_model *mod
     pix_json_text(stdout, model ? pix_model_fingerprint(model) : NULL);
     (void)fputs(",\"precision\":", stdout);
     pix_json_text(stdout, model ? pix_precision_name(pix_model_precision(model)) : NULL);
+    pix_fidelity_print_json(model ? pix_model_fidelity(model) : NULL);
     (void)fputs(",\"source_sha256\":", stdout);
     pix_json_text(stdout, model ? pix_model_source_sha256(model) : NULL);
     (void)fputs(",\"error\":", stdout);
@@ -123,9 +126,12 @@ static void print_model(const char *name, bool in_use, const pix_model *model,
         return;
     }
     const pix_clip_config *config = pix_model_config(model);
-    (void)printf("%d pixels\t%d numbers\t%s\t%s\t%.12s%s\n", config->image_size, config->embed_dim,
+    char text[PIX_FIDELITY_TEXT];
+    (void)printf("%d pixels\t%d numbers\t%s\t%s\tint8: %s\t%.12s%s\n", config->image_size,
+                 config->embed_dim,
                  pix_model_has_text(model, NULL) ? "text and pictures" : "pictures only",
-                 pix_precision_name(pix_model_precision(model)), pix_model_fingerprint(model),
+                 pix_precision_name(pix_model_precision(model)),
+                 pix_fidelity_text(pix_model_fidelity(model), text), pix_model_fingerprint(model),
                  pix_library_is_bundled(model) ? "\tbundled" : "");
 }
 

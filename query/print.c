@@ -5,6 +5,7 @@
 
 #include "core/base/bytes.h"
 #include "core/base/json.h"
+#include "core/clip/fidelity.h"
 #include "core/clip/library.h"
 
 /* "2024-05-01T13:45:10" is shown as "2024-05-01 13:45". */
@@ -114,6 +115,10 @@ void pix_print_notice(FILE *out, const pix_query_options *options, const pix_mod
     const char *notice = pix_library_notice(options->model, model);
     if (notice)
         (void)fprintf(out, "pixgrep: %s\n", notice);
+    char warning[PIX_FIDELITY_WARNING];
+    if (pix_fidelity_warning(pix_model_name(model), pix_model_fidelity(model),
+                             pix_precision_or(options->precision, PIX_FP32), warning))
+        (void)fprintf(out, "pixgrep: %s\n", warning);
 }
 
 pix_status pix_print_cut(FILE *out, const char *what, const pix_text_cut *cut) {

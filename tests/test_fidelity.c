@@ -13,14 +13,15 @@ static void cosines_have_a_least_and_a_mean(void **state) {
     assert_float_equal(mean, (1 + 0.8 + 0.96) / 3, 1e-6);
 }
 
-static void no_pairs_and_no_numbers_are_near_nothing(void **state) {
+static void what_is_not_finite_is_near_nothing(void **state) {
     (void)state;
     const float fp32[] = {1, 0, 0, 1, 1, 0}, int8[] = {1, 0, NAN, 1, 1, 0};
     double least, mean;
     pix_fidelity_cosines(&(pix_feature_pairs){0, 2, NULL, NULL}, &least, &mean);
     assert_true(isnan(least) && isnan(mean));
     pix_fidelity_cosines(&(pix_feature_pairs){3, 2, fp32, int8}, &least, &mean);
-    assert_true(isnan(least) && isnan(mean));
+    assert_float_equal(least, 0, 0);
+    assert_float_equal(mean, 2.0 / 3, 1e-12);
     const pix_feature_pairs pictures = {3, 2, fp32, int8}, texts = {1, 2, fp32, fp32};
     assert_true(isnan(pix_fidelity_score_error(&pictures, &texts)));
 }
@@ -83,14 +84,50 @@ static void among_equals_the_earlier_is_the_better(void **state) {
     assert_float_equal(overlap(&(pix_feature_pairs){3, 2, fp32, later}, &texts, 2), 0.5, 1e-12);
 }
 
+static void int8_is_enough_where_all_of_it_is_near(void **state) {
+    (void)state;
+    const pix_fidelity good = {.image_least = 0.99,
+                               .image_mean = 0.995,
+                               .text_least = 0.99,
+                               .text_mean = 0.995,
+                               .score_error = 0.1};
+    assert_true(pix_fidelity_is_enough(&good));
+    const double *fields[] = {&good.image_least, &good.image_mean, &good.text_least,
+                              &good.text_mean, &good.score_error};
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        pix_fidelity bad = good;
+        double *field = (double *)((char *)&bad + ((const char *)fields[i] - (const char *)&good));
+        *field += field == &bad.score_error ? 0.001 : -0.001;
+        if (pix_fidelity_is_enough(&bad))
+            fail_msg("field %zu was not looked at", i);
+        *field = NAN;
+        if (pix_fidelity_is_enough(&bad) && field != &bad.text_mean)
+            fail_msg("field %zu is not a number", i);
+    }
+}
+
+static void a_model_that_reads_no_text_is_judged_by_its_pictures(void **state) {
+    (void)state;
+    pix_fidelity pictures = {.image_least = 0.999,
+                             .image_mean = 0.999,
+                             .text_least = NAN,
+                             .text_mean = NAN,
+                             .score_error = NAN};
+    assert_true(pix_fidelity_is_enough(&pictures));
+    pictures.image_least = 0.98;
+    assert_false(pix_fidelity_is_enough(&pictures));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cosines_have_a_least_and_a_mean),
-        cmocka_unit_test(no_pairs_and_no_numbers_are_near_nothing),
+        cmocka_unit_test(what_is_not_finite_is_near_nothing),
         cmocka_unit_test(score_errors_are_a_share_of_the_scores),
         cmocka_unit_test(an_error_that_all_pictures_share_is_none),
         cmocka_unit_test(pictures_that_score_alike_have_no_share),
         cmocka_unit_test(the_best_of_both_are_compared),
+        cmocka_unit_test(int8_is_enough_where_all_of_it_is_near),
+        cmocka_unit_test(a_model_that_reads_no_text_is_judged_by_its_pictures),
         cmocka_unit_test(among_equals_the_earlier_is_the_better),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

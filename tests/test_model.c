@@ -121,6 +121,9 @@ static void tensors_are_the_checkpoints_own(void **state) {
     assert_ok(pix_checkpoint_open(source, &checkpoint, &error), &error);
     assert_ok(pix_clip_tensors(pix_model_config(model), &tensors, &count, &error), &error);
     for (size_t i = 0; i < count; i++) {
+        /* Smoothed by what pictures show; of texts, which this model does not read, nothing is. */
+        if (tensors[i].int8 && strstr(tensors[i].name, "visual.transformer."))
+            continue;
         size_t elements = pix_clip_tensor_elements(&tensors[i]);
         float *values = test_zeroed(elements, sizeof *values);
         const char *name = pix_clip_tensor_source(&tensors[i]);
@@ -463,7 +466,7 @@ static void other_files_and_versions_are_refused(void **state) {
                    folder);
     refuses_change(&good, FIELD(version), &(uint32_t){0}, 4, command);
     refuses_change(&good, FIELD(version), &(uint32_t){9}, 4,
-                   "was written by a newer pixgrep (format 9, this one reads 4)");
+                   "was written by a newer pixgrep (format 9, this one reads 5)");
     refuses_change(&good, FIELD(magic), "NUMPY", 5, "not a pixgrep model");
     refuses_change(&good, FIELD(precision), &(int32_t){2}, 4, "its precision is unknown");
     refuses_change(&good, FIELD(file_bytes), &(uint64_t){h->file_bytes + 1}, 8, "header says");

@@ -98,10 +98,10 @@ static void see_outliers(pix_ranges *ranges) {
         float row[MLP];
         for (size_t i = 0; i < MLP; i++)
             row[i] = i == 3 ? 69 : 1;
-        pix_ranges_add(ranges, 1, (pix_place)place, row, 1);
+        pix_ranges_add(ranges, 1, (pix_place)place, 1, row, MLP);
         for (size_t i = 0; i < MLP; i++)
             row[i] = i == 3 ? -59 : -1;
-        pix_ranges_add(ranges, 1, (pix_place)place, row, 1);
+        pix_ranges_add(ranges, 1, (pix_place)place, 1, row, MLP);
     }
 }
 
@@ -173,7 +173,7 @@ static void channels_that_slept_or_were_not_finite_stay(void **state) {
     for (size_t i = 0; i < MLP; i++)
         row[i] = i == 2 ? 1e-6f : i == 4 ? INFINITY : i == 5 ? NAN : 1;
     for (int place = PIX_PLACE_LN_1; place <= PIX_PLACE_HIDDEN; place++)
-        pix_ranges_add(&ranges, 0, (pix_place)place, row, 1);
+        pix_ranges_add(&ranges, 0, (pix_place)place, 1, row, MLP);
     assert_ok(pix_block_smooth(&smooth.block, &ranges, 0, &error), &error);
     assert_true(smooth.block.hidden_scale[2] >= 1);
     for (size_t i = 4; i < 6; i++)
@@ -191,12 +191,12 @@ static void ranges_are_of_their_layer_and_place(void **state) {
     float rows[2 * MLP];
     for (size_t i = 0; i < (size_t)2 * MLP; i++)
         rows[i] = (float)i;
-    pix_ranges_add(&ranges, 0, PIX_PLACE_HIDDEN, rows, 2);
-    pix_ranges_add(&ranges, 1, PIX_PLACE_LN_1, rows, 2);
+    pix_ranges_add(&ranges, 0, PIX_PLACE_HIDDEN, 2, rows, MLP);
+    pix_ranges_add(&ranges, 1, PIX_PLACE_LN_1, 2, rows, WIDTH + 1);
     assert_float_equal(pix_ranges_at(&ranges, 0, PIX_PLACE_HIDDEN)[1].least, 1, 0);
     assert_float_equal(pix_ranges_at(&ranges, 0, PIX_PLACE_HIDDEN)[1].most, 1 + MLP, 0);
     assert_float_equal(pix_ranges_at(&ranges, 1, PIX_PLACE_LN_1)[7].least, 7, 0);
-    assert_float_equal(pix_ranges_at(&ranges, 1, PIX_PLACE_LN_1)[7].most, 7 + WIDTH, 0);
+    assert_float_equal(pix_ranges_at(&ranges, 1, PIX_PLACE_LN_1)[7].most, 7 + WIDTH + 1, 0);
     assert_true(pix_ranges_at(&ranges, 0, PIX_PLACE_LN_2)[7].most < 0);
     assert_true(pix_ranges_at(&ranges, 1, PIX_PLACE_MIXED)[0].most < 0);
     pix_ranges_free(&ranges);

@@ -179,6 +179,10 @@ FILE *pix_atomic_file_stream(pix_atomic_file *file) {
     return file->stream;
 }
 
+const char *pix_atomic_file_temporary(const pix_atomic_file *file) {
+    return file->temporary;
+}
+
 static pix_status sync_folder_of(const char *path, pix_error *error) {
     char *folder = strdup(path);
     if (!folder)

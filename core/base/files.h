@@ -31,6 +31,8 @@ pix_status pix_folder_make(const char *path, pix_error *error);
 typedef struct pix_atomic_file pix_atomic_file;
 pix_status pix_atomic_file_open(const char *path, pix_atomic_file **out, pix_error *error);
 FILE *pix_atomic_file_stream(pix_atomic_file *file);
+/* Where it is until then. */
+const char *pix_atomic_file_temporary(const pix_atomic_file *file);
 pix_status pix_atomic_file_commit(pix_atomic_file *file, pix_error *error);
 void pix_atomic_file_close(pix_atomic_file *file);
 

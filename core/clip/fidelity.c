@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/tensor/dot.h"
@@ -11,10 +12,9 @@ void pix_fidelity_cosines(const pix_feature_pairs *pairs, double *least, double 
     for (size_t i = 0; i < pairs->count; i++) {
         size_t at = i * pairs->size;
         double cosine = pix_dot(pairs->fp32 + at, pairs->int8 + at, pairs->size);
+        cosine = isfinite(cosine) ? cosine : 0;
         sum += cosine;
-        lowest = cosine >= lowest ? lowest : cosine; /* NaN is the least */
-        if (isnan(sum))
-            break;
+        lowest = fmin(lowest, cosine);
     }
     *mean = sum / (double)pairs->count;
     *least = pairs->count > 0 ? lowest : NAN;
@@ -92,4 +92,35 @@ pix_status pix_fidelity_overlap(const pix_feature_pairs *pictures, const pix_fea
     free(in_fp32);
     free(in_int8);
     return status;
+}
+
+static bool are_near(double least, double mean) {
+    return least >= 0.99 && mean >= 0.995;
+}
+
+bool pix_fidelity_is_enough(const pix_fidelity *f) {
+    bool reads = !isnan(f->text_mean);
+    return are_near(f->image_least, f->image_mean) &&
+           (!reads || (are_near(f->text_least, f->text_mean) && f->score_error <= 0.1));
+}
+
+const char *pix_fidelity_text(const pix_fidelity *f, char out[PIX_FIDELITY_TEXT]) {
+    int length = snprintf(out, PIX_FIDELITY_TEXT, "pictures %.4f (least %.4f)", f->image_mean,
+                          f->image_least);
+    if (!isnan(f->text_mean))
+        (void)snprintf(out + length, (size_t)(PIX_FIDELITY_TEXT - length),
+                       ", texts %.4f (least %.4f), score error %.1f %%", f->text_mean,
+                       f->text_least, 100 * f->score_error);
+    return out;
+}
+
+bool pix_fidelity_warning(const char *name, const pix_fidelity *fidelity, pix_precision precision,
+                          char out[PIX_FIDELITY_WARNING]) {
+    char text[PIX_FIDELITY_TEXT];
+    if (precision != PIX_INT8 || pix_fidelity_is_enough(fidelity))
+        return false;
+    (void)snprintf(out, PIX_FIDELITY_WARNING,
+                   "in int8 %s finds other photos than in fp32; cosines of the two: %s", name,
+                   pix_fidelity_text(fidelity, text));
+    return true;
 }

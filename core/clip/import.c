@@ -13,6 +13,7 @@
 #include "core/clip/model.h"
 #include "core/clip/pixm.h"
 #include "core/clip/quantised.h"
+#include "core/clip/trial.h"
 #include "core/clip/vocabulary.h"
 
 /* What one import holds. */
@@ -28,10 +29,12 @@ typedef struct importer {
     pix_bytes files;  /* of the source, with their digests */
     pix_atomic_file *file;
     const char *path;
-    bool bundle;      /* the source's path is kept as it is written */
-    int64_t ignored;  /* tensors of the checkpoint that are none of the model's */
-    uint64_t written; /* bytes after the start of the file */
+    bool bundle;                    /* the source's path is kept as it is written */
+    const pix_precision *precision; /* see pix_import_options */
+    int64_t ignored;                /* tensors of the checkpoint that are none of the model's */
+    uint64_t written;               /* bytes after the start of the file */
     pix_sha256 contents, fingerprint;
+    pix_trial trial;
     pix_quantised *quantised;
     float *values; /* room for the largest tensor, */
     void *packed;  /* and for what the largest packed one is packed into */
@@ -39,6 +42,7 @@ typedef struct importer {
 
 static void import_free(importer *im) {
     pix_quantised_close(im->quantised);
+    pix_trial_free(&im->trial);
     pix_checkpoint_close(im->checkpoint);
     free(im->tensors);
     free(im->directory);
@@ -132,10 +136,7 @@ static pix_status read_config(importer *im, pix_error *error) {
         return pix_error_prefix(error, "%s", pix_checkpoint_path(im->checkpoint));
     if ((status = count_ignored(im, error)))
         return status;
-    status = pix_clip_tensors(&im->header.config, &im->tensors, &im->tensor_count, error);
-    return status ? status
-                  : pix_quantised_open(im->checkpoint, im->tensors, im->tensor_count,
-                                       &im->quantised, error);
+    return pix_clip_tensors(&im->header.config, &im->tensors, &im->tensor_count, error);
 }
 
 static pix_status no_vocabulary(importer *im, const char *why, pix_error *error) {
@@ -292,6 +293,55 @@ static pix_status write_tensor(importer *im, size_t index, pix_error *error) {
                       (size_t)entry->bytes, error);
 }
 
+/* The header as it is by now. */
+static pix_status write_header(const importer *im, pix_error *error) {
+    FILE *stream = pix_atomic_file_stream(im->file);
+    if (fseek(stream, 0, SEEK_SET) || fwrite(&im->header, sizeof im->header, 1, stream) != 1)
+        return pix_fail_errno(error, "cannot write %s", im->path);
+    return PIX_OK;
+}
+
+/* Runs what is written by now; what is not is zero. */
+static pix_status try_out(importer *im, pix_precision precision, pix_error *error) {
+    FILE *stream = pix_atomic_file_stream(im->file);
+    pix_model *model;
+    pix_status status = write_header(im, error);
+    if (status)
+        return status;
+    if (fflush(stream) || ftruncate(fileno(stream), (off_t)im->header.file_bytes) ||
+        fseek(stream, (long)im->written, SEEK_SET))
+        return pix_fail_errno(error, "cannot write %s", im->path);
+    status = pix_model_open(pix_atomic_file_temporary(im->file), &model, error);
+    if (!status && precision == PIX_FP32)
+        status = pix_trial_init(&im->trial, model, error);
+    if (!status)
+        status = pix_trial_run(&im->trial, model, precision, error);
+    pix_model_close(model);
+    return status;
+}
+
+/* Once the float32 tensors are written: those for int8 are made for what they show. */
+static pix_status begin_int8(importer *im, pix_error *error) {
+    const pix_tower_ranges ranges = {.vision = &im->trial.vision, .text = &im->trial.text};
+    pix_status status = try_out(im, PIX_FP32, error);
+    return status ? status
+                  : pix_quantised_open(im->checkpoint, im->tensors, im->tensor_count, &ranges,
+                                       &im->quantised, error);
+}
+
+/* Once all tensors are written: how near int8 comes to float32, and whether that is near enough. */
+static pix_status end_int8(importer *im, pix_error *error) {
+    pix_pixm_header *h = &im->header;
+    pix_status status = try_out(im, PIX_INT8, error);
+    if (status)
+        return status;
+    h->fidelity = pix_trial_fidelity(&im->trial);
+    h->precision = im->precision                          ? (int32_t)*im->precision
+                   : pix_fidelity_is_enough(&h->fidelity) ? PIX_INT8
+                                                          : PIX_FP32;
+    return PIX_OK;
+}
+
 static pix_status write_contents(importer *im, void (*progress)(void *context, double done),
                                  void *context, pix_error *error) {
     pix_pixm_header *h = &im->header;
@@ -306,14 +356,17 @@ static pix_status write_contents(importer *im, void (*progress)(void *context, d
     if (!status)
         status = write_part(im, h->vocabulary_offset, im->merges.data, im->merges.size, error);
     for (size_t i = 0; !status && i < im->tensor_count; i++) {
-        status = write_tensor(im, i, error);
+        if (im->tensors[i].int8 && !im->quantised)
+            status = begin_int8(im, error);
+        if (!status)
+            status = write_tensor(im, i, error);
         /* Hashing the source and syncing take about a tenth of the time. */
         if (!status && progress)
             progress(context, 0.9 * (double)im->written / (double)h->file_bytes);
     }
     if (!status)
         status = write_part(im, h->file_bytes, NULL, 0, error);
-    return status;
+    return status ? status : end_int8(im, error);
 }
 
 /* A whole file of this version that holds another model is not replaced: only its name is the same.
@@ -357,9 +410,7 @@ static pix_status finish(importer *im, pix_error *error) {
     pix_sha256_of(im->merges.data, im->merges.size, h->vocabulary_sha256);
     pix_sha256_add(&im->contents, h, sizeof *h);
     pix_sha256_finish(&im->contents, h->contents_sha256);
-    if (fseek(pix_atomic_file_stream(im->file), 0, SEEK_SET) != 0)
-        return pix_fail_errno(error, "cannot write %s", im->path);
-    status = write_bytes(im, h, sizeof *h, error);
+    status = write_header(im, error);
     return status ? status : pix_atomic_file_commit(im->file, error);
 }
 
@@ -400,6 +451,7 @@ static void report_import(const importer *im, pix_import_report *report) {
                                   .ignored = im->ignored,
                                   .misfit = im->misfit,
                                   .precision = (pix_precision)h->precision,
+                                  .fidelity = h->fidelity,
                                   .gelu_known = pix_checkpoint_gelu_known(im->checkpoint, &source)};
     copy_text(report->gelu_source, sizeof report->gelu_source, source);
     copy_text(report->format, sizeof report->format, pix_checkpoint_format(im->checkpoint));
@@ -444,9 +496,7 @@ pix_status pix_model_import(const char *source, const char *name, const char *pi
                             pix_error *error) {
     static const pix_import_options usual = {0};
     options = options ? options : &usual;
-    importer im = {.path = pixm_path,
-                   .bundle = options->bundle,
-                   .header = {.precision = (int32_t)options->precision}};
+    importer im = {.path = pixm_path, .bundle = options->bundle, .precision = options->precision};
     pix_status status;
     if ((status = set_text(im.header.name, sizeof im.header.name, name, "the name", error)) ||
         (status = set_source(&im, source, error)) ||

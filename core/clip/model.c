@@ -191,7 +191,7 @@ pix_precision pix_model_precision(const pix_model *model) {
 }
 
 const pix_fidelity *pix_model_fidelity(const pix_model *model) {
-    return model->header->measured ? &model->header->fidelity : NULL;
+    return &model->header->fidelity;
 }
 
 bool pix_model_has_text(const pix_model *model, const char **why) {

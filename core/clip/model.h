@@ -31,6 +31,7 @@ typedef struct pix_import_report {
     bool gelu_known;   /* as of pix_checkpoint_gelu_known */
     char gelu_source[192];
     pix_precision precision;
+    pix_fidelity fidelity; /* of int8 */
     char source_sha256[PIX_SHA256_HEX];
     char fingerprint[PIX_SHA256_HEX];
     int64_t parameters;
@@ -43,10 +44,11 @@ typedef struct pix_import_report {
 typedef enum pix_gelu { PIX_GELU_AS_FOUND, PIX_GELU_QUICK, PIX_GELU_EXACT } pix_gelu;
 
 typedef struct pix_import_options {
-    const char *vocabulary;  /* NULL: looked for beside the weights and among the installed ones */
-    pix_gelu gelu;           /* whatever the files say */
-    pix_precision precision; /* what the model runs in unless told otherwise */
-    bool bundle;             /* a file to be given to others */
+    const char *vocabulary; /* NULL: looked for beside the weights and among the installed ones */
+    pix_gelu gelu;          /* whatever the files say */
+    const pix_precision *precision; /* what the model runs in unless told otherwise; NULL: int8 when
+                                       that is near enough to float32 (fidelity.h), else that */
+    bool bundle;                    /* a file to be given to others */
     void (*progress)(void *context, double done); /* called with 0..1; may be NULL */
     void *context;
 } pix_import_options;
@@ -77,7 +79,7 @@ const pix_clip_config *pix_model_config(const pix_model *model);
 /* What it runs in unless told otherwise. */
 pix_precision pix_model_precision(const pix_model *model);
 
-/* NULL when it has not been measured. */
+/* How near int8 comes to float32. */
 const pix_fidelity *pix_model_fidelity(const pix_model *model);
 
 /* False: text cannot be encoded, and *why (optional) says so in one sentence with the remedy. */

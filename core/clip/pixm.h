@@ -1,4 +1,4 @@
-/* pixm.h - the .pixm file, version 4: what import writes and every program maps.
+/* pixm.h - the .pixm file, version 5: what import writes and every program maps.
  *
  *     header | directory: pix_pixm_tensor[] | vocabulary | tensors | source files
  *
@@ -18,7 +18,7 @@
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "a .pixm is mapped as it is");
 
-enum { PIX_PIXM_VERSION = 4, PIX_PIXM_ALIGNMENT = 64 };
+enum { PIX_PIXM_VERSION = 5, PIX_PIXM_ALIGNMENT = 64 };
 
 static const char pix_pixm_magic[8] = {'p', 'i', 'x', 'm', 'o', 'd', 'e', 'l'};
 
@@ -39,10 +39,9 @@ typedef struct pix_pixm_header {
     uint8_t contents_sha256[PIX_SHA256_BYTES]; /* what follows the header, then the header with this
                                                   field zero */
     pix_clip_config config;
-    int32_t precision; /* pix_precision: what the model runs in unless told otherwise */
-    int32_t measured;  /* whether there is a */
-    pix_fidelity fidelity;
-    char no_vocabulary[1024]; /* why there is none and what to do, or "" */
+    int32_t precision, reserved; /* pix_precision: what the model runs in unless told otherwise */
+    pix_fidelity fidelity;       /* of int8 */
+    char no_vocabulary[1024];    /* why there is none and what to do, or "" */
 } pix_pixm_header;
 
 typedef struct pix_pixm_tensor {
@@ -53,7 +52,7 @@ typedef struct pix_pixm_tensor {
 } pix_pixm_tensor;
 
 static_assert(sizeof(pix_clip_config) == 88, "the configuration is part of the file");
-static_assert(sizeof(pix_pixm_header) == 5592, "the header has no padding");
+static_assert(sizeof(pix_pixm_header) == 5584, "the header has no padding");
 static_assert(sizeof(pix_pixm_tensor) == 120, "a directory entry has no padding");
 
 static inline uint64_t pix_pixm_align(uint64_t offset) {

@@ -15,13 +15,11 @@ bool pix_precision_parse(const char *name, pix_precision *out);
 /* That of a name which parses; of NULL, `otherwise`. */
 pix_precision pix_precision_or(const char *name, pix_precision otherwise);
 
-/* What int8 makes of a model, beside float32. */
+/* What int8 makes of a model, beside float32; NaN of texts where it reads none. */
 typedef struct pix_fidelity {
     double image_least, image_mean; /* cosine of the same picture's features */
     double text_least, text_mean;   /* and of the same text's */
-    double overlap;                 /* share of the ten best pictures for a text */
-    double score_error;             /* standard deviation of the error of an image's and a text's
-                                       score, as a share of the scores' own */
+    double score_error;             /* as pix_fidelity_score_error has it */
 } pix_fidelity;
 
 #endif

@@ -29,18 +29,21 @@ struct pix_quantised {
     pix_checkpoint *checkpoint;
     const pix_clip_tensor *tensors;
     size_t count;
+    pix_tower_ranges ranges;
     char prefix[PIX_CLIP_NAME_MAX]; /* of the block in memory; "" for none */
     pix_block_weights block;
 };
 
 pix_status pix_quantised_open(pix_checkpoint *checkpoint, const pix_clip_tensor *tensors,
-                              size_t count, pix_quantised **out, pix_error *error) {
+                              size_t count, const pix_tower_ranges *ranges, pix_quantised **out,
+                              pix_error *error) {
     pix_quantised *q = *out = calloc(1, sizeof *q);
     if (!q)
         return pix_fail_memory(error);
     q->checkpoint = checkpoint;
     q->tensors = tensors;
     q->count = count;
+    q->ranges = *ranges;
     return PIX_OK;
 }
 
@@ -70,11 +73,12 @@ void pix_quantised_close(pix_quantised *q) {
     free(q);
 }
 
+static const char blocks_mark[] = "resblocks.";
+
 /* How much of a name is its block's, "int8.transformer.resblocks.7."; 0 when it is of none. */
 static size_t prefix_length(const char *name) {
-    static const char blocks[] = "resblocks.";
-    const char *number = strstr(name, blocks);
-    const char *dot = number ? strchr(number + strlen(blocks), '.') : NULL;
+    const char *number = strstr(name, blocks_mark);
+    const char *dot = number ? strchr(number + strlen(blocks_mark), '.') : NULL;
     return dot ? (size_t)(dot + 1 - name) : 0;
 }
 
@@ -97,6 +101,12 @@ static pix_status load_tensor(pix_quantised *q, const pix_clip_tensor *tensor, c
     return PIX_OK;
 }
 
+static pix_status smooth(const pix_quantised *q, const char *prefix, pix_error *error) {
+    const pix_ranges *ranges = strstr(prefix, "visual.") ? q->ranges.vision : q->ranges.text;
+    const char *number = strstr(prefix, blocks_mark) + strlen(blocks_mark);
+    return pix_block_smooth(&q->block, ranges, atoi(number), error);
+}
+
 static pix_status load_block(pix_quantised *q, const char *prefix, size_t length,
                              pix_error *error) {
     pix_status status = PIX_OK;
@@ -104,6 +114,8 @@ static pix_status load_block(pix_quantised *q, const char *prefix, size_t length
     for (size_t i = 0; i < q->count && !status; i++)
         if (strncmp(q->tensors[i].name, prefix, length) == 0)
             status = load_tensor(q, &q->tensors[i], q->tensors[i].name + length, error);
+    if (!status)
+        status = smooth(q, prefix, error);
     if (!status)
         (void)snprintf(q->prefix, sizeof q->prefix, "%.*s", (int)length, prefix);
     return status;

@@ -5,13 +5,21 @@
 #ifndef PIX_CLIP_QUANTISED_H
 #define PIX_CLIP_QUANTISED_H
 
+#include "core/clip/ranges.h"
 #include "core/clip/tensor_list.h"
 
 typedef struct pix_quantised pix_quantised;
 
-/* `checkpoint` and `tensors`, those of pix_clip_tensors, are borrowed until _close. */
+/* What the blocks of each tower are smoothed by. */
+typedef struct pix_tower_ranges {
+    const pix_ranges *vision, *text;
+} pix_tower_ranges;
+
+/* `checkpoint` and `tensors`, those of pix_clip_tensors, and the ranges are borrowed until _close.
+ */
 pix_status pix_quantised_open(pix_checkpoint *checkpoint, const pix_clip_tensor *tensors,
-                              size_t count, pix_quantised **out, pix_error *error);
+                              size_t count, const pix_tower_ranges *ranges, pix_quantised **out,
+                              pix_error *error);
 void pix_quantised_close(pix_quantised *quantised);
 
 /* One of those for int8, before it is packed: its elements in the order of its shape.  Fastest in

@@ -15,7 +15,7 @@ pix_status pix_ranges_init(pix_ranges *ranges, int layers, int width, int mlp_wi
     size_t count, bytes;
     if (pix_size_multiply((size_t)layers, per_layer(ranges), &count) &&
         pix_size_multiply(count, sizeof *ranges->all, &bytes))
-        ranges->all = malloc(bytes);
+        ranges->all = malloc(bytes > 0 ? bytes : 1); /* a ModifiedResNet has no blocks */
     if (!ranges->all)
         return pix_fail_memory(error);
     for (size_t i = 0; i < count; i++)
@@ -32,11 +32,11 @@ pix_range *pix_ranges_at(const pix_ranges *ranges, int layer, pix_place place) {
     return ranges->all + (size_t)layer * per_layer(ranges) + (size_t)place * (size_t)ranges->width;
 }
 
-void pix_ranges_add(const pix_ranges *ranges, int layer, pix_place place, const float *x,
-                    int rows) {
+void pix_ranges_add(const pix_ranges *ranges, int layer, pix_place place, int rows, const float *x,
+                    size_t stride) {
     pix_range *range = pix_ranges_at(ranges, layer, place);
     size_t channels = (size_t)(place == PIX_PLACE_HIDDEN ? ranges->mlp_width : ranges->width);
-    for (int row = 0; row < rows; row++, x += channels)
+    for (int row = 0; row < rows; row++, x += stride)
         for (size_t i = 0; i < channels; i++) {
             range[i].least = x[i] < range[i].least ? x[i] : range[i].least;
             range[i].most = x[i] > range[i].most ? x[i] : range[i].most;

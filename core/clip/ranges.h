@@ -32,7 +32,8 @@ void pix_ranges_free(pix_ranges *ranges);
 /* Those of a place: [width], or [mlp_width]. */
 pix_range *pix_ranges_at(const pix_ranges *ranges, int layer, pix_place place);
 
-/* Widens them by x [rows, channels]. */
-void pix_ranges_add(const pix_ranges *ranges, int layer, pix_place place, const float *x, int rows);
+/* Widens them by x [rows, channels], at `stride` floats. */
+void pix_ranges_add(const pix_ranges *ranges, int layer, pix_place place, int rows, const float *x,
+                    size_t stride);
 
 #endif

@@ -120,6 +120,11 @@ void pix_session_free(pix_session *session) {
     free(session);
 }
 
+void pix_session_observe(pix_session *session, const pix_ranges *vision, const pix_ranges *text) {
+    session->vit.transformer.ranges = vision;
+    session->text.transformer.ranges = text;
+}
+
 int pix_model_batch_size(const pix_model *model) {
     /* Rows enough that a product's cost is arithmetic and not reading the weights; a ModifiedResNet
      * is short of them in its last stage only. */

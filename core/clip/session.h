@@ -7,6 +7,7 @@
 #define PIX_CLIP_SESSION_H
 
 #include "core/clip/model.h"
+#include "core/clip/ranges.h"
 #include "core/text/tokenizer.h"
 
 typedef struct pix_session pix_session;
@@ -16,6 +17,10 @@ typedef struct pix_session pix_session;
 pix_status pix_session_new(pix_model *model, pix_precision precision, int max_images, int threads,
                            pix_session **out, pix_error *error);
 void pix_session_free(pix_session *session);
+
+/* From now on what the blocks' linear layers read widens `vision`, if a ViT sees, and `text`; NULL
+ * ends that.  Borrowed. */
+void pix_session_observe(pix_session *session, const pix_ranges *vision, const pix_ranges *text);
 
 /* A batch that keeps the CPU busy without large scratch: fewer images for larger models. */
 int pix_model_batch_size(const pix_model *model);

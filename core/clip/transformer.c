@@ -157,12 +157,23 @@ pix_activations pix_transformer_read(const pix_transformer *t, pix_scratch *scra
     return (pix_activations){.x = x, .stride = stride, .codes = &scratch->codes};
 }
 
-/* LayerNorm of scratch->x. */
-static pix_activations normalise(const pix_transformer *t, pix_scratch *scratch, int rows,
-                                 const float *weight, const float *bias) {
-    const pix_layer_norm norm = {(size_t)t->width, weight, bias, t->eps};
+/* Tells who watches what the layers at `place` of a block read. */
+static void watch(const pix_transformer *t, int layer, pix_place place, int rows, const float *x,
+                  size_t stride) {
+    if (t->ranges)
+        pix_ranges_add(t->ranges, layer, place, rows, x, stride);
+}
+
+/* LayerNorm of scratch->x, the first or the second of a block. */
+static pix_activations normalise(const pix_transformer *t, int layer, pix_place place,
+                                 pix_scratch *scratch, int rows) {
+    const pix_block *block = &t->blocks[layer];
+    bool first = place == PIX_PLACE_LN_1;
+    const pix_layer_norm norm = {(size_t)t->width, first ? block->ln_1_weight : block->ln_2_weight,
+                                 first ? block->ln_1_bias : block->ln_2_bias, t->eps};
     const pix_codes *codes = t->precision == PIX_INT8 ? &scratch->codes : NULL;
     pix_layer_norm_run(&norm, t->compute, rows, scratch->x, scratch->normal, codes);
+    watch(t, layer, place, rows, scratch->normal, norm.width);
     return (pix_activations){.x = scratch->normal, .stride = norm.width, .codes = codes};
 }
 
@@ -208,12 +219,12 @@ static void project(const pix_transformer *t, const pix_linear *layer, int rows,
 }
 
 /* x += mixed W' + bias */
-static void project_attention(const pix_transformer *t, const pix_block *block,
-                              pix_scratch *scratch, int rows) {
-    pix_activations mixed =
-        pix_transformer_read(t, scratch, rows, scratch->mixed, t->width, (size_t)t->width);
-    pix_linear_run(&block->out_proj, t->compute, rows, &mixed, (pix_epilogue){.add = true},
-                   scratch->x, (size_t)t->width);
+static void project_attention(const pix_transformer *t, int layer, pix_scratch *scratch, int rows) {
+    size_t w = (size_t)t->width;
+    watch(t, layer, PIX_PLACE_MIXED, rows, scratch->mixed, w);
+    pix_activations mixed = pix_transformer_read(t, scratch, rows, scratch->mixed, t->width, w);
+    pix_linear_run(&t->blocks[layer].out_proj, t->compute, rows, &mixed,
+                   (pix_epilogue){.add = true}, scratch->x, w);
 }
 
 void pix_block_attend(const pix_transformer *t, int layer, pix_scratch *scratch,
@@ -223,7 +234,7 @@ void pix_block_attend(const pix_transformer *t, int layer, pix_scratch *scratch,
     size_t w = (size_t)t->width, stride = stride_of(3 * w);
     const float *q = scratch->qkv;
     pix_memory memory = {.k = q + w, .v = q + 2 * w, .stride = stride};
-    pix_activations normal = normalise(t, scratch, rows, block->ln_1_weight, block->ln_1_bias);
+    pix_activations normal = normalise(t, layer, PIX_PLACE_LN_1, scratch, rows);
     project(t, &block->q, rows, &normal, scratch->qkv, stride);
     project(t, &block->k, rows, &normal, scratch->qkv + w, stride);
     project(t, &block->v, rows, &normal, scratch->qkv + 2 * w, stride);
@@ -231,17 +242,18 @@ void pix_block_attend(const pix_transformer *t, int layer, pix_scratch *scratch,
         attend_texts(t, pass->trie, NULL, rows, q, stride, &memory, scratch);
     else
         attend_sequences(t, pass, pass->tokens, q, stride, &memory, scratch);
-    project_attention(t, block, scratch, rows);
+    project_attention(t, layer, scratch, rows);
 }
 
 void pix_block_feed_forward(const pix_transformer *t, int layer, pix_scratch *scratch, int rows) {
     const pix_block *block = &t->blocks[layer];
     size_t stride = stride_of((size_t)t->mlp_width);
-    pix_activations normal = normalise(t, scratch, rows, block->ln_2_weight, block->ln_2_bias);
+    pix_activations normal = normalise(t, layer, PIX_PLACE_LN_2, scratch, rows);
     pix_linear_run(&block->c_fc, t->compute, rows, &normal,
                    (pix_epilogue){.activation = t->exact_gelu ? PIX_EXACT_GELU : PIX_QUICK_GELU,
                                   .scale = block->hidden_scale},
                    scratch->hidden, stride);
+    watch(t, layer, PIX_PLACE_HIDDEN, rows, scratch->hidden, stride);
     pix_activations hidden =
         pix_transformer_read(t, scratch, rows, scratch->hidden, t->mlp_width, stride);
     pix_linear_run(&block->c_proj, t->compute, rows, &hidden, (pix_epilogue){.add = true},
@@ -270,18 +282,18 @@ static void run_for_results(const pix_transformer *t, int layer, pix_scratch *sc
     size_t w = (size_t)t->width, stride = stride_of(2 * w);
     float *kv = scratch->qkv;                        /* [rows, 2 * width] */
     float *q = scratch->qkv + (size_t)rows * stride; /* [count, width] */
-    pix_activations normal = normalise(t, scratch, rows, block->ln_1_weight, block->ln_1_bias);
+    pix_activations normal = normalise(t, layer, PIX_PLACE_LN_1, scratch, rows);
     project(t, &block->k, rows, &normal, kv, stride);
     project(t, &block->v, rows, &normal, kv + w, stride);
     gather(pass, w, scratch->x, scratch->mixed);
-    normal = normalise(t, scratch, count, block->ln_1_weight, block->ln_1_bias);
+    normal = normalise(t, layer, PIX_PLACE_LN_1, scratch, count);
     project(t, &block->q, count, &normal, q, w);
     pix_memory memory = {.k = kv, .v = kv + w, .stride = stride};
     if (pass->trie)
         attend_texts(t, pass->trie, pass->ends, count, q, w, &memory, scratch);
     else
         attend_sequences(t, pass, 1, q, w, &memory, scratch);
-    project_attention(t, block, scratch, count);
+    project_attention(t, layer, scratch, count);
     pix_block_feed_forward(t, layer, scratch, count);
 }
 

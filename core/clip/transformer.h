@@ -8,6 +8,7 @@
 #define PIX_CLIP_TRANSFORMER_H
 
 #include "core/clip/linear.h"
+#include "core/clip/ranges.h"
 #include "core/clip/text_trie.h"
 
 typedef struct pix_block {
@@ -28,6 +29,7 @@ typedef struct pix_transformer {
     pix_precision precision;    /* of the blocks' linear layers; all else is float32 */
     pix_block *blocks;          /* [layers] */
     const pix_compute *compute; /* of whoever runs it */
+    const pix_ranges *ranges;   /* of whoever watches it, or NULL */
 } pix_transformer;
 
 /* The blocks named PREFIX "resblocks.N." of `model`, or "int8." PREFIX "resblocks.N.". */

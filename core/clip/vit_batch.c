@@ -70,7 +70,8 @@ void pix_vit_batch_run(const pix_vit_batch *batch, const pix_pictures *pictures,
                        float *features) {
     const pix_compute *compute = batch->vit->transformer.compute;
     const pix_compute alone = {.kernels = compute->kernels};
-    int shared = count - count % batch->lanes;
+    /* Ranges are one thread's to widen. */
+    int shared = batch->vit->transformer.ranges ? 0 : count - count % batch->lanes;
     encoding work = {.batch = batch,
                      .alone = *batch->vit,
                      .pictures = pictures,

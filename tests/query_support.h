@@ -39,6 +39,7 @@ static inline pix_query_options test_reference_photographs(void) {
     (void)snprintf(wide, sizeof wide, "%s", test_reference("preprocess/images/photo-wide.jpg"));
     (void)snprintf(tall, sizeof tall, "%s", test_reference("preprocess/images/photo-tall.jpg"));
     return (pix_query_options){.model = test_reference_model(),
+                               .precision = "fp32",
                                .exact = true,
                                .ignore_rotation = true,
                                .inputs = inputs,

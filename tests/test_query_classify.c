@@ -326,7 +326,7 @@ static void ensembles_are_those_of_the_reference(void **state) {
     pix_model *model;
     pix_encoder *encoder;
     pix_error error;
-    pix_query_options options = {.threads = 1};
+    pix_query_options options = {.threads = 1, .precision = "fp32"};
     golden_classes(&classes, 3);
     assert_ok(pix_model_open(test_reference_model(), &model, &error), &error);
     assert_ok(pix_encoder_new(model, &options, 0, &encoder, &error), &error);

@@ -208,6 +208,7 @@ static void texts_have_the_vectors_of_the_reference(void **state) {
         inputs[i] = (pix_query_input){.value = json_string_value(json_array_get(texts, i)),
                                       .is_text = true};
     pix_query_options options = ask(test_reference_model(), inputs, count);
+    options.precision = "fp32";
     size_t failed;
     json_t *lines = embed_json(&options, "", &failed);
     assert_int_equal(failed, 0);

@@ -22,7 +22,7 @@ check "installing leaves the home alone" test -z "$(find "$HOME" "$XDG_DATA_HOME
 # An empty home: the model is there and says what it is.
 run pixgrepd model list
 said 0 ""
-printed "\* tiny	*	text and pictures	fp32	????????????	bundled"
+printed "\* tiny	*	text and pictures	int8	int8: pictures 0.99*	????????????	bundled"
 run pixgrepd model list --json
 said 0 ""
 printed '{"name":"tiny","current":true,"bundled":true,"text":true,*,"error":null}'

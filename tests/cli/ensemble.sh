@@ -39,12 +39,12 @@ lines 5
 run pixgrep --cache list
 said 0 ""
 lines 4
-printed "20??-??-??	????????????	fp32	2	snow
-*fp32	2	chess board
-*fp32	1	chess board
-*fp32	7	chess board"
+printed "20??-??-??	????????????	int8	2	snow
+*int8	2	chess board
+*int8	1	chess board
+*int8	7	chess board"
 run pixgrep --cache list --json
-printed '{"text":"snow","model":"*","precision":"fp32","templates":2,"used":"20??-??-??"}*'
+printed '{"text":"snow","model":"*","precision":"int8","templates":2,"used":"20??-??-??"}*'
 
 # Terms that are too long are cut in the sentence, each time.
 long=$(yes dog | head -40 | tr '\n' ' ')

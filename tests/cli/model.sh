@@ -32,11 +32,11 @@ prints "--no-use" "pixgrepd model use half"
 run pixgrepd model list
 expect 0 "list"
 check "list: two, the current one marked" test "$(cut -f 1 "$WORK/out" | tr '\n' ,)" = "  half,* vit-p32,"
-check "list: of the same weights" test "$(cut -f 5 "$WORK/out" | sort -u | wc -l)" -eq 1
+check "list: of the same weights" test "$(cut -f 7 "$WORK/out" | sort -u | wc -l)" -eq 1
 run pixgrepd model list --json
 expect 0 "list --json"
 sha256=$(sha256sum <"$golden/vit-p32/vit-p32.pt" | cut -c 1-64)
-prints "list --json" "^{\"name\":\"half\",\"current\":false,\"bundled\":false,\"text\":false,\"fingerprint\":\"[0-9a-f]\{64\}\",\"precision\":\"fp32\",\"source_sha256\":\"[0-9a-f]\{64\}\",\"error\":null}$"
+prints "list --json" "^{\"name\":\"half\",\"current\":false,\"bundled\":false,\"text\":false,\"fingerprint\":\"[0-9a-f]\{64\}\",\"precision\":\"int8\",\"fidelity\":{\"enough\":true,\"picture_least\":0.99[0-9]*,\"picture_mean\":0.99[0-9]*,\"text_least\":null,\"text_mean\":null,\"score_error\":null},\"source_sha256\":\"[0-9a-f]\{64\}\",\"error\":null}$"
 prints "list --json" "^{\"name\":\"vit-p32\",\"current\":true,.*,\"source_sha256\":\"$sha256\",\"error\":null}$"
 check "list --json: a line each" test "$(wc -l <"$WORK/out")" -eq 2
 run pixgrepd model use half
@@ -67,7 +67,7 @@ expect 0 "import --json"
 check "import --json: one line" test "$(wc -l <"$WORK/out")" -eq 1
 check "import --json: nothing else" test ! -s "$WORK/err"
 prints "import --json" "^{\"name\":\"told\",\"current\":false,\"source\":\"$golden/vit-p32/hf-f16\",\"format\":\"safetensors\",\"architecture\":null,"
-prints "import --json" "\"gelu\":\"quick\",\"gelu_known\":true,\"precision\":\"fp32\",\"parameters\":775873,\"tensors\":\"F16 62\",\"ignored\":0,\"files\":1,\"weights\":\"model.safetensors\",\"not_used\":null,"
+prints "import --json" "\"gelu\":\"quick\",\"gelu_known\":true,\"precision\":\"int8\",\"parameters\":775873,\"fidelity\":{\"enough\":true,\"picture_least\":0.99[0-9]*,\"picture_mean\":0.99[0-9]*,\"text_least\":null,\"text_mean\":null,\"score_error\":null},\"tensors\":\"F16 62\",\"ignored\":0,\"files\":1,\"weights\":\"model.safetensors\",\"not_used\":null,"
 run pixgrepd model import "$golden/vit-p32/vit-p32.pt" --name exact --no-use --gelu exact
 expect 0 "import --gelu exact"
 prints "import --gelu exact" "activation *exact GELU (as chosen)$"
@@ -307,7 +307,7 @@ head -c 1000 "$WORK/mine.pixm" >"$models/mine.pixm"
 unusable "the current model is damaged" "mine.pixm: "
 run pixgrepd model list --json
 expect 2 "list --json, the current model is damaged"
-prints "list --json, the current model is damaged" "^{\"name\":\"mine\",\"current\":true,\"bundled\":null,\"text\":null,\"fingerprint\":null,\"precision\":null,\"source_sha256\":null,\"error\":\".*mine.pixm: .*\"}$"
+prints "list --json, the current model is damaged" "^{\"name\":\"mine\",\"current\":true,\"bundled\":null,\"text\":null,\"fingerprint\":null,\"precision\":null,\"fidelity\":null,\"source_sha256\":null,\"error\":\".*mine.pixm: .*\"}$"
 mv "$WORK/mine.pixm" "$models/"
 echo ../mine >"$models/current"
 unusable "no model's name is current" "current: not a model's name"

@@ -5,6 +5,8 @@
 #ifndef PIX_CLIP_RANGES_H
 #define PIX_CLIP_RANGES_H
 
+#include <stddef.h>
+
 #include "core/base/error.h"
 
 /* What a block's linear layers read. */

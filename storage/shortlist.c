@@ -245,7 +245,8 @@ static pix_status merge(scan_state *s, size_t q, pix_shortlist *list) {
     prune(list, list->floor);
     if (list->count > s->task->limit)
         return PIX_ELIMIT;
-    qsort(list->items, list->count, sizeof *list->items, by_high);
+    if (list->count > 0)
+        qsort(list->items, list->count, sizeof *list->items, by_high);
     return PIX_OK;
 }
 

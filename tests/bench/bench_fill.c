@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "core/clip/model.h"
-#include "storage/store.h"
+#include "storage/vector_index.h"
 
 static const char folder[] = "/photos";
 
@@ -64,12 +64,17 @@ static pix_status fill(pix_store *store, const pix_model *model, const char *pre
     for (int64_t i = 0; i < count && !status; i++) {
         fill_vector(&state, vector, (size_t)dimension);
         status = add_photo(store, &recipe, run, root, i, vector, dimension, error);
+        if (i % 10000 == 9999 && !status)
+            status = pix_store_commit(store, error);
     }
     if (!status)
         status = pix_store_run_end(store, run, &(pix_run_counts){.seen = count, .added = count},
                                    "finished", error);
     if (!status)
         status = pix_store_commit(store, error);
+    const pix_vector_update update = {.kind = PIX_VECTORS_SETTLE, .model_id = recipe.model_id};
+    if (!status)
+        status = pix_vector_index_update(store, &update, error);
     free(vector);
     return status;
 }

@@ -7,10 +7,11 @@
 # FOLDER (build/bench) keeps the library of photographs and the model from run to run.  The model is ViT-B/32, which
 # takes the same time whatever its weights: WEIGHTS=FILE and VOCABULARY=FILE name yours; without, a checkpoint with random
 # ones is made where the project's tools and PyTorch are at hand.  PEERS=no leaves the other programs out.
+# SEARCH="COUNT..." are the sizes of the libraries that searches are timed in (100,000 and 1,000,000: 5 GB of disk).
 # What cannot be measured is named and left out.
 set -euo pipefail
 if [ $# -lt 1 ] || [ $# -gt 2 ]; then
-    sed -n '2,11s/^# \?//p' "$0" >&2
+    sed -n '2,12s/^# \?//p' "$0" >&2
     exit 2
 fi
 here=$(dirname "$(realpath "$0")")
@@ -176,6 +177,61 @@ if [ -n "$weights" ]; then
         if command -v hyperfine >/dev/null; then query $precision; else skip "query: hyperfine is not installed"; fi
     done
 fi
+
+# search COUNT TARGET: warm searches in one process, beside what memory gives and what others take.
+search() {
+    local library=$folder/search-$1 out ms reading name
+    out=$("$build/tests/bench_search" "$library" "$1" 512)
+    echo "$out"
+    ms=$(sed -n 's/^search: \([0-9.]*\) ms for the best 10 of 1 query .*/\1/p' <<<"$out")
+    reading=$(sed -n 's/^memory: \([0-9.]*\) ms .*/\1/p' <<<"$out")
+    row "exact top 10 of $1 x 512, warm: ms" "$ms" "$reading" \
+        "$(sed -n 's/^bandwidth: a search reads at \([0-9.]*\) .*/\1/p' <<<"$out")" "<= $2, and 0.8 of memory's bandwidth"
+    for kind in "10 of 16 queries" "100 of 1 query"; do
+        row "exact top $kind of $1 x 512: ms" \
+            "$(sed -n "s/^search: \([0-9.]*\) ms for the best $kind .*/\1/p" <<<"$out")" "" "" ""
+    done
+    row "the same without the .pixv file: ms" "$(sed -n 's/^without: \([0-9.]*\) ms .*/\1/p' <<<"$out")" "" "" ""
+    [ "${PEERS:-yes}" != no ] || return 0
+    for name in numpy faiss "$folder/npm/node_modules/sqlite-vec-linux-x64/vec0.so"; do
+        search_peer "$1" "$(basename "$name" .so)" /usr/bin/python3 "$here/peers/search.py" "$name" "$library" 512 "$cores"
+    done
+    mkdir -p "$folder/npm"
+    cd "$folder/npm"
+    search_peer "$1" usearch node "$here/peers/search.js" "$library" 512 "$cores"
+    cd "$root"
+}
+
+search_peer() {
+    local count=$1 name=${2/vec0/sqlite-vec} out
+    shift 2
+    if out=$("$@" 2>&1); then
+        echo "$name: $out ms"
+        row "peer: $name, top 10 of $count x 512: ms" "$out" "" "" ""
+    else
+        skip "$name: $(tail -1 <<<"$out") (Debian: python3-numpy python3-faiss; npm install --prefix $folder/npm usearch sqlite-vec)"
+    fi
+}
+
+# cold COUNT TARGET: a process that answers one query, and what it takes beyond one that only encodes the words.
+cold() {
+    local database=$folder/cold-$1.db words="'a dog on a beach'" asked encoded
+    [ -f "$database" ] || "$build/tests/bench_fill" "$database" "$model" fp32 "$1"
+    hyperfine -N --warmup 3 --runs 25 --export-csv "$folder/times.csv" \
+        "$pixgrep --model $model --db $database -k 10 $words" "$pixgrep --model $model --embed $words" >/dev/null 2>&1
+    { read -r asked && read -r encoded; } < <(awk -F, 'FNR > 1 { printf "%.1f\n", $4 * 1000 }' "$folder/times.csv")
+    echo "$1 photos: $asked ms, of which $encoded ms encode the words"
+    row "cold query, $1 photos, beyond encoding: ms" "$(calc "$asked - $encoded" %.1f)" "" "" "<= $2"
+}
+
+for count in ${SEARCH:-100000 1000000}; do
+    say "search among $count"
+    target=$(calc "$count > 100000 ? $count * 25 / 1e6 : 3" %.0f)
+    search "$count" "$target"
+    if [ -n "$weights" ] && command -v hyperfine >/dev/null; then
+        cold "$count" "$(calc "10 + $count * 50 / 1e6" %.0f)"
+    fi
+done
 
 # peer NAME COMMAND...: images a second of the vision tower alone, elsewhere.
 peer() {

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """search.py NAME FOLDER DIMENSION THREADS: milliseconds for the exact 10 nearest of one query, elsewhere.
 
-NAME is numpy or faiss (Debian's python3-numpy, python3-faiss).  FOLDER is bench_search's.  Prints the median of
-searches for some queries, one after the other, of vectors that are in memory already.
+NAME is numpy, faiss (Debian's python3-numpy, python3-faiss) or the file of sqlite-vec's extension, vec0.so
+(npm install sqlite-vec).  FOLDER is bench_search's.  Prints the median of searches for some queries, one after
+the other, of vectors that are in memory already.
 """
 import os
 import sys
@@ -27,6 +28,26 @@ if name == "faiss":
 
     def search(query):
         index.search(query[None], 10)
+
+elif name.endswith(".so"):
+    import sqlite3
+
+    database = sqlite3.connect(f"{folder}/sqlite-vec.db")
+    database.enable_load_extension(True)
+    database.load_extension(name)
+    database.execute("PRAGMA journal_mode = OFF")
+    database.execute("PRAGMA cache_size = -4000000")
+    database.execute(f"CREATE VIRTUAL TABLE IF NOT EXISTS v USING vec0(e float[{dimension}] distance_metric=cosine)")
+    if database.execute("SELECT count(*) FROM v").fetchone()[0] != len(vectors):
+        database.execute("DELETE FROM v")
+        database.executemany("INSERT INTO v (e) VALUES (?)", ((vector.tobytes(),) for vector in vectors))
+        database.commit()
+    del vectors
+
+    def search(query):
+        database.execute(
+            "SELECT rowid, distance FROM v WHERE e MATCH ? AND k = 10 ORDER BY distance", (query.tobytes(),)
+        ).fetchall()
 
 else:
 

@@ -77,10 +77,10 @@
                  " run_id = CASE WHEN content_id = excluded.content_id"                            \
                  "  AND missing_since IS NULL THEN run_id ELSE excluded.run_id END"                \
                  " RETURNING id")                                                                  \
-    X(IMAGE_BELOW, "SELECT id, path, content_id, EXISTS (SELECT 1 FROM image n"                    \
-                   "  WHERE n.content_id = image.content_id AND n.missing_since IS NULL"           \
-                   "  AND n.run_id = ?5 AND n.id <> image.id)"                                     \
+    X(IMAGE_BELOW, "SELECT id, path, content_id"                                                   \
                    " FROM image WHERE " PIX_BELOW " AND +root_id = ?4 AND +missing_since IS NULL") \
+    X(IMAGE_MOVED, "SELECT 1 FROM image INDEXED BY image_content WHERE content_id = ?1"            \
+                   " AND missing_since IS NULL AND run_id = ?2 AND id <> ?3")                      \
     X(IMAGE_COPIES, "SELECT id, root_id FROM image INDEXED BY image_content"                       \
                     " WHERE content_id = ?1 AND missing_since IS NULL"                             \
                     " AND NOT EXISTS (SELECT 1 FROM held WHERE image_id = id)")                    \

@@ -44,20 +44,28 @@ static pix_status collect(sweep *w, pix_sql sql, const pix_id_set *seen, pix_err
     pix_statement s = pix_statement_begin(w->store, sql);
     pix_bind_range(&s, &w->range);
     pix_bind_integer(&s, w->root_id);
-    if (images)
-        pix_bind_integer(&s, w->run_id);
     pix_status status;
     while (!(status = pix_statement_step(&s, error)) && s.row) {
         unseen row = {.id = sqlite3_column_int64(s.handle, 0)};
         if (pix_id_set_has(seen, row.id) || is_kept(w, pix_statement_text(&s, 1)))
             continue;
-        if (images) {
+        if (images)
             row.content_id = sqlite3_column_int64(s.handle, 2);
-            row.moved = sqlite3_column_int(s.handle, 3) != 0;
-        }
         if ((status = add_row(w, &row, error)))
             break;
     }
+    pix_statement_end(&s);
+    return status;
+}
+
+/* Whether this run met the content under a new path. */
+static pix_status look_for_new_path(const sweep *w, unseen *row, pix_error *error) {
+    pix_statement s = pix_statement_begin(w->store, PIX_SQL_IMAGE_MOVED);
+    pix_bind_integer(&s, row->content_id);
+    pix_bind_integer(&s, w->run_id);
+    pix_bind_integer(&s, row->id);
+    pix_status status = pix_statement_step(&s, error);
+    row->moved = s.row;
     pix_statement_end(&s);
     return status;
 }
@@ -75,10 +83,13 @@ static pix_status look_for_copies(const sweep *w, unseen *row, pix_error *error)
     return status;
 }
 
-/* Finds how many rows are the last of their content, if that could be more than `most`. */
-static pix_status count_last(sweep *w, int64_t most, int64_t *last, pix_error *error) {
+/* Finds what has moved, and how many rows are the last of their content, if that could be more than
+ * `most`. */
+static pix_status judge(sweep *w, int64_t most, int64_t *last, pix_error *error) {
     *last = 0;
     pix_status status = PIX_OK;
+    for (size_t i = 0; i < w->count && !status; i++)
+        status = look_for_new_path(w, &w->rows[i], error);
     for (size_t i = 0; (int64_t)w->count > most && i < w->count && !status; i++) {
         status = look_for_copies(w, &w->rows[i], error);
         *last += !w->rows[i].alive;
@@ -139,7 +150,7 @@ static pix_status carry_out(sweep *w, int64_t most, pix_swept *swept, pix_error 
     int64_t last;
     pix_status status = pix_store_check_run(store, w->run_id, error);
     if (status || (status = collect(w, PIX_SQL_IMAGE_BELOW, &store->seen_images, error)) ||
-        (status = count_last(w, most, &last, error)) || (status = pix_store_change(store, error)) ||
+        (status = judge(w, most, &last, error)) || (status = pix_store_change(store, error)) ||
         (status = take_images(w, last > most, swept, error)))
         return status;
     if (swept->held == 0) /* what failed may return with the rest */

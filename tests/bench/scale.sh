@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# A million files that hold a thousand different pictures: what a first walk, a rescan in which nothing changed, and one with a
+# few changes cost.  Usage: scale.sh BUILD [FILES [FOLDER]]; FOLDER is on a file system with so many inodes to spare.
+set -eu
+build=$(realpath "$1")
+files=${2:-1000000}
+folder=$(mktemp -d "${3:-/tmp}/pixgrep-scale-XXXXXX")
+trap 'rm -rf "$folder"' EXIT
+export HOME=$folder/home XDG_DATA_HOME=$folder/data XDG_CONFIG_HOME=$folder/config XDG_CACHE_HOME=$folder/cache
+free=$(df --output=iavail "$folder" | tail -1)
+[ "$free" -gt $((files / 500 + 10000)) ] || { echo "SKIP scale: $free inodes are free"; exit 77; }
+
+# A thousand pictures, hard links to them (a thousand a folder; a file system may not have more than 65,000 of one file).
+mkdir -p "$folder/originals" "$folder/photos"
+for ((i = 0; i < 1000; i++)); do
+    printf 'P6\n2 2\n255\n%012d' "$i" >"$folder/originals/$i.ppm"
+done
+for ((d = 0; d < files / 1000; d++)); do
+    cp -rl "$folder/originals" "$folder/photos/$(printf %05d "$d")"
+done
+
+# measure NAME ARGUMENT...: one run of pixgrepd: seconds, files a second, the most memory, what it said.
+measure() {
+    local name=$1
+    shift
+    /usr/bin/time -f '%e %M' -o "$folder/time" "$build/bin/pixgrepd" "$@" >"$folder/out" 2>/dev/null || true
+    read -r seconds memory <"$folder/time"
+    awk -v name="$name" -v s="$seconds" -v m="$memory" -v f="$files" \
+        'BEGIN { printf "%-32s %8.1f s %10.0f files/s %8.1f MiB\n", name, s, f / (s > 0 ? s : 0.01), m / 1024 }'
+    sed 's/^[^:]*: /    /' "$folder/out"
+}
+echo "$files files, 1,000 different pictures"
+measure "first walk" index "$folder/photos"
+measure "rescan, nothing changed" index
+measure "rescan, nothing changed" index
+rm "$folder/photos/00000"/1?.ppm
+mv "$folder/photos/00001" "$folder/photos/moved"
+printf 'P6\n2 2\n255\n%012d' 5000 >"$folder/originals/new"
+mv "$folder/originals/new" "$folder/photos/00002/0.ppm"
+measure "10 gone, 1,000 moved, 1 changed" index
+du -m "$XDG_DATA_HOME/pixgrep" | awk '{ print "index: " $1 " MiB" }'

@@ -43,6 +43,11 @@ pix_status pix_asker_open(const pix_query_options *options, FILE *notes, pix_ask
     out->dimension = pix_model_config(out->model)->embed_dim;
     out->model_ns = pix_now_ns() - start_ns;
     status = open_index(out, error);
+    if (!status)
+        out->backend =
+            pix_search_connect(out->search, pix_model_fingerprint(out->model),
+                               pix_precision_name(pix_precision_or(
+                                   options->precision, pix_model_precision(out->model))));
     out->index_ns = pix_now_ns() - start_ns - out->model_ns;
     if (status)
         pix_asker_close(out);
@@ -66,6 +71,8 @@ static pix_status need_encoder(pix_asker *asker, const pix_expression *expressio
     int pictures = options->batch ? pix_model_batch_size(asker->model)
                                   : pix_expression_batch(expression, asker->model);
     pix_status status = pix_encoder_new(asker->model, options, pictures, &asker->encoder, error);
+    if (!status)
+        pix_encoder_use(asker->encoder, asker->backend);
     if (!status && options->ensemble)
         status = pix_ensemble_open(options->ensemble, asker->encoder, &asker->ensemble, error);
     return status;

@@ -17,6 +17,7 @@ typedef struct pix_asker {
     FILE *notes;
     pix_model *model;
     pix_search *search;
+    pix_backend *backend; /* the search's */
     pix_encoder *encoder;
     pix_ensemble *ensemble; /* NULL without --ensemble */
     int dimension;

@@ -1,6 +1,7 @@
 #include "query/encoder.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "core/clip/session.h"
@@ -12,9 +13,12 @@ struct pix_encoder {
     const pix_clip_config *config;
     const pix_query_options *options;
     int max_pictures;
-    int pictures; /* in the batch */
-    uint8_t *rgb; /* [max_pictures, size, size, 3] */
-    pix_ids ids;  /* of the text at hand */
+    int pictures;         /* in the batch */
+    uint8_t *rgb;         /* [max_pictures, size, size, 3] */
+    pix_backend *backend; /* NULL: none */
+    float *encoded;       /* [max_pictures, embed_dim] of pictures that the backend encoded */
+    bool *is_encoded;     /* [max_pictures] */
+    pix_ids ids;          /* of the text at hand */
     pix_session *session;
     pix_decoder *decoder;
     pix_tokenizer *vocabulary; /* of --vocab */
@@ -42,7 +46,13 @@ void pix_encoder_free(pix_encoder *encoder) {
     pix_session_free(encoder->session);
     pix_ids_free(&encoder->ids);
     free(encoder->rgb);
+    free(encoder->encoded);
+    free(encoder->is_encoded);
     free(encoder);
+}
+
+void pix_encoder_use(pix_encoder *encoder, pix_backend *backend) {
+    encoder->backend = backend;
 }
 
 size_t pix_encoder_dimension(const pix_encoder *encoder) {
@@ -99,6 +109,8 @@ static pix_status need_tokenizer(pix_encoder *encoder, const pix_tokenizer **out
 pix_status pix_encoder_tokens(pix_encoder *encoder, const char *text, size_t size, pix_ids *ids,
                               pix_text_cut *cut, pix_error *error) {
     const pix_tokenizer *tokenizer;
+    if (!encoder->options->vocabulary && pix_backend_tokens(encoder->backend, text, size, ids, cut))
+        return PIX_OK;
     pix_status status = need_tokenizer(encoder, &tokenizer, error);
     return status ? status
                   : pix_text_tokens(tokenizer, (size_t)encoder->config->context_length, text, size,
@@ -108,6 +120,8 @@ pix_status pix_encoder_tokens(pix_encoder *encoder, const char *text, size_t siz
 pix_status pix_encoder_texts(pix_encoder *encoder, const pix_ids *texts, size_t count,
                              float *vectors, pix_error *error) {
     size_t dimension = pix_encoder_dimension(encoder);
+    if (pix_backend_texts(encoder->backend, texts, count, vectors))
+        return PIX_OK;
     pix_status status = need_session(encoder, error);
     if (!status)
         status = pix_session_encode_texts(encoder->session, texts, count, vectors, error);
@@ -141,21 +155,60 @@ static pix_status need_decoder(pix_encoder *encoder, pix_error *error) {
     return pix_decoder_open(NULL, &decode, &encoder->decoder, error);
 }
 
+/* Has the backend encode the picture at the next place of the batch. */
+static bool encode_elsewhere(pix_encoder *encoder, int fd) {
+    size_t room = (size_t)encoder->max_pictures, dimension = pix_encoder_dimension(encoder);
+    if (pix_backend_silence(encoder->backend))
+        return false;
+    if (!encoder->encoded)
+        encoder->encoded = calloc(room * dimension, sizeof *encoder->encoded);
+    if (!encoder->is_encoded)
+        encoder->is_encoded = calloc(room, sizeof *encoder->is_encoded);
+    return encoder->encoded && encoder->is_encoded &&
+           pix_backend_picture(encoder->backend, fd, encoder->options->exact,
+                               encoder->options->ignore_rotation,
+                               encoder->encoded + (size_t)encoder->pictures * dimension);
+}
+
+static pix_status decode_here(pix_encoder *encoder, int fd, pix_error *error) {
+    pix_photo facts;
+    pix_status status = need_decoder(encoder, error);
+    if (status)
+        return status;
+    uint8_t *crop = encoder->rgb + (size_t)encoder->pictures * crop_bytes(encoder);
+    return pix_decoder_run(encoder->decoder, fd, crop, &facts, error);
+}
+
 pix_status pix_encoder_add_picture(pix_encoder *encoder, const char *path, int *place,
                                    pix_error *error) {
     *place = -1;
     int fd;
-    pix_status status = need_decoder(encoder, error);
-    if (!status)
-        status = pix_photo_open(path, &fd, error);
+    pix_status status = pix_photo_open(path, &fd, error);
     if (status)
         return status;
-    pix_photo facts;
-    uint8_t *crop = encoder->rgb + (size_t)encoder->pictures * crop_bytes(encoder);
-    status = pix_decoder_run(encoder->decoder, fd, crop, &facts, error);
+    bool elsewhere = encode_elsewhere(encoder, fd);
+    if (!elsewhere)
+        status = decode_here(encoder, fd, error);
+    if (encoder->is_encoded)
+        encoder->is_encoded[encoder->pictures] = elsewhere;
     (void)close(fd);
     if (!status)
         *place = encoder->pictures++;
+    return status;
+}
+
+/* What the backend has encoded, and the rest encoded here. */
+static pix_status gather(pix_encoder *encoder, int count, float *features, pix_error *error) {
+    size_t dimension = pix_encoder_dimension(encoder);
+    pix_status status = PIX_OK;
+    for (size_t i = 0; i < (size_t)count && !status; i++) {
+        float *out = features + i * dimension;
+        if (encoder->is_encoded[i])
+            memcpy(out, encoder->encoded + i * dimension, dimension * sizeof *out);
+        else if (!(status = need_session(encoder, error)))
+            status = pix_session_encode_images(
+                encoder->session, encoder->rgb + i * crop_bytes(encoder), 1, out, error);
+    }
     return status;
 }
 
@@ -168,6 +221,8 @@ pix_status pix_encoder_run_pictures(pix_encoder *encoder, float *features, pix_e
     encoder->pictures = 0;
     if (count == 0)
         return PIX_OK;
+    if (encoder->is_encoded)
+        return gather(encoder, count, features, error);
     pix_status status = need_session(encoder, error);
     if (!status)
         status = pix_session_encode_images(encoder->session, encoder->rgb, count, features, error);

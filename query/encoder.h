@@ -15,6 +15,7 @@
 #include "core/clip/model.h"
 #include "core/clip/text_input.h"
 #include "core/text/tokenizer.h"
+#include "query/backend.h"
 #include "query/options.h"
 
 typedef struct pix_encoder pix_encoder;
@@ -23,6 +24,8 @@ typedef struct pix_encoder pix_encoder;
 pix_status pix_encoder_new(pix_model *model, const pix_query_options *options, int max_pictures,
                            pix_encoder **out, pix_error *error);
 void pix_encoder_free(pix_encoder *encoder);
+/* Asks `backend` first from now on; it is borrowed until _free. */
+void pix_encoder_use(pix_encoder *encoder, pix_backend *backend);
 size_t pix_encoder_dimension(const pix_encoder *encoder); /* embed_dim */
 int pix_encoder_batch(const pix_encoder *encoder);        /* max_pictures */
 const char *pix_encoder_fingerprint(const pix_encoder *encoder);

@@ -79,6 +79,15 @@ static void put_cache(const pix_asker *asker, FILE *out) {
         (void)fprintf(out, "%zu of the texts were kept\n", pix_ensemble_hits(asker->ensemble));
 }
 
+static void put_backend(const pix_asker *asker, FILE *out) {
+    const char *why = pix_backend_silence(asker->backend);
+    put_name(out, "computed");
+    if (why)
+        (void)fprintf(out, "here: %s\n", why);
+    else
+        (void)fputs("by the running pixgrepd watch\n", out);
+}
+
 static void put_search(const pix_search_report *report, const pix_answer *answer, FILE *out) {
     char bytes[32], rescored[32];
     put_name(out, "search");
@@ -138,6 +147,7 @@ pix_status pix_explain(pix_asker *asker, const pix_expression *expression, const
         return status;
     if (asker->ensemble)
         put_cache(asker, notes);
+    put_backend(asker, notes);
     put_search(report, answer, notes);
     put_cut(asker, answer, notes);
     put_name(notes, "time");

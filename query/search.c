@@ -17,23 +17,23 @@ struct pix_search {
     pix_background background;
     pix_error trouble; /* to be told; status PIX_OK: none */
     bool troubled;     /* once there was some */
+    char *database;    /* path */
+    pix_backend *backend;
 };
 
 /* Without a .pixv file at all, so few photos are searched as fast as anybody could notice. */
 enum { FEW_PHOTOS = 20000 };
 
-static pix_status open_store(const char *database, pix_store **out, pix_error *error) {
-    char *place = NULL;
-    if (!database) {
-        place = pix_place_data("index.db");
-        if (!place)
-            return pix_fail(error, PIX_ENOTFOUND, "HOME is not set: name the index with --db FILE");
-        database = place;
-    }
-    pix_status status = pix_store_open(database, PIX_STORE_READ, out, error);
+static pix_status open_store(pix_search *search, const char *database, pix_error *error) {
+    search->database = database ? strdup(database) : pix_place_data("index.db");
+    if (!search->database && database)
+        return pix_fail_memory(error);
+    if (!search->database)
+        return pix_fail(error, PIX_ENOTFOUND, "HOME is not set: name the index with --db FILE");
+    pix_status status = pix_store_open(search->database, PIX_STORE_READ, &search->store, error);
     if (status == PIX_ENOTFOUND)
-        status = pix_fail(error, status, "no index at %s; run: pixgrepd index DIR", database);
-    free(place);
+        status =
+            pix_fail(error, status, "no index at %s; run: pixgrepd index DIR", search->database);
     return status;
 }
 
@@ -111,7 +111,7 @@ pix_status pix_search_open(const char *database, const char *model, const char *
         return pix_fail_memory(error);
     search->dimension = dimension;
     coverage seen = {.fingerprint = fingerprint};
-    pix_status status = open_store(database, &search->store, error);
+    pix_status status = open_store(search, database, error);
     if (!status)
         status = check_coverage(search, model, &seen, note, error);
     if (!status && model)
@@ -133,11 +133,31 @@ void pix_search_close(pix_search *search) {
     if (search->frozen)
         pix_store_snapshot_end(search->store);
     pix_store_close(search->store);
+    pix_backend_close(search->backend);
+    free(search->database);
     free(search);
 }
 
 const pix_background *pix_search_background(const pix_search *search) {
     return &search->background;
+}
+
+pix_backend *pix_search_connect(pix_search *search, const char *fingerprint,
+                                const char *precision) {
+    char generation[PIX_GENERATION_SIZE];
+    pix_backend_wish wish = {.database = search->database,
+                             .generation = generation,
+                             .fingerprint = fingerprint,
+                             .precision = precision,
+                             .dimension = search->dimension};
+    pix_error error;
+    if (getenv("PIXGREP_ISA"))
+        search->backend = pix_backend_none("PIXGREP_ISA asks for kernels of its own");
+    else if (pix_store_generation(search->store, generation, &error))
+        search->backend = pix_backend_none(error.text);
+    else
+        search->backend = pix_backend_open(&wish);
+    return search->backend;
 }
 
 pix_status pix_search_freeze(pix_search *search, pix_error *error) {
@@ -193,7 +213,9 @@ pix_status pix_search_best(pix_search *search, const float *vectors, size_t coun
     pix_search_report done = {0};
     memset(counts, 0, count * sizeof *counts);
     pix_status status = PIX_OK;
-    if (search->encoded > 0)
+    bool plain = !search->selection && !search->frozen;
+    if (search->encoded > 0 &&
+        !(plain && pix_backend_best(search->backend, vectors, count, k, hits, counts, &done)))
         status = pix_vector_index_search(search->store, &query, hits, counts, &done, error);
     note_trouble(search, &done);
     if (report)

@@ -11,6 +11,7 @@
 
 #include "core/base/bytes.h"
 #include "core/base/error.h"
+#include "query/backend.h"
 #include "query/filters.h"
 #include "storage/background.h"
 #include "storage/copies.h"
@@ -23,6 +24,10 @@ typedef struct pix_search pix_search;
 pix_status pix_search_open(const char *database, const char *model, const char *fingerprint,
                            int dimension, pix_search **out, pix_bytes *note, pix_error *error);
 void pix_search_close(pix_search *search);
+
+/* Has a daemon that keeps this index, with this model and precision, answer what does not need a
+ * filter or a frozen state; owned by the search. */
+pix_backend *pix_search_connect(pix_search *search, const char *fingerprint, const char *precision);
 
 /* From now on everything sees one state of the index, whoever writes it. */
 pix_status pix_search_freeze(pix_search *search, pix_error *error);

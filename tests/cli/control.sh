@@ -55,7 +55,7 @@ for ((i = 1; i <= 5; i++)); do cp "$pictures/tiny-7x5.png" "$photos/$i.png" && e
 touch -d '1 hour ago' "$photos"/*
 start "$photos"
 check "the socket is the owner's alone" test "$(stat -c '%F %a' "$socket")" = "socket 600"
-if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
+if [ "$(id -u)" -eq 0 ] && setpriv --reuid=65534 --regid=65534 --clear-groups true 2>/dev/null; then
     chmod 777 "$socket" && chmod 755 "$WORK" "$XDG_RUNTIME_DIR"
     setpriv --reuid=65534 --regid=65534 --clear-groups "$BUILD/tests/control_client" "$socket" >"$WORK/out" 2>&1 \
         <<<'{"call":"status"}'
@@ -83,6 +83,56 @@ ask "{\"call\":\"search\",\"vectors\":[$vector,$vector],\"k\":2}"
 answers "search" '^\{"ok":true,"hits":\[\[\[[0-9]+,-?0\.[0-9]+\],\[[0-9]+,-?0\.[0-9]+\]\],\[\[.*\]\]\],"bytes":[0-9]+,'
 ask '{"call":"tokenize","text_base64":"YSByZWQgc3F1YXJl"}'
 answers "a text in base64" "\"ids\":$(sed 's/[][]/\\&/g' <<<"$ids")"
+
+# pixgrep says and prints the same, whether the daemon answers or not; it is asked whenever it can know.
+mkdir "$WORK/lib"
+long=$(printf 'word %.0s' {1..100})
+echo broken >"$WORK/broken.png"
+printf '%s\n' 'a red square' './1.png' 'square + 2:blue - ./2.png' ./none.png "$WORK/broken.png" circle >"$WORK/queries"
+both() { # both BY ARGUMENT...: BY is who computes, "watch" or "here"
+    local by=$1
+    shift
+    for way in daemon library; do
+        place=$XDG_RUNTIME_DIR
+        [ $way = daemon ] || place=$WORK/lib
+        (cd "$photos" && XDG_RUNTIME_DIR=$place pixgrep "$@" <"$WORK/queries" >"$WORK/$way.out" 2>"$WORK/$way.err")
+        echo "exit $?" >>"$WORK/$way.out"
+    done
+    check "pixgrep $*: the same output" cmp "$WORK/daemon.out" "$WORK/library.out"
+    check "pixgrep $*: the same on standard error" cmp "$WORK/daemon.err" "$WORK/library.err"
+    [ "$by" != any ] || return 0
+    (cd "$photos" && pixgrep --explain "$@" <"$WORK/queries" >/dev/null 2>"$WORK/explained")
+    case $by in
+    watch) check "pixgrep $*: the daemon computes" grep -qx 'computed    by the running pixgrepd watch' "$WORK/explained" ;;
+    here*) check "pixgrep $*: $by" grep -q "^computed    $by" "$WORK/explained" ;;
+    esac
+}
+for query in 'square + 2:blue - 0.5:dog' './1.png + square - ./2.png' "$long" '' $'\xff\xfe'; do
+    both any --json -k 3 "$query"
+done
+for query in 'a red square' './1.png'; do
+    for how in --json -l -0 '-k 3' '-k 1000' '--min-score 0.1' '--min-score 2' '--sort path' '--collapse' '--ensemble' '--literal' \
+        "--in $photos" '--since 2001' '--exact' '--no-autorotate --exact' '--precision int8' '--threads 1'; do
+        # shellcheck disable=SC2086
+        both any $how "$query"
+    done
+done
+both watch 'a red square'
+both watch ./1.png
+both watch --ensemble square
+both watch --like 1.png 2.png
+both any --batch
+both any --batch --json -k 2
+both any "$WORK/broken.png"
+both any ./none.png
+both any --embed --text square 1.png "$WORK/broken.png"
+both any --classify square,circle 1.png
+both 'here: its precision is another' --precision int8 square
+PIXGREP_ISA=portable both 'here: PIXGREP_ISA asks' square
+pixgrepd index --quiet --db "$WORK/copy.db" "$photos" 2>/dev/null
+both 'here: it keeps another index' --db "$WORK/copy.db" square
+(cd "$photos" && XDG_RUNTIME_DIR=$WORK/lib pixgrep --explain square >/dev/null 2>"$WORK/explained")
+check "without a daemon it says so" grep -qx 'computed    here: no pixgrepd watch is running' "$WORK/explained"
 
 # What is no request: an answer that says so, and the next is heard.
 ask '' 'nonsense' '[]' '{}' '{"call":"dance"}' '{"call":"hello","protocol":2}' '{"call":"hello"}' '{"call":"encode_text"}' \
@@ -154,7 +204,8 @@ pixgrepd pause
 run pixgrepd index --time-limit 1s
 expect 3 "index beside a paused one"
 check "index beside a paused one" grep -qx "pixgrepd: index: stopped waiting; pixgrepd watch goes on" "$WORK/err"
-pixgrepd index >"$WORK/out" 2>"$WORK/err" &
+check "nobody waits" it_comes_true eval 'ask "{\"call\":\"status\"}"; grep -q "\"clients\":1," "$WORK/out"'
+pixgrepd index >"$WORK/index.out" 2>"$WORK/err" &
 waiting=$!
 check "one waits" it_comes_true eval 'ask "{\"call\":\"status\"}"; grep -q "\"clients\":2" "$WORK/out"'
 stop TERM

@@ -84,6 +84,7 @@ ask -k 3 --explain chess board
 said 0 "model       tiny ????????????, *, 192 dimensions
 term        + 1 words chess board
   tokens    3298 * 3299
+computed    here: *
 search      * bytes of vectors read, * scored exactly, the best 3 kept
 background  the average of 4 photos scores *
             the best photo for common words scores *

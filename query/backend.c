@@ -1,0 +1,296 @@
+#include "query/backend.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/base/json.h"
+#include "core/control/connect.h"
+#include "core/control/protocol.h"
+
+/* The first answer may wait for the daemon to open the model; none is waited for longer than it
+ * would take here. */
+enum { ANSWER_MS = 20000, TEXTS_AT_ONCE = 256 };
+
+struct pix_backend {
+    pix_channel channel;
+    bool connected;
+    size_t dimension;
+    char *line; /* the request at hand */
+    size_t size;
+    char kernels[64];
+    pix_error silence, refusal;
+};
+
+/* From now on there is no answer. */
+static void give_up(pix_backend *backend, const pix_error *why) {
+    if (backend->connected)
+        pix_channel_close(&backend->channel);
+    backend->connected = false;
+    backend->silence = *why;
+}
+
+/* Begins a request, which the caller writes. */
+static FILE *begin(pix_backend *backend) {
+    free(backend->line);
+    backend->line = NULL;
+    return open_memstream(&backend->line, &backend->size);
+}
+
+/* Ends and sends it; the answer is the caller's reference, NULL without one.  A request that is
+ * refused, as that of a broken picture, is no trouble with the daemon. */
+static json_t *ask(pix_backend *backend, FILE *request, int fd) {
+    pix_error error = {0};
+    const char *text;
+    size_t size;
+    json_t *answer = NULL;
+    pix_status status = request && fclose(request) == 0 ? PIX_OK : pix_fail_memory(&error);
+    if (!status)
+        status = pix_channel_ask(&backend->channel, backend->line, backend->size, fd, ANSWER_MS,
+                                 &text, &size, &error);
+    if (status)
+        give_up(backend, &error);
+    else
+        (void)pix_answer_parse(text, size, &answer, &backend->refusal);
+    return answer;
+}
+
+/* The end of a call: whether the answer was what it must be. */
+static bool conclude(pix_backend *backend, json_t *answer, pix_status status,
+                     const pix_error *error) {
+    json_decref(answer);
+    if (status)
+        give_up(backend, error);
+    return !status;
+}
+
+static pix_status compare_text(const json_t *answer, const char *key, const char *own,
+                               pix_error *error) {
+    const char *other = pix_answer_text(answer, key);
+    return strcmp(other, own) == 0
+               ? PIX_OK
+               : pix_fail(error, PIX_EMISMATCH, "its %s is another: %s", key, other);
+}
+
+static pix_status compare(const json_t *answer, const pix_backend_wish *wish, pix_error *error) {
+    struct stat info;
+    const json_t *database = json_object_get(answer, "database");
+    if (stat(wish->database, &info) ||
+        (uint64_t)json_integer_value(json_object_get(database, "device")) !=
+            (uint64_t)info.st_dev ||
+        (uint64_t)json_integer_value(json_object_get(database, "inode")) != (uint64_t)info.st_ino)
+        return pix_fail(error, PIX_EMISMATCH, "it keeps another index");
+    pix_status status = compare_text(answer, "version", PIX_VERSION, error);
+    if (!status)
+        status = compare_text(answer, "fingerprint", wish->fingerprint, error);
+    if (!status)
+        status = compare_text(answer, "precision", wish->precision, error);
+    if (!status)
+        status = compare_text(answer, "generation", wish->generation, error);
+    return status;
+}
+
+static void greet(pix_backend *backend, const pix_backend_wish *wish) {
+    pix_error error = {0};
+    FILE *request = begin(backend);
+    if (request)
+        (void)fprintf(request, "{\"call\":\"hello\",\"protocol\":%d}\n", PIX_PROTOCOL);
+    json_t *answer = ask(backend, request, -1);
+    if (answer)
+        (void)conclude(backend, answer, compare(answer, wish, &error), &error);
+    else if (backend->connected)
+        give_up(backend, &backend->refusal);
+}
+
+pix_backend *pix_backend_none(const char *reason) {
+    pix_backend *backend = calloc(1, sizeof *backend);
+    if (backend)
+        (void)pix_fail(&backend->silence, PIX_ENOTFOUND, "%s", reason);
+    return backend;
+}
+
+pix_backend *pix_backend_open(const pix_backend_wish *wish) {
+    pix_backend *backend = calloc(1, sizeof *backend);
+    if (!backend)
+        return NULL;
+    backend->dimension = (size_t)wish->dimension;
+    backend->connected = !pix_control_connect(&backend->channel, &backend->silence);
+    if (backend->connected)
+        greet(backend, wish);
+    return backend;
+}
+
+void pix_backend_close(pix_backend *backend) {
+    if (!backend)
+        return;
+    if (backend->connected)
+        pix_channel_close(&backend->channel);
+    free(backend->line);
+    free(backend);
+}
+
+const char *pix_backend_silence(const pix_backend *backend) {
+    return !backend ? "memory is out" : backend->connected ? NULL : backend->silence.text;
+}
+
+static bool answers(const pix_backend *backend) {
+    return backend && backend->connected;
+}
+
+static pix_status read_tokens(const json_t *answer, pix_ids *ids, pix_text_cut *cut,
+                              pix_error *error) {
+    const json_t *list = json_object_get(answer, "ids");
+    size_t count = json_array_size(list);
+    int64_t dropped;
+    pix_status status = pix_answer_integer(answer, "cut", &dropped, error);
+    if (!status)
+        status = pix_answer_bytes(answer, "cut_words", &cut->words, error);
+    if (status)
+        return status;
+    int32_t *data = pix_array_reserve(ids->data, &ids->capacity, 0, count, sizeof *data);
+    if (!data || dropped < 0)
+        return pix_fail_memory(error);
+    ids->data = data;
+    ids->count = count;
+    cut->count = (size_t)dropped;
+    for (size_t i = 0; i < count; i++)
+        ids->data[i] = (int32_t)json_integer_value(json_array_get(list, i));
+    return PIX_OK;
+}
+
+bool pix_backend_tokens(pix_backend *backend, const char *text, size_t size, pix_ids *ids,
+                        pix_text_cut *cut) {
+    pix_error error = {0};
+    if (!answers(backend))
+        return false;
+    FILE *request = begin(backend);
+    if (request) {
+        (void)fputs("{\"call\":\"tokenize\",", request);
+        pix_json_bytes(request, "text", text, size);
+        (void)fputs("}\n", request);
+    }
+    json_t *answer = ask(backend, request, -1);
+    return answer && conclude(backend, answer, read_tokens(answer, ids, cut, &error), &error);
+}
+
+static pix_status read_vectors(const json_t *answer, size_t count, size_t dimension, float *vectors,
+                               pix_error *error) {
+    const json_t *list = json_object_get(answer, "vectors");
+    if (json_array_size(list) != count)
+        return pix_fail(error, PIX_EFORMAT, "%zu vectors instead of %zu", json_array_size(list),
+                        count);
+    pix_status status = PIX_OK;
+    for (size_t i = 0; i < count && !status; i++)
+        status =
+            pix_answer_vector(json_array_get(list, i), vectors + i * dimension, dimension, error);
+    return status;
+}
+
+static bool encode_some(pix_backend *backend, const pix_ids *texts, size_t count, float *vectors) {
+    pix_error error = {0};
+    FILE *request = begin(backend);
+    if (request) {
+        (void)fputs("{\"call\":\"encode_text\",\"ids\":[", request);
+        for (size_t i = 0; i < count; i++) {
+            (void)fputs(i > 0 ? "," : "", request);
+            pix_json_ids(request, texts[i].data, texts[i].count);
+        }
+        (void)fputs("]}\n", request);
+    }
+    json_t *answer = ask(backend, request, -1);
+    return answer &&
+           conclude(backend, answer,
+                    read_vectors(answer, count, backend->dimension, vectors, &error), &error);
+}
+
+bool pix_backend_texts(pix_backend *backend, const pix_ids *texts, size_t count, float *vectors) {
+    bool done = answers(backend);
+    for (size_t first = 0; first < count && done; first += TEXTS_AT_ONCE) {
+        size_t some = count - first < TEXTS_AT_ONCE ? count - first : TEXTS_AT_ONCE;
+        done = encode_some(backend, texts + first, some, vectors + first * backend->dimension);
+    }
+    return done;
+}
+
+bool pix_backend_picture(pix_backend *backend, int fd, bool exact, bool ignore_rotation,
+                         float *features) {
+    pix_error error = {0};
+    if (!answers(backend))
+        return false;
+    FILE *request = begin(backend);
+    if (request)
+        (void)fprintf(request, "{\"call\":\"encode_image\",\"exact\":%s,\"ignore_rotation\":%s}\n",
+                      exact ? "true" : "false", ignore_rotation ? "true" : "false");
+    json_t *answer = ask(backend, request, fd);
+    return answer &&
+           conclude(backend, answer, read_vectors(answer, 1, backend->dimension, features, &error),
+                    &error);
+}
+
+static pix_status read_hits(const json_t *list, size_t k, pix_hit *hits, size_t *count,
+                            pix_error *error) {
+    *count = json_array_size(list);
+    if (!json_is_array(list) || *count > k)
+        return pix_fail(error, PIX_EFORMAT, "not a list of up to %zu hits", k);
+    for (size_t i = 0; i < *count; i++) {
+        const json_t *hit = json_array_get(list, i);
+        const json_t *id = json_array_get(hit, 0), *score = json_array_get(hit, 1);
+        if (!json_is_integer(id) || !json_is_number(score))
+            return pix_fail(error, PIX_EFORMAT, "a hit is [id,score]");
+        hits[i] = (pix_hit){.image_id = json_integer_value(id), .score = json_number_value(score)};
+    }
+    return PIX_OK;
+}
+
+static pix_status read_answers(pix_backend *backend, const json_t *answer, size_t count, size_t k,
+                               pix_hit *hits, size_t *counts, pix_search_report *report,
+                               pix_error *error) {
+    const json_t *list = json_object_get(answer, "hits");
+    int64_t code = 0;
+    pix_status status = PIX_OK;
+    if (json_array_size(list) != count)
+        return pix_fail(error, PIX_EFORMAT, "not %zu lists of hits", count);
+    for (size_t i = 0; i < count && !status; i++)
+        status = read_hits(json_array_get(list, i), k, hits + i * k, &counts[i], error);
+    if (!status)
+        status = pix_answer_integer(answer, "trouble_code", &code, error);
+    if (status)
+        return status;
+    *report =
+        (pix_search_report){.bytes = json_integer_value(json_object_get(answer, "bytes")),
+                            .rescored = json_integer_value(json_object_get(answer, "rescored")),
+                            .used_cache = json_is_true(json_object_get(answer, "used_cache")),
+                            .uncached = json_integer_value(json_object_get(answer, "uncached"))};
+    if (json_is_string(json_object_get(answer, "kernels"))) {
+        (void)snprintf(backend->kernels, sizeof backend->kernels, "%s",
+                       pix_answer_text(answer, "kernels"));
+        report->kernels = backend->kernels;
+    }
+    if (code < PIX_OK && code >= PIX_ETIMEOUT)
+        (void)pix_fail(&report->trouble, (pix_status)code, "%s",
+                       pix_answer_text(answer, "trouble"));
+    return PIX_OK;
+}
+
+bool pix_backend_best(pix_backend *backend, const float *vectors, size_t count, size_t k,
+                      pix_hit *hits, size_t *counts, pix_search_report *report) {
+    pix_error error = {0};
+    if (!answers(backend) || k == 0 || count == 0 || count > PIX_CALL_VECTORS ||
+        k > PIX_CALL_HITS / count)
+        return false;
+    FILE *request = begin(backend);
+    if (request) {
+        (void)fputs("{\"call\":\"search\",\"vectors\":[", request);
+        for (size_t i = 0; i < count; i++) {
+            (void)fputs(i > 0 ? "," : "", request);
+            pix_json_vector(request, vectors + i * backend->dimension, backend->dimension);
+        }
+        (void)fprintf(request, "],\"k\":%zu}\n", k);
+    }
+    json_t *answer = ask(backend, request, -1);
+    return answer &&
+           conclude(backend, answer,
+                    read_answers(backend, answer, count, k, hits, counts, report, &error), &error);
+}

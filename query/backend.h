@@ -1,0 +1,48 @@
+/* backend.h - a running pixgrepd that computes for this process.
+ *
+ * Encoder and search ask here first and compute themselves when they get no answer, so that what
+ * they give never depends on it: a backend answers only when model, precision, index and its
+ * generation are those of this process, and the same code makes the same bits there.  After the
+ * first trouble it answers nothing more.  NULL is a backend that never answers.  One thread at a
+ * time. */
+#ifndef PIX_QUERY_BACKEND_H
+#define PIX_QUERY_BACKEND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/clip/text_input.h"
+#include "storage/vector_index.h"
+
+typedef struct pix_backend pix_backend;
+
+/* What must be the same at both ends. */
+typedef struct pix_backend_wish {
+    const char *database; /* path */
+    const char *generation;
+    const char *fingerprint, *precision;
+    int dimension;
+} pix_backend_wish;
+
+/* Never fails: without a daemon that fits there is one that answers nothing, but for want of
+ * memory, then NULL. */
+pix_backend *pix_backend_open(const pix_backend_wish *wish);
+/* One that answers nothing for this reason. */
+pix_backend *pix_backend_none(const char *reason);
+void pix_backend_close(pix_backend *backend);
+
+/* Why it does not answer; NULL while it does. */
+const char *pix_backend_silence(const pix_backend *backend);
+
+/* Each false when there is no answer; then nothing it would have filled means anything. */
+bool pix_backend_tokens(pix_backend *backend, const char *text, size_t size, pix_ids *ids,
+                        pix_text_cut *cut);
+bool pix_backend_texts(pix_backend *backend, const pix_ids *texts, size_t count, float *vectors);
+/* features [dimension], as the tower gives them. */
+bool pix_backend_picture(pix_backend *backend, int fd, bool exact, bool ignore_rotation,
+                         float *features);
+/* As of pix_vector_index_search, over all photos. */
+bool pix_backend_best(pix_backend *backend, const float *vectors, size_t count, size_t k,
+                      pix_hit *hits, size_t *counts, pix_search_report *report);
+
+#endif

@@ -194,14 +194,14 @@ static void codes_are_those_of_what_is_normalised(void **state) {
     enum { ROWS = 37, WIDTH = 77 };
     static float x[ROWS * WIDTH], out[ROWS * WIDTH], weight[WIDTH], bias[WIDTH];
     static float scales[2][ROWS];
-    static uint8_t codes[2][ROWS * 4 * WIDTH];
+    static uint8_t codes[2][(size_t)ROWS * 4 * WIDTH];
     fill(x, sizeof x / sizeof *x, 0);
     fill(weight, WIDTH, 7);
     fill(bias, WIDTH, 11);
     const pix_compute compute = with(NULL);
     const pix_layer_norm norm = {WIDTH, weight, bias, 1e-5f};
     const pix_codes at_once = {codes[0], scales[0]}, later = {codes[1], scales[1]};
-    assert_true(pix_codes_stride(compute.kernels, WIDTH) <= 4 * WIDTH);
+    assert_true(pix_codes_stride(compute.kernels, WIDTH) <= (size_t)4 * WIDTH);
     pix_layer_norm_run(&norm, &compute, ROWS, x, out, &at_once);
     pix_quantise(&compute, ROWS, WIDTH, out, WIDTH, &later);
     assert_memory_equal(codes[0], codes[1], sizeof codes[0]);

@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "core/tensor/kernels.h"
+
 int pix_conv_side(const pix_conv *conv, int side) {
     return (side + 2 * (conv->kernel / 2) - conv->kernel) / conv->stride + 1;
 }
@@ -44,17 +46,45 @@ static void gather_window(const pix_conv *conv, const float *picture, int height
     }
 }
 
-/* Windows number `first` and on, counted over all pictures: [rows, kernel * kernel * in]. */
-static void gather(const pix_conv *conv, int height, int width, const float *x, size_t first,
-                   size_t rows, float *out) {
-    size_t across = (size_t)pix_conv_side(conv, width);
-    size_t cells = across * (size_t)pix_conv_side(conv, height);
-    size_t picture = (size_t)height * (size_t)width * (size_t)conv->in;
+/* Rows of one task. */
+enum { ROWS = 16 };
+
+/* A tile's rows, which windows are gathered for and codes made of. */
+typedef struct tile {
+    const pix_conv *conv;
+    const pix_kernels *kernels;
+    int height, width;
+    const float *x;     /* of all pictures */
+    size_t first, rows; /* counted over all pictures */
+    const pix_conv_room *room;
+} tile;
+
+/* Window number `index` of the tile, [kernel * kernel * in]; where it is the picture's own pixel,
+ * that stays where it is. */
+static const float *window_of(const tile *t, size_t index) {
+    const pix_conv *conv = t->conv;
+    size_t number = t->first + index;
+    if (conv->kernel == 1)
+        return t->x + number * (size_t)conv->in;
+    size_t across = (size_t)pix_conv_side(conv, t->width);
+    size_t cells = across * (size_t)pix_conv_side(conv, t->height);
+    size_t picture = (size_t)t->height * (size_t)t->width * (size_t)conv->in;
+    int row = (int)(number % cells / across), column = (int)(number % cells % across);
     int border = conv->kernel / 2;
-    for (size_t i = first; i < first + rows; i++, out += window_elements(conv)) {
-        int row = (int)(i % cells / across), column = (int)(i % cells % across);
-        gather_window(conv, x + i / cells * picture, height, width, row * conv->stride - border,
-                      column * conv->stride - border, out);
+    float *out = t->room->windows + index * window_elements(conv);
+    gather_window(conv, t->x + number / cells * picture, t->height, t->width,
+                  row * conv->stride - border, column * conv->stride - border, out);
+    return out;
+}
+
+static void gather_task(void *context, size_t index) {
+    const tile *t = context;
+    const pix_codes *codes = &t->room->codes;
+    size_t window = window_elements(t->conv), stride = pix_codes_stride(t->kernels, (int)window);
+    for (size_t i = index * ROWS; i < t->rows && i < (index + 1) * ROWS; i++) {
+        const float *x = window_of(t, i);
+        if (t->conv->int8)
+            codes->scales[i] = t->kernels->quantise(x, window, codes->codes + i * stride);
     }
 }
 
@@ -65,21 +95,24 @@ void pix_conv_run(const pix_conv *conv, const pix_compute *compute, int count, i
         .bias = conv->bias, .add = conv->add, .activation = conv->relu ? PIX_RELU : PIX_LINEAR};
     size_t total =
         (size_t)count * (size_t)pix_conv_side(conv, height) * (size_t)pix_conv_side(conv, width);
-    size_t channels = (size_t)conv->out, window = window_elements(conv);
-    for (size_t first = 0; first < total; first += PIX_CONV_TILE, out += PIX_CONV_TILE * channels) {
-        size_t rows = total - first < PIX_CONV_TILE ? total - first : PIX_CONV_TILE;
-        const float *tile = x + first * (size_t)conv->in;
-        if (conv->kernel > 1) {
-            gather(conv, height, width, x, first, rows, room->windows);
-            tile = room->windows;
-        }
-        if (conv->int8) {
-            pix_quantise(compute, (int)rows, (int)window, tile, window, &room->codes);
-            pix_matmul_int8(compute, (int)rows, &room->codes, &conv->codes, &epilogue, out,
+    size_t channels = (size_t)conv->out;
+    tile t = {.conv = conv,
+              .kernels = compute->kernels,
+              .height = height,
+              .width = width,
+              .x = x,
+              .room = room};
+    for (; t.first < total; t.first += PIX_CONV_TILE, out += PIX_CONV_TILE * channels) {
+        t.rows = total - t.first < PIX_CONV_TILE ? total - t.first : PIX_CONV_TILE;
+        if (conv->kernel > 1 || conv->int8)
+            pix_pool_run(compute->pool, (t.rows + ROWS - 1) / ROWS, gather_task, &t);
+        if (conv->int8)
+            pix_matmul_int8(compute, (int)t.rows, &room->codes, &conv->codes, &epilogue, out,
                             channels);
-        } else {
-            pix_matmul_f32(compute, (int)rows, tile, window, &conv->f32, &epilogue, out, channels);
-        }
+        else
+            pix_matmul_f32(compute, (int)t.rows,
+                           conv->kernel > 1 ? room->windows : x + t.first * (size_t)conv->in,
+                           window_elements(conv), &conv->f32, &epilogue, out, channels);
     }
 }
 

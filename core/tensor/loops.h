@@ -172,7 +172,7 @@ PIX_INLINE void pix_four_columns(const float *const *rows, size_t at, float scal
 /* One panel of 16 keys times `scale`: [width][16]. */
 PIX_INLINE void pix_keys_pack(const float *const *keys, size_t width, float scale, float *panel) {
     size_t i = 0;
-    for (; i + 4 <= width; i += 4, panel += 4 * PIX_LANES)
+    for (; i + 4 <= width; i += 4, panel += (size_t)4 * PIX_LANES)
         for (size_t lane = 0; lane < PIX_LANES; lane += 4)
             pix_four_columns(keys + lane, i, scale, panel + lane);
     for (; i < width; i++, panel += PIX_LANES)
@@ -190,6 +190,7 @@ struct pix_loops {
 };
 
 /* Defines them, as `loops`, with the functions' attribute `isa`. */
+/* NOLINTBEGIN(bugprone-macro-parentheses): an attribute cannot have them */
 #define PIX_DEFINE_LOOPS(isa)                                                                      \
     isa static void layer_norm(const pix_layer_norm *norm, const float *x, float *out) {           \
         pix_row_layer_norm(norm, x, out);                                                          \
@@ -205,5 +206,6 @@ struct pix_loops {
         pix_keys_pack(keys, width, scale, panel);                                                  \
     }                                                                                              \
     static const pix_loops loops = {layer_norm, softmax, attend, pack_keys};
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 #endif

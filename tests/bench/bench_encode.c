@@ -73,6 +73,8 @@ static pix_status read_prompt(const pix_tokenizer *tokenizer, const pix_list *te
                               size_t index, const char *word, pix_ids *ids) {
     char label[64];
     pix_bytes prompt = {0};
+    if (templates->count == 0)
+        return PIX_ENOTFOUND;
     (void)snprintf(label, sizeof label, index < templates->count ? "%s" : "drawing of a %s", word);
     pix_status status = pix_prompt_fill(templates->entries[index % templates->count].text, label,
                                         strlen(label), &prompt);
@@ -88,12 +90,13 @@ static pix_status read_prompts(const pix_tokenizer *tokenizer, pix_ids *prompts,
                                         "violin", "teapot", "tree frog",  "fire engine"};
     pix_list templates;
     pix_status status = pix_templates_open(PIX_TEMPLATES_LONG, &templates, error);
-    for (size_t i = 0; i < (size_t)BLOCKS * TEMPLATES * LABELS && !status; i++) {
-        size_t label = i / (TEMPLATES * LABELS) * LABELS + i % LABELS;
+    const size_t block = (size_t)TEMPLATES * LABELS;
+    for (size_t i = 0; i < BLOCKS * block && !status; i++) {
+        size_t label = i / block * LABELS + i % LABELS;
         char word[64];
         (void)snprintf(word, sizeof word, "%s %zu", words[label % 8], label);
         if (read_prompt(tokenizer, &templates, i / LABELS % TEMPLATES, word, &prompts[i]))
-            status = pix_fail_memory(error);
+            status = pix_fail(error, PIX_ENOMEM, "cannot make a prompt of %s", word);
     }
     pix_list_free(&templates);
     return status;

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Measures a model with pixgrep itself on the pictures it was never shown, and lists what it finds in the stamps.
 
-    evaluate.py DATA PIXGREP MODEL > table.md
+    evaluate.py DATA PIXGREP MODEL [fp32|int8] > table.md
 
-PIXGREP is the program, MODEL a name or a .pixm file. Every picture is read, cropped and encoded as a search would.
+PIXGREP is the program, MODEL a name or a .pixm file, which runs as it was imported to or in the precision that is named. Every picture is read, cropped and encoded as a search would.
 """
 import json
 import subprocess
@@ -19,10 +19,10 @@ from data import STAMPS, load
 QUERIES = [line for line in (Path(__file__).parent / "queries.txt").read_text().splitlines() if line]
 
 
-def embed(pixgrep, model, texts=(), paths=()):
+def embed(pixgrep, model, texts=(), paths=(), precision=sys.argv[4:]):
     """Unit vectors of texts, or of pictures."""
     words = [word for text in texts for word in ("--text", text)]
-    answer = subprocess.run([pixgrep, "--embed", "--json", "--exact", "--model", model, *words, *["-"] * bool(paths)],
+    answer = subprocess.run([pixgrep, "--embed", "--json", "--exact", "--model", model, *[f"--precision={p}" for p in precision], *words, *["-"] * bool(paths)],
                             input="".join(f"{path}\n" for path in paths), capture_output=True, text=True, check=True)
     return np.array([json.loads(line)["vector"] for line in answer.stdout.splitlines()])
 

@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 BUILD = build/$(PRESET)
 
-.PHONY: all programs demo check check-full sanitize fuzz bench install clean
+.PHONY: all programs demo check check-full sanitize fuzz bench install clean faults scale
 
 all:
 	tools/install-dependencies build
@@ -51,6 +51,16 @@ bench:
 	tools/install-dependencies bench
 	$(MAKE) --no-print-directory all
 	tests/bench/run.sh $(BUILD) build/bench
+
+# Every fault at every place of a small run, an hour; FAULTS="busy clock" takes some of them.
+faults: all
+	tools/install-dependencies check
+	BUILD="$(CURDIR)/$(BUILD)" SOURCE="$(CURDIR)" REFERENCE=none tests/faults/table.sh
+
+# A million files that hold a thousand pictures; FILES=100000 is quicker.
+FILES ?= 1000000
+scale: programs
+	tests/bench/scale.sh $(BUILD) $(FILES)
 
 install: all
 	DESTDIR="$(DESTDIR)" cmake --install $(BUILD) --prefix "$(PREFIX)"

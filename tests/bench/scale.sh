@@ -19,14 +19,15 @@ for ((d = 0; d < files / 1000; d++)); do
     cp -rl "$folder/originals" "$folder/photos/$(printf %05d "$d")"
 done
 
-# measure NAME ARGUMENT...: one run of pixgrepd: seconds, files a second, the most memory, what it said.
+# measure NAME ARGUMENT...: one run of pixgrepd: seconds, those of its processors, files a second, the most memory, what it said.
 measure() {
     local name=$1
     shift
-    /usr/bin/time -f '%e %M' -o "$folder/time" "$build/bin/pixgrepd" "$@" >"$folder/out" 2>/dev/null || true
-    read -r seconds memory <"$folder/time"
-    awk -v name="$name" -v s="$seconds" -v m="$memory" -v f="$files" \
-        'BEGIN { printf "%-32s %8.1f s %10.0f files/s %8.1f MiB\n", name, s, f / (s > 0 ? s : 0.01), m / 1024 }'
+    /usr/bin/time -f '%e %U %S %M' -o "$folder/time" "$build/bin/pixgrepd" "$@" >"$folder/out" 2>/dev/null || true
+    read -r seconds user system memory <"$folder/time"
+    awk -v name="$name" -v s="$seconds" -v c="$user $system" -v m="$memory" -v f="$files" \
+        'BEGIN { split(c, t); printf "%-32s %8.1f s, %6.1f s of processor %10.0f files/s %8.1f MiB\n",
+                 name, s, t[1] + t[2], f / (s > 0 ? s : 0.01), m / 1024 }'
     sed 's/^[^:]*: /    /' "$folder/out"
 }
 echo "$files files, 1,000 different pictures"

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Every fault at every place of a small run: a table of how often each was injected and how many rows of the
-# index were lost.  Takes an hour; FAULTS=WORD... runs some of: calls errors power disk busy indexers clock changing
-# corrupt.  `make faults`.
+# index were lost.  Takes an hour; FAULTS="WORD..." runs some of: calls errors power disk busy indexers clock changing
+# corrupt; STEP=N takes only every Nth place after the first twenty.  `make faults`.
 . "$(dirname "$0")/../cli/support.sh"
 for tool in strace sqlite3; do
     command -v $tool >/dev/null || skip "$tool is not installed"
 done
 strace -f -o /dev/null true 2>/dev/null || skip "strace may not trace here"
+STEP=${STEP:-1}
 FAULTS=${FAULTS:-calls errors power disk busy indexers clock changing corrupt}
 
 photos=$WORK/photos
@@ -52,15 +53,18 @@ row() { # row FAULT TIMES
     lost=0
 }
 wanted() { [[ " $FAULTS " == *" $1 "* ]]; }
-# inject CALLS WHAT: WHAT (signal=... or error=...) happens to every n-th of these calls in turn; $n is one
-# more than there were.
+# inject CALLS WHAT: WHAT (signal=... or error=...) happens to every n-th of these calls of a thread in turn;
+# $times says how often.
 inject() {
-    local calls=$1 what=$2
-    for ((n = 1; n <= 4000; n++)); do
+    local calls=$1 what=$2 n most
+    times=0
+    for ((n = 1; ; n += n < 20 ? 1 : STEP)); do
         fresh
         { strace -f -qq -o "$WORK/trace" -e trace="$calls" -e "inject=$calls:$what:when=$n" \
             pixgrepd index --quiet "$photos" >/dev/null 2>"$WORK/trouble"; } 2>/dev/null
-        grep -qE 'INJECTED|SIGKILL' "$WORK/trace" || break
+        most=$(awk '/^[0-9]+ +[a-z0-9_]+\(/ { if (++calls[$1] > most) most = calls[$1] } END { print most + 0 }' "$WORK/trace")
+        [ "$most" -ge "$n" ] || break
+        times=$((times + 1))
         examine "$what at call $n of $calls"
     done
 }
@@ -68,13 +72,13 @@ inject() {
 if wanted calls; then
     for call in fsync,fdatasync rename,renameat,renameat2 pwrite64 ftruncate unlink,unlinkat mmap; do
         inject "$call" signal=SIGKILL
-        row "kill -9 at $call" $((n - 1))
+        row "kill -9 at $call" "$times"
     done
 fi
 if wanted errors; then
     for fault in fsync,fdatasync:EIO pwrite64:EIO pwrite64:ENOSPC ftruncate:EIO pread64:EIO openat:EMFILE openat:EACCES mmap:ENOMEM; do
         inject "${fault%:*}" "error=${fault#*:}"
-        row "${fault#*:} from ${fault%:*}" $((n - 1))
+        row "${fault#*:} from ${fault%:*}" "$times"
     done
 fi
 if wanted power; then

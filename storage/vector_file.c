@@ -63,11 +63,18 @@ pix_status pix_vector_file_shape(pix_vector_file *file, const pix_pixv_head *hea
     return PIX_OK;
 }
 
-/* The largest file anybody could want keeps every sum of sizes far from overflowing. */
+/* Positions fit 32 bits, and so every sum of sizes is far from overflowing. */
 static bool is_sane(const pix_pixv_head *head) {
     return head->dimension >= 1 && head->dimension <= PIX_ROTATION_LIMIT &&
-           head->capacity % 512 == 0 && head->capacity <= UINT64_C(1) << 36 &&
+           head->capacity % 512 == 0 && head->capacity <= UINT64_C(1) << 32 &&
            memchr(head->fingerprint, 0, sizeof head->fingerprint);
+}
+
+static pix_status check_size(const pix_vector_file *file, size_t least, pix_error *error) {
+    struct stat info;
+    if (fstat(file->fd, &info))
+        return pix_fail_errno(error, "%s", file->path);
+    return (size_t)info.st_size < least ? damaged(file, "truncated", error) : PIX_OK;
 }
 
 static pix_status load_head(pix_vector_file *file, const char *fingerprint, int dimension,
@@ -99,7 +106,7 @@ static pix_status load_head(pix_vector_file *file, const char *fingerprint, int 
             (void)pix_error_prefix(error, "%s", file->path);
     }
     free(axes);
-    return status;
+    return status ? status : check_size(file, (size_t)file->blocks_at, error);
 }
 
 static bool is_valid(const pix_vector_file *file, const pix_pixv_state *state) {

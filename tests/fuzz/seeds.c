@@ -333,6 +333,13 @@ static void make_filter_values(void) {
         seed("filter_values", name, bytes_of(values[i], strlen(values[i])));
 }
 
+/* As fuzz_pixv.c reads them: nothing is changed; a count of vectors in a state; a dimension. */
+static void make_vector_files(void) {
+    seed("pixv", "whole", bytes_of("\7\0", 2));
+    seed("pixv", "count", bytes_of("\2\0\20\40\1", 5));
+    seed("pixv", "dimension", bytes_of("\1\0\14\0\30", 5));
+}
+
 int main(int argc, char **argv) {
     if (argc != 3) {
         (void)fprintf(stderr, "usage: seeds FOLDER GOLDEN\n");
@@ -351,5 +358,6 @@ int main(int argc, char **argv) {
     make_formats();
     make_filter_values();
     make_pictures();
+    make_vector_files();
     return 0;
 }

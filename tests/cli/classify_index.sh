@@ -15,14 +15,18 @@ said 2 "pixgrep: no index at *; run: pixgrepd index DIR"
 must pixgrepd index "$photos"
 labels="a red ball,stripes,blue sky"
 
+# The last digits may depend on what was encoded beside a picture.
+rounded() {
+    sed -E 's/[0-9.]+e-[0-9]+/0.0000/g; s/(0\.[0-9]{4})[0-9]+/\1/g' "$WORK/out"
+}
 for format in --json -k3; do
     run pixgrep --model tiny --classify "$labels" "$format" "$photos"/a/1.jpg "$photos"/a/2.jpg "$photos"/b/3.jpg \
         "$photos"/b/$'new\nline.jpg'
     said 0 ""
-    cp "$WORK/out" "$WORK/pictures"
+    rounded >"$WORK/pictures"
     run pixgrep --model tiny --classify "$labels" "$format" --in .
     said 0 ""
-    check "vectors answer as pictures do ($format)" cmp "$WORK/out" "$WORK/pictures"
+    check "vectors answer as pictures do ($format)" cmp <(rounded) "$WORK/pictures"
 done
 lines 12
 run pixgrep --model tiny --classify "$labels" --since 2023 -k 1

@@ -144,7 +144,7 @@ must pixgrepd index "$WORK/elsewhere"
 run pixgrep --model tiny -k 50 --json --collapse ./trip/one.jpg
 said 0 ""
 lines 6
-printed '{"path":"'"$photos"'/trip/one.jpg","score":1,*,"folded":3}
+printed '{"path":"'"$photos"'/trip/one.jpg","score":*,"folded":3}
 *"folded":0}'
 run pixgrep --model tiny -k 1 --json --collapse ./trip/one.jpg
 printed '{"path":"'"$photos"'/trip/one.jpg",*,"folded":3}'

@@ -190,4 +190,34 @@ if unshare -Ur sh -c "$limited" sh true 2>/dev/null; then
 else
     echo "SKIP few watches: user namespaces or their limits are not to be had"
 fi
+
+# A drive that goes away while it is watched keeps its photos in the index; back again, it is looked at at once.
+mkdir "$WORK/drive"
+if unshare -rm mount -t tmpfs drive "$WORK/drive" 2>/dev/null; then
+    drive() { # in a name space of its own, where drives can be mounted
+        mount -t tmpfs drive "$WORK/drive"
+        tag "$WORK/drive/h.png" h
+        start --db "$WORK/drive.db" "$WORK/drive"
+        umount -l "$WORK/drive"
+        check "a drive away: it is noticed" it_comes_true grep -q \
+            "$WORK/drive: is on another file system than before: nothing is removed" "$WORK/watch.err"
+        check "a drive away: its photo stays" grep -q '"photos":1,' <(pixgrepd status --json --db "$WORK/drive.db")
+        mkdir "$WORK/mounting"
+        mount -t tmpfs drive "$WORK/mounting"
+        tag "$WORK/mounting/h.png" h
+        tag "$WORK/mounting/i.png" i
+        touch -d '1 hour ago' "$WORK/mounting"/*
+        mount --move "$WORK/mounting" "$WORK/drive"
+        tells "a drive back: it is looked at" "^$WORK/drive: 1 new, "
+        stop 0 "a drive"
+        exit "$failures"
+    }
+    export -f drive start stop check it_comes_true tells tag expect
+    failures_before=$failures
+    export WORK pictures failures=0
+    unshare -rm bash -c drive
+    failures=$((failures_before + $?))
+else
+    echo "SKIP a drive that goes away: mounting is not permitted, not even in a name space"
+fi
 finish

@@ -2,7 +2,8 @@
  *
  * Everything is allocated by _new, sized for `max_images` images a batch; encoding allocates
  * nothing. Any number of sessions may share a model; a session belongs to one thread at a time.
- * Features are the same bits in any batch and with any number of threads. */
+ * Features are the same bits in any batch, with any number of threads and with all kernels but the
+ * portable ones, whose floats are rounded once more. */
 #ifndef PIX_CLIP_SESSION_H
 #define PIX_CLIP_SESSION_H
 

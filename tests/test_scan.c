@@ -64,11 +64,11 @@ static int64_t true_sum(const uint8_t *block, size_t lines, const code_query *q,
     return sum;
 }
 
-/* A loop over the kernels of this CPU. */
-#define EACH_SCAN(scan)                                                                            \
+/* A loop over the kernels of this CPU, with `scan` one of them. */
+#define EACH_SCAN                                                                                  \
     const pix_kernels *kernels;                                                                    \
     pix_scan_block *scan;                                                                          \
-    for (size_t isa = 0; (kernels = pix_kernels_at(isa)) && ((scan) = pix_scan_for(kernels)); isa++)
+    for (size_t isa = 0; (kernels = pix_kernels_at(isa)) && (scan = pix_scan_for(kernels)); isa++)
 
 static void every_kernel_gives_the_exact_sums(void **state) {
     (void)state;
@@ -86,7 +86,7 @@ static void every_kernel_gives_the_exact_sums(void **state) {
                 some[q] = queries[q].query;
             }
             pix_block_seal(block, lines, (uint32_t)kind);
-            EACH_SCAN(scan) {
+            EACH_SCAN {
                 int32_t sums[PIX_SCAN_QUERIES * PIX_BLOCK];
                 assert_true(scan(block, lines, some, count, (uint32_t)kind, sums));
                 for (size_t i = 0; i < count * PIX_BLOCK; i++) {
@@ -114,7 +114,7 @@ static void every_kernel_notices_every_flipped_bit(void **state) {
         pix_scan_query wanted[PIX_SCAN_QUERIES];
         for (size_t i = 0; i < PIX_SCAN_QUERIES; i++)
             wanted[i] = q.query;
-        EACH_SCAN(scan) {
+        EACH_SCAN {
             assert_true(scan(block, LINES, wanted, count, 7, sums));
             assert_false(scan(block, LINES, wanted, count, 8, sums));
             for (size_t bit = 0; bit < 8 * sizeof block; bit++) {
@@ -133,7 +133,7 @@ static void a_block_of_zeros_or_with_lines_exchanged_is_noticed(void **state) {
     uint8_t block[SIZE], damaged[SIZE];
     fill_block(block, LINES, 3);
     pix_block_seal(block, LINES, 3);
-    EACH_SCAN(scan) {
+    EACH_SCAN {
         memset(damaged, 0, SIZE);
         for (uint32_t seed = 0; seed < 100; seed++)
             assert_false(scan(damaged, LINES, NULL, 0, seed, NULL));

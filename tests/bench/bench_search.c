@@ -145,7 +145,7 @@ static pix_status text_mean(void *context, float *mean, pix_error *error) {
     (void)error;
     for (size_t q = 0; q < QUERIES / 2; q++) /* not those that are timed */
         for (size_t i = 0; i < b->dimension; i++)
-            mean[i] += b->wanted[q * b->dimension + i] * 2 / QUERIES;
+            mean[i] += b->wanted[q * b->dimension + i] * (2.0F / QUERIES);
     return PIX_OK;
 }
 
@@ -191,8 +191,9 @@ static int by_time(const void *left, const void *right) {
 }
 
 static double median_ms(int64_t *times, size_t count) {
+    const size_t middle = count / 2;
     qsort(times, count, sizeof *times, by_time);
-    return (double)times[count / 2] / 1e6;
+    return (double)times[middle] / 1e6;
 }
 
 /* A pass over the blocks that only adds up what it reads, with the same threads. */

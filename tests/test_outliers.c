@@ -55,15 +55,15 @@ static void huge_gains_that_count(const part *p, float strength) {
         scale_columns(p, powf(strength, -0.75f));
 }
 
-/* Values, and a third as much what the feed-forward half's activation gives: rare events whose size
- * a few samples do not tell. */
+/* Values, and what the feed-forward half's activation gives: rare events, whose size a few samples
+ * do not tell. */
 static void huge_values_and_hidden(const part *p, float strength) {
     if (is(p, "attn.in_proj_weight") || is(p, "attn.in_proj_bias"))
         scale_rows(p, p->rows / 3 * 2, p->rows / 3, strength);
     if (is(p, "mlp.c_fc.weight") || is(p, "mlp.c_fc.bias"))
-        scale_rows(p, 0, p->rows, strength / 3);
+        scale_rows(p, 0, p->rows, strength);
     if (is(p, "attn.out_proj.weight") || is(p, "mlp.c_proj.weight"))
-        scale_columns(p, (is(p, "mlp.c_proj.weight") ? 3 : 1) / strength);
+        scale_columns(p, 1 / strength);
 }
 
 /* Channels of the residual stream that are huge everywhere, with gains that differ. */
@@ -265,7 +265,7 @@ static const struct injection {
 } injections[] = {
     {"LayerNorm's gains, made up for", huge_gains},
     {"LayerNorm's gains, in part", huge_gains_that_count},
-    {"values, and hidden a third as much", huge_values_and_hidden},
+    {"values and hidden", huge_values_and_hidden},
     {"residual stream", huge_residual},
 };
 

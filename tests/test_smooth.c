@@ -131,7 +131,8 @@ static void what_a_block_computes_stays(void **state) {
     compare(after.proj, before.proj, WIDTH);
     assert_true(fabsf(smooth.block.ln_1_weight[3] / plain.block.ln_1_weight[3]) < 0.25f);
     assert_true(fabsf(smooth.block.fc_weight[3] / plain.block.fc_weight[3]) > 4);
-    assert_true(smooth.block.hidden_scale[3] < 0.25f);
+    for (size_t i = 0; i < MLP; i++)
+        assert_true(i == 3 || smooth.block.hidden_scale[3] < smooth.block.hidden_scale[i]);
     pix_ranges_free(&ranges);
 }
 
@@ -175,11 +176,36 @@ static void channels_that_slept_or_were_not_finite_stay(void **state) {
     for (int place = PIX_PLACE_LN_1; place <= PIX_PLACE_HIDDEN; place++)
         pix_ranges_add(&ranges, 0, (pix_place)place, 1, row, MLP);
     assert_ok(pix_block_smooth(&smooth.block, &ranges, 0, &error), &error);
-    assert_true(smooth.block.hidden_scale[2] >= 1);
+    for (size_t i = 0; i < MLP; i++)
+        assert_true(smooth.block.hidden_scale[i] > 0 && smooth.block.hidden_scale[i] <= 1);
     for (size_t i = 4; i < 6; i++)
         assert_float_equal(smooth.block.ln_1_bias[i], plain.block.ln_1_bias[i], 0);
     for (size_t i = 0; i < SIZE; i++)
         assert_true(isfinite(smooth.values[i]));
+    pix_ranges_free(&ranges);
+}
+
+/* Its weights say how far it may go. */
+static void a_hidden_unit_that_slept_is_not_huge_when_it_wakes(void **state) {
+    (void)state;
+    static weights w;
+    pix_ranges ranges;
+    pix_error error;
+    make(&w);
+    for (size_t i = 0; i < (size_t)MLP * WIDTH; i++)
+        w.block.fc_weight[i] = i / WIDTH == 2 ? 100 : 1;
+    for (size_t i = 0; i < (size_t)WIDTH * MLP; i++)
+        w.block.proj_weight[i] = 1;
+    const float row[MLP] = {1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+    const float below[MLP] = {-1, -1, 0, -1, -1, -1, -1, -1, -1, -1, -1, -1};
+    assert_ok(pix_ranges_init(&ranges, 1, WIDTH, MLP, &error), &error);
+    for (int place = PIX_PLACE_LN_1; place <= PIX_PLACE_HIDDEN; place++) {
+        pix_ranges_add(&ranges, 0, (pix_place)place, 1, row, MLP);
+        pix_ranges_add(&ranges, 0, (pix_place)place, 1, below, MLP);
+    }
+    assert_ok(pix_block_smooth(&w.block, &ranges, 0, &error), &error);
+    for (size_t i = 0; i < MLP; i++)
+        assert_true(i == 2 || w.block.hidden_scale[2] < 0.25f * w.block.hidden_scale[i]);
     pix_ranges_free(&ranges);
 }
 
@@ -207,6 +233,7 @@ int main(void) {
         cmocka_unit_test(what_a_block_computes_stays),
         cmocka_unit_test(a_channel_whose_weights_made_up_for_it_becomes_like_the_others),
         cmocka_unit_test(channels_that_slept_or_were_not_finite_stay),
+        cmocka_unit_test(a_hidden_unit_that_slept_is_not_huge_when_it_wakes),
         cmocka_unit_test(ranges_are_of_their_layer_and_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,8 +12,8 @@ typedef struct linear {
 
 /* What is done to each channel of the activations: (x - shift) / scale. */
 typedef struct change {
-    float *shift, *scale; /* [channels] */
-    float *sorted;        /* room for as many */
+    float *shift, *scale, *reach; /* [channels]; how far from `shift` they go */
+    float *sorted;                /* room for as many */
 } change;
 
 static float largest(const float *values, size_t count) {
@@ -42,21 +42,39 @@ static int by_value(const void *a, const void *b) {
 
 /* Scales that leave a channel's activations and its weights as far from the others' as each other:
  * sqrt(reach / weight), as a multiple of the median.  None is below 1: a channel that was at rest
- * in all that was seen must not be blown up when it wakes. */
-static void choose(const linear *layer, const pix_range *range, bool centred, change *c) {
+ * in all that was seen must not be blown up when it wakes.  With `wake`, which says how far each
+ * might go at least, channels are not shifted. */
+static void choose(const linear *layer, const pix_range *range, const float *wake, change *c) {
     size_t count = layer->columns;
     weigh_columns(layer, c->scale);
     for (size_t i = 0; i < count; i++) {
-        float shift = centred ? range[i].least / 2 + range[i].most / 2 : 0;
+        float shift = wake ? 0 : range[i].least / 2 + range[i].most / 2;
         float reach = fmaxf(range[i].most - shift, shift - range[i].least);
+        reach = wake ? fmaxf(reach, wake[i]) : reach;
         bool seen = isfinite(shift) && isfinite(reach);
         c->shift[i] = seen ? shift : 0;
+        c->reach[i] = seen ? reach : 0;
         float scale = seen && reach > 0 && c->scale[i] > 0 ? sqrtf(reach / c->scale[i]) : 1;
         c->scale[i] = c->sorted[i] = isfinite(scale) ? scale : 1;
     }
     qsort(c->sorted, count, sizeof *c->sorted, by_value);
     for (size_t i = 0; i < count; i++)
         c->scale[i] = fmaxf(1, c->scale[i] / c->sorted[count / 2]);
+}
+
+/* wake[rows]: how far from 0 the layer's results may go when what it reads, changed, goes as far as
+ * it did, in random directions.  A hidden unit that slept in all that was seen may wake yet, and be
+ * as huge as its weights.  0 when nothing was seen of what the layer reads. */
+static void wake_units(const linear *layer, const change *c, float *wake) {
+    for (size_t row = 0; row < layer->rows; row++) {
+        const float *weight = layer->weight + row * layer->columns;
+        double square = 0;
+        for (size_t i = 0; i < layer->columns; i++) {
+            double part = (double)weight[i] * (double)(c->reach[i] / c->scale[i]);
+            square += part * part;
+        }
+        wake[row] = square > 0 ? fabsf(layer->bias[row]) + (float)sqrt(square) : 0;
+    }
 }
 
 /* The layer reads what was changed and gives what it gave. */
@@ -96,20 +114,23 @@ pix_status pix_block_smooth(const pix_block_weights *b, const pix_ranges *ranges
                  v = {w, w, b->in_weight + 2 * w * w, b->in_bias + 2 * w},
                  fc = {mlp, w, b->fc_weight, b->fc_bias},
                  proj = {w, mlp, b->proj_weight, b->proj_bias};
-    float *room = malloc(3 * most * sizeof *room);
+    float *room = malloc(5 * most * sizeof *room);
     if (!room)
         return pix_fail_memory(error);
-    change c = {.shift = room, .scale = room + most, .sorted = room + 2 * most};
-    choose(&in, pix_ranges_at(ranges, layer, PIX_PLACE_LN_1), true, &c);
+    float *wake = room + 4 * most;
+    change c = {
+        .shift = room, .scale = room + most, .reach = room + 2 * most, .sorted = room + 3 * most};
+    choose(&in, pix_ranges_at(ranges, layer, PIX_PLACE_LN_1), NULL, &c);
     change_reader(&in, &c);
     change_norm(b->ln_1_weight, b->ln_1_bias, w, &c);
-    choose(&out, pix_ranges_at(ranges, layer, PIX_PLACE_MIXED), true, &c);
+    choose(&out, pix_ranges_at(ranges, layer, PIX_PLACE_MIXED), NULL, &c);
     change_reader(&out, &c);
     change_rows(&v, &c);
-    choose(&fc, pix_ranges_at(ranges, layer, PIX_PLACE_LN_2), true, &c);
+    choose(&fc, pix_ranges_at(ranges, layer, PIX_PLACE_LN_2), NULL, &c);
     change_reader(&fc, &c);
     change_norm(b->ln_2_weight, b->ln_2_bias, w, &c);
-    choose(&proj, pix_ranges_at(ranges, layer, PIX_PLACE_HIDDEN), false, &c);
+    wake_units(&fc, &c, wake);
+    choose(&proj, pix_ranges_at(ranges, layer, PIX_PLACE_HIDDEN), wake, &c);
     change_reader(&proj, &c);
     for (size_t i = 0; i < mlp; i++)
         b->hidden_scale[i] = 1 / c.scale[i];

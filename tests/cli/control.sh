@@ -112,7 +112,7 @@ for query in 'square + 2:blue - 0.5:dog' './1.png + square - ./2.png' "$long" ''
 done
 for query in 'a red square' './1.png'; do
     for how in --json -l -0 '-k 3' '-k 1000' '--min-score 0.1' '--min-score 2' '--sort path' '--collapse' '--ensemble' '--literal' \
-        "--in $photos" '--since 2001' '--exact' '--no-autorotate --exact' '--precision int8' '--threads 1'; do
+        "--in $photos" '--since 2001' '--exact' '--no-autorotate --exact' '--precision int8' '--precision fp32' '--threads 1'; do
         # shellcheck disable=SC2086
         both any $how "$query"
     done
@@ -127,7 +127,9 @@ both any "$WORK/broken.png"
 both any ./none.png
 both any --embed --text square 1.png "$WORK/broken.png"
 both any --classify square,circle 1.png
-both 'here: its precision is another' --precision int8 square
+ask '{"call":"hello","protocol":1}'
+other=$(grep -q '"precision":"int8"' "$WORK/out" && echo fp32 || echo int8)
+both 'here: its precision is another' --precision "$other" square
 PIXGREP_ISA=portable both 'here: PIXGREP_ISA asks' square
 pixgrepd index --quiet --db "$WORK/copy.db" "$photos" 2>/dev/null
 both 'here: it keeps another index' --db "$WORK/copy.db" square

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/bytes.h"
@@ -171,6 +172,38 @@ static void an_atomic_file_appears_only_when_committed(void **state) {
     assert_string_equal(content.data, "whole");
     assert_int_equal(pix_file_read(path, 4, &content, &error), PIX_ELIMIT);
     pix_bytes_free(&content);
+}
+
+static void an_atomic_file_replaces_regular_files_alone(void **state) {
+    (void)state;
+    const char *folder = test_folder();
+    char path[128], link[128], pipe[128];
+    (void)snprintf(path, sizeof path, "%s/target", folder);
+    (void)snprintf(link, sizeof link, "%s/link", folder);
+    (void)snprintf(pipe, sizeof pipe, "%s/pipe", folder);
+    pix_error error;
+    pix_atomic_file *file;
+    assert_int_equal(mkfifo(pipe, 0600), 0);
+    assert_int_equal(pix_atomic_file_open(pipe, &file, &error), PIX_EUNSUPPORTED);
+    assert_null(file);
+    assert_int_equal(pix_atomic_file_open(folder, &file, &error), PIX_EUNSUPPORTED);
+    assert_int_equal(symlink("pipe", link), 0);
+    assert_int_equal(pix_atomic_file_open(link, &file, &error), PIX_EUNSUPPORTED);
+    assert_int_equal(remove(link), 0);
+
+    assert_ok(pix_atomic_file_open(path, &file, &error), &error);
+    assert_ok(pix_atomic_file_commit(file, &error), &error);
+    pix_atomic_file_close(file);
+    assert_int_equal(symlink("target", link), 0);
+    assert_ok(pix_atomic_file_open(link, &file, &error), &error);
+    assert_true(fputs("new", pix_atomic_file_stream(file)) >= 0);
+    assert_ok(pix_atomic_file_commit(file, &error), &error);
+    pix_atomic_file_close(file);
+    struct stat info;
+    assert_int_equal(lstat(link, &info), 0);
+    assert_true(S_ISLNK(info.st_mode));
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(info.st_size, 3);
 }
 
 static void an_atomic_file_has_one_writer_and_survives_a_killed_one(void **state) {
@@ -362,6 +395,7 @@ int main(void) {
         cmocka_unit_test(thousands_are_separated),
         cmocka_unit_test(sha256_matches_its_standard),
         cmocka_unit_test(an_atomic_file_appears_only_when_committed),
+        cmocka_unit_test(an_atomic_file_replaces_regular_files_alone),
         cmocka_unit_test(an_atomic_file_has_one_writer_and_survives_a_killed_one),
         cmocka_unit_test(an_atomic_file_is_locked_until_its_name_is_settled),
         cmocka_unit_test(a_folder_that_cannot_be_made_says_why),

@@ -144,16 +144,29 @@ static pix_status claim_temporary(const char *path, int *fd, pix_error *error) {
     }
 }
 
+/* The file that the path names, through links.  A folder, a device or a FIFO is nothing to put a
+ * file in the place of: for root, rename would. */
+static pix_status find_target(const char *path, char **out, pix_error *error) {
+    struct stat info;
+    bool exists = stat(path, &info) == 0;
+    if (exists && !S_ISREG(info.st_mode))
+        return pix_fail(error, PIX_EUNSUPPORTED, "%s: not a regular file", path);
+    bool is_link = exists && lstat(path, &info) == 0 && S_ISLNK(info.st_mode);
+    *out = is_link ? realpath(path, NULL) : strdup(path);
+    return *out ? PIX_OK : pix_fail_errno(error, "%s", path);
+}
+
 pix_status pix_atomic_file_open(const char *path, pix_atomic_file **out, pix_error *error) {
     *out = NULL;
     pix_atomic_file *file = calloc(1, sizeof *file);
     if (!file)
         return pix_fail_memory(error);
-    pix_status status = PIX_OK;
-    file->path = strdup(path);
     char *temporary = NULL;
     int fd = -1;
-    if (!file->path || asprintf(&temporary, "%s.tmp", path) < 0)
+    pix_status status = find_target(path, &file->path, error);
+    if (status)
+        goto fail;
+    if (asprintf(&temporary, "%s.tmp", file->path) < 0)
         status = pix_fail_memory(error);
     else
         status = claim_temporary(temporary, &fd, error);

@@ -27,7 +27,8 @@ pix_status pix_folder_make(const char *path, pix_error *error);
 
 /* A file that appears under its name complete or not at all: written as "PATH.tmp", then fsync,
  * rename and fsync of the folder.  One writer at a time (else PIX_EBUSY); what a killed one left is
- * overwritten. _close without _commit removes the temporary file. */
+ * overwritten.  A link stays one, to the new file; what is no regular file is PIX_EUNSUPPORTED.
+ * _close without _commit removes the temporary file. */
 typedef struct pix_atomic_file pix_atomic_file;
 pix_status pix_atomic_file_open(const char *path, pix_atomic_file **out, pix_error *error);
 FILE *pix_atomic_file_stream(pix_atomic_file *file);

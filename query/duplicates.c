@@ -7,6 +7,7 @@
 #include "core/base/threads.h"
 #include "core/clip/library.h"
 #include "core/tensor/isa.h"
+#include "query/asker.h"
 #include "query/print.h"
 #include "query/search.h"
 #include "storage/alike.h"
@@ -39,6 +40,8 @@ typedef struct duplicates {
     size_t group_count, group_room;
     int64_t due_ns;
     bool shown;
+    int64_t damaged;  /* vectors */
+    pix_error damage; /* of the first */
 } duplicates;
 
 static pix_status add_member(duplicates *job, int64_t image_id, double score, pix_error *error) {
@@ -110,6 +113,30 @@ typedef struct pictures {
     pix_alike *groups; /* [count] */
 } pictures;
 
+/* The vector of a picture; one that is damaged is counted and as good as none. */
+static pix_status read_vector(duplicates *job, int64_t content_id, float *vector, bool *found,
+                              pix_error *error) {
+    pix_error reason;
+    pix_status status = pix_search_vector(job->search, content_id, vector, found, &reason);
+    if (status == PIX_EFORMAT) {
+        *found = false;
+        if (job->damaged++ == 0)
+            job->damage = reason;
+        return PIX_OK;
+    }
+    return status ? pix_fail(error, status, "%s", reason.text) : PIX_OK;
+}
+
+static void tell_damage(const duplicates *job) {
+    pix_error told;
+    char count[32];
+    if (job->damaged == 0)
+        return;
+    (void)pix_fail(&told, PIX_EFORMAT, "%s; %s picture%s not compared", job->damage.text,
+                   pix_format_count(job->damaged, count), job->damaged == 1 ? " is" : "s are");
+    pix_note(job->notes, told.text);
+}
+
 static pix_status read_pictures(duplicates *job, pictures *all, pix_error *error) {
     const pix_copies *copies = &job->copies;
     size_t values, kept = 0, dimension = (size_t)job->dimension;
@@ -128,12 +155,13 @@ static pix_status read_pictures(duplicates *job, pictures *all, pix_error *error
     pix_status status = PIX_OK;
     for (size_t i = 0; i < all->count && !status; i++) {
         bool found;
-        status = pix_search_vector(job->search, all->items[i].content_id,
-                                   all->vectors + kept * dimension, &found, error);
+        status = read_vector(job, all->items[i].content_id, all->vectors + kept * dimension, &found,
+                             error);
         if (!status && found) /* what is not encoded is not compared */
             all->items[kept++] = all->items[i];
     }
     all->count = kept;
+    tell_damage(job);
     return status;
 }
 

@@ -121,6 +121,22 @@ must pixgrepd index "$photos"
 run pixgrep --duplicates --alike identical
 lines 3
 
+# A damaged vector is told, and the others are compared.
+python=$(command -v python3)
+if [ -n "$python" ] && "$python" -c 'import sqlite3' 2>/dev/null; then
+    "$python" - "$XDG_DATA_HOME/pixgrep/index.db" <<'END'
+import sqlite3, sys
+with sqlite3.connect(sys.argv[1]) as db:
+    db.execute("""UPDATE embedding SET vector = zeroblob(length(vector)) WHERE content_id =
+                  (SELECT content_id FROM image WHERE CAST(path AS TEXT) LIKE '%sun-later.jpg')""")
+END
+    run pixgrep --model tiny --duplicates
+    said 0 "pixgrep: */index.db: the vector of content * is damaged; 1 picture is not compared"
+    lines 6
+else
+    echo "SKIP a damaged vector: there is no python3 with sqlite3"
+fi
+
 # Another model has its own idea; what it has not seen is not compared, and that is told.
 must pixgrepd model import "$golden/models/vit-p32/vit-p32.pt" --no-use
 run pixgrep --model vit-p32 --duplicates

@@ -73,8 +73,9 @@ static pix_status tell_nearest(asking *job, pix_error *error) {
     if (!status && names.size > 0)
         (void)fprintf(job->notes,
                       "pixgrep: nothing matches well: no photo scores %.3f; the nearest: %s; "
-                      "-k N prints them anyway\n",
-                      wanted, names.data);
+                      "%s prints them anyway\n",
+                      wanted, names.data,
+                      job->options->has_min_score ? "a lower --min-score" : "-k N");
     pix_bytes_free(&names);
     return status;
 }
@@ -96,8 +97,7 @@ static pix_status answer(asking *job, pix_error *error) {
     if (!status && cut->shown == 0)
         status = tell_nearest(job, error);
     if (!status && cut->is_blind)
-        pix_note(job->notes, "this index does not know yet what its scores are worth, so there is "
-                             "no cut; run pixgrepd index");
+        pix_note_blind(job->notes);
     else if (!status && cut->is_capped)
         (void)fprintf(job->notes, "pixgrep: these are the best %zu; more match, -k N prints more\n",
                       cut->shown);

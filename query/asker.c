@@ -18,6 +18,11 @@ void pix_note(FILE *notes, const char *text) {
     pix_bytes_free(&line);
 }
 
+void pix_note_blind(FILE *notes) {
+    pix_note(notes, "this index does not know yet what its scores are worth, so there is no cut; "
+                    "run pixgrepd index");
+}
+
 static pix_status open_index(pix_asker *asker, pix_error *error) {
     pix_bytes shortage = {0};
     pix_status status = pix_search_open(asker->options->database, pix_model_name(asker->model),
@@ -143,6 +148,21 @@ static pix_status find_collapsed(pix_asker *asker, const float *vector, size_t w
                         answer->folded, &answer->count, error);
 }
 
+/* What is folded scores better than the next photo to be printed, whether -k or the cut ends them.
+ */
+static pix_status fold_shown(pix_asker *asker, const float *vector, pix_answer *answer,
+                             pix_error *error) {
+    const pix_cut cut = answer->cut;
+    if (cut.shown == 0 || cut.shown == answer->count)
+        return PIX_OK;
+    pix_answers_free(answer, 1);
+    answer->cut = cut;
+    pix_status status = find_collapsed(asker, vector, cut.shown, answer, error);
+    if (answer->cut.shown > answer->count) /* some are gone since */
+        answer->cut.shown = answer->count;
+    return status;
+}
+
 static pix_status find(pix_asker *asker, const pix_expression *expressions, const float *vectors,
                        size_t count, pix_answer *answers, pix_search_report *report,
                        pix_error *error) {
@@ -159,6 +179,10 @@ static pix_status find(pix_asker *asker, const pix_expression *expressions, cons
         if (status)
             break;
         pix_relevance_cut(&relevance, answer->hits, answer->count, &answer->cut);
+        if (asker->options->collapse)
+            status = fold_shown(asker, vector, answer, error);
+        if (status)
+            break;
         status = pix_sort_hits(asker->search, asker->options->sort, answer->hits, answer->folded,
                                answer->cut.shown, error);
     }

@@ -54,4 +54,7 @@ void pix_answers_free(pix_answer *answers, size_t count);
 /* One line on `notes`, whatever bytes it holds. */
 void pix_note(FILE *notes, const char *text);
 
+/* Says that there is no cut as long as there is no background. */
+void pix_note_blind(FILE *notes);
+
 #endif

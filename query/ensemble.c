@@ -98,7 +98,7 @@ const pix_list *pix_ensemble_templates(const pix_ensemble *e) {
 }
 
 const char *pix_ensemble_uncached(const pix_ensemble *e) {
-    return e->uncached.text;
+    return e->cache ? "" : e->uncached.text;
 }
 
 size_t pix_ensemble_hits(const pix_ensemble *e) {

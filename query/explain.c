@@ -114,10 +114,14 @@ static void put_cut(const pix_asker *asker, const pix_answer *answer, FILE *out)
         put_name(out, "");
         (void)fprintf(out, "the best photo for common words scores %.6f\n", background->level);
     }
+    double best = -INFINITY, last = INFINITY; /* wherever --sort has put them */
+    for (size_t i = 0; i < answer->count; i++) {
+        best = fmax(best, answer->hits[i].score);
+        last = fmin(last, answer->hits[i].score);
+    }
     put_name(out, "cut");
     if (answer->count > 0)
-        (void)fprintf(out, "the best scores %.6f, the last of them %.6f\n", answer->hits[0].score,
-                      answer->hits[answer->count - 1].score);
+        (void)fprintf(out, "the best scores %.6f, the last of them %.6f\n", best, last);
     else
         (void)fputs("there is no photo\n", out);
     put_name(out, "");

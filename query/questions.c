@@ -28,7 +28,9 @@ typedef struct questions {
     pix_expression expressions[MOST_QUESTIONS]; /* of those that did not fail, borrowed */
     pix_answer answers[MOST_QUESTIONS];         /* to them */
     float *vectors;                             /* [MOST_QUESTIONS, dimension] and their vectors */
-    size_t asked, failed;
+    size_t asked;
+    size_t failed, capped; /* of all blocks */
+    bool is_blind;
 } questions;
 
 /* Whether reading another line would not wait. */
@@ -127,13 +129,26 @@ static pix_status answer_block(questions *job, pix_error *error) {
                                 job->answers, NULL, error);
     for (size_t i = 0, next = 0; i < job->count && !status; i++) {
         question *q = &job->items[i];
-        if (q->error.status)
+        if (q->error.status) {
             status = pix_show_failure(&job->show, q->text.data, &q->error, error);
-        else
-            status = pix_show_answer(&job->show, job->asker.search, q->text.data,
-                                     &job->answers[next++], error);
+            continue;
+        }
+        const pix_answer *answer = &job->answers[next++];
+        job->capped += answer->cut.is_capped && !answer->cut.is_blind;
+        job->is_blind |= answer->cut.is_blind;
+        status = pix_show_answer(&job->show, job->asker.search, q->text.data, answer, error);
     }
     return status;
+}
+
+/* What a search says of its cut, once for all. */
+static void tell_cuts(const questions *job) {
+    if (job->is_blind)
+        pix_note_blind(job->notes);
+    if (job->capped > 0)
+        (void)fprintf(job->notes,
+                      "pixgrep: %zu answer%s the best %d; more match, -k N prints more\n",
+                      job->capped, job->capped == 1 ? " is" : "s are", PIX_MOST_RESULTS);
 }
 
 static pix_status run(questions *job, FILE *out, pix_error *error) {
@@ -169,6 +184,8 @@ pix_status pix_ask_all(const pix_query_options *options, pix_query_format format
         status = pix_asker_open(options, notes, &job->asker, error);
     if (!status)
         status = run(job, out, error);
+    if (!status)
+        tell_cuts(job);
     if (!status)
         status = pix_show_commit(&job->show, error);
     *found = job->show.shown;

@@ -70,6 +70,16 @@ said 2 "pixgrep: ./none.png: *"
 check "a search that fails leaves the page alone" cmp "$sheet" "$WORK/before.html"
 ask --html "$WORK/none/a.html" chess board
 said 2 "pixgrep: *$WORK/none/a.html*"
+mkfifo "$WORK/pipe"
+for place in "$WORK/pipe" "$photos"; do
+    ask --html "$place" chess board
+    said 2 "pixgrep: *: not a regular file"
+    printed ""
+done
+ln -s "$sheet" "$WORK/link.html"
+ask -k 1 --html "$WORK/link.html" chess board
+said 0 ""
+check "a link stays a link" test -L "$WORK/link.html" -a "$(grep -c '<figure>' "$sheet")" -eq 1
 printf 'chess board\nsnow\n' >"$WORK/queries"
 stdin=$WORK/queries
 ask --batch -k 2 --html "$sheet"
@@ -92,6 +102,11 @@ cut         the best scores *, the last of them *
             3 shown, whatever they score
 time        model * ms, index * ms, encoding * ms, search * ms, output * ms"
 check "the answer is the same" cmp "$WORK/out" "$WORK/answer"
+cut=$(grep '^cut  ' "$WORK/err")
+for key in date path; do
+    ask -k 3 --sort $key --explain chess board
+    check "the best is the best, sorted by $key" grep -qxF "$cut" "$WORK/err"
+done
 ask --json --explain 2:snow - "$photos/"$'-\xff\xe9 %41\ttab.png'
 check "terms have their signs and weights" grep -qF 'term        + 2 words snow' "$WORK/err"
 check "names are escaped" grep -qaF '%41\ttab.png' "$WORK/err"
@@ -101,6 +116,9 @@ check "prompts are told" test "$(grep -c '^  prompt    .*snow' "$WORK/err")" -eq
 check "nothing was kept" grep -qx 'cache       0 of the texts were kept' "$WORK/err"
 ask -k 1 --ensemble --explain snow
 check "then it was" grep -qx 'cache       1 of the texts were kept' "$WORK/err"
+echo damaged >"$XDG_CACHE_HOME/pixgrep/prompts.db"
+ask -k 1 --ensemble --explain snow
+check "one that was damaged is in use again" grep -qx 'cache       0 of the texts were kept' "$WORK/err"
 XDG_CACHE_HOME=/proc/none ask -k 1 --ensemble --explain snow
 check "why it cannot be is told" grep -q '^cache       not used: .*/proc/none' "$WORK/err"
 

@@ -29,6 +29,13 @@ ask -k 1000 chess board
 said 0 ""
 check "-k takes all there are" cmp "$WORK/out" "$WORK/all"
 
+# What is folded does not depend on who ends the results.
+ask --collapse --alike 0.7 --format '{folded} {path}' chess board
+said 0 ""
+cp "$WORK/out" "$WORK/collapsed"
+ask --collapse --alike 0.7 --format '{folded} {path}' -k "$(wc -l <"$WORK/out")" chess board
+check "as with -k" cmp "$WORK/out" "$WORK/collapsed"
+
 # Nothing.
 ask "$nothing"
 said 1 "pixgrep: nothing matches well: no photo scores 0.[0-9][0-9][0-9]; the nearest: 0.[0-9][0-9][0-9] $photos/*.png, 0.* $photos/*.png, 0.* $photos/*.png; -k N prints them anyway"
@@ -51,7 +58,7 @@ ask --min-score -1 -k 3 chess board
 said 0 ""
 lines 3
 ask --min-score 0.99 -k 3 chess board
-said 1 "pixgrep: nothing matches well: no photo scores 0.990; the nearest: *; -k N prints them anyway"
+said 1 "pixgrep: nothing matches well: no photo scores 0.990; the nearest: *; a lower --min-score prints them anyway"
 printed ""
 ask --min-score -1 "$nothing"
 said 0 ""
@@ -81,6 +88,11 @@ lines 50
 ask -k 60 "$photos/exact-224.png"
 said 0 ""
 lines 60
+printf '%s\n' "$photos/exact-224.png" snow "$photos/exact-224.png" >"$WORK/queries"
+stdin=$WORK/queries
+ask --batch
+said 0 "pixgrep: 3 answers are the best 50; more match, -k N prints more"
+stdin=/dev/null
 
 # Nobody knows what a score is worth: an index that no run has finished since it was brought up to date.
 python=$(command -v python3)
@@ -99,6 +111,10 @@ lines 10
 ask -k 3 "$nothing"
 said 0 ""
 lines 3
+stdin=$WORK/queries
+ask --batch
+said 0 "pixgrep: this index does not know yet what its scores are worth, so there is no cut; run pixgrepd index"
+stdin=/dev/null
 must pixgrepd index --model tiny
 ask "$nothing"
 [ "$code" -eq 1 ] || wrong "should match nothing again"

@@ -59,7 +59,8 @@
                                                                                                    \
     X(IMAGE_SEE, "SELECT i.id, i.mtime_ns, i.size_bytes, i.missing_since IS NULL,"                 \
                  " EXISTS (SELECT 1 FROM embedding e INDEXED BY embedding_recipe"                  \
-                 "  WHERE e.model_id = ?2 AND e.content_id = i.content_id AND e.precision = ?3"    \
+                 "  WHERE e.model_id = ?2 AND e.content_id = i.content_id"                         \
+                 "  AND e.precision IN (?3, 'fp32')"                                               \
                  "  AND e.ignore_rotation = ?4 AND e.exact >= ?5)"                                 \
                  " FROM image i WHERE i.path = ?1")                                                \
     X(IMAGE_RETURN, "UPDATE image SET missing_since = NULL, run_id = ?1 WHERE id = ?2")            \
@@ -120,7 +121,8 @@
                    " longitude = excluded.longitude RETURNING id")                                 \
     X(EMBEDDING_KNOWN, "SELECT 1 FROM content c JOIN embedding e INDEXED BY embedding_recipe"      \
                        " ON e.content_id = c.id WHERE c.hash = ?1 AND e.model_id = ?2"             \
-                       " AND e.precision = ?3 AND e.ignore_rotation = ?4 AND e.exact >= ?5")       \
+                       " AND e.precision IN (?3, 'fp32') AND e.ignore_rotation = ?4"               \
+                       " AND e.exact >= ?5")                                                       \
     X(EMBEDDING_PUT, "INSERT OR REPLACE INTO embedding (content_id, model_id, precision,"          \
                      " ignore_rotation, exact, run_id, vector)"                                    \
                      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")                                       \

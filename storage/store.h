@@ -98,12 +98,12 @@ pix_status pix_store_run_end(pix_store *store, int64_t run_id, const pix_run_cou
                              const char *outcome, pix_error *error);
 
 /* How vectors are made; one made another way does not count as present (except that an exact one
- * satisfies a wish for a fast one). */
+ * satisfies a wish for a fast one, and float32 one for fewer bits). */
 typedef struct pix_recipe {
     int64_t model_id;
     bool exact;
     bool ignore_rotation;
-    const char *precision; /* "fp32" */
+    const char *precision; /* "fp32", "int8" */
 } pix_recipe;
 
 typedef enum pix_photo_state {

@@ -317,7 +317,7 @@ static void a_vector_counts_only_for_its_recipe(void **state) {
         bool known;
     } cases[] = {
         {&fast, &fast, true},       {&fast, &exact, false},     {&fast, &rotated, false},
-        {&fast, &coarse, false},    {&fast, &elsewhere, false}, {&exact, &fast, true},
+        {&fast, &coarse, true},     {&fast, &elsewhere, false}, {&exact, &fast, true},
         {&exact, &exact, true},     {&exact, &rotated, false},  {&rotated, &fast, false},
         {&rotated, &rotated, true}, {&coarse, &fast, false},    {&coarse, &coarse, true},
     };

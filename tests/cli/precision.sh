@@ -24,7 +24,7 @@ printed "*
   int8        near fp32: pictures 0.99?? (least 0.99??), texts 0.99?? (least 0.99??), score error ?.? %
 *"
 
-# Photos encoded in the other precision are encoded again, and either is searched in either.
+# Photos encoded in int8 are encoded again for float32 but not the other way, and either is searched in either.
 run pixgrepd index "$photos"
 check "index in int8" grep -q " $total encoded" "$WORK/out"
 run pixgrepd index "$photos"
@@ -36,6 +36,8 @@ for precision in fp32 int8; do
 done
 run pixgrepd index --precision fp32 "$photos"
 check "index in fp32" grep -q " $total encoded" "$WORK/out"
+run pixgrepd index "$photos"
+check "float32 serves for int8" grep -q " 0 encoded" "$WORK/out"
 
 # The same weights, wherever they are told to run in a precision.
 vector() { # vector OPTION...: of a text and a picture

@@ -17,6 +17,7 @@ it_comes_true() { # it_comes_true CONDITION...: within a minute
     return 1
 }
 start() {
+    : >"$WORK/watch.out" # what an earlier one wrote
     pixgrepd watch "$@" >"$WORK/watch.out" 2>"$WORK/watch.err" &
     daemon=$!
     check "watch $*: everything is looked at" it_comes_true grep -q ' watched$' "$WORK/watch.out"

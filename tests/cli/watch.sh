@@ -13,6 +13,7 @@ it_comes_true() { # it_comes_true CONDITION...: within a minute
     return 1
 }
 start() { # start ARGUMENT...: the daemon, until everything was looked at
+    : >"$WORK/watch.out" # what an earlier one wrote
     pixgrepd watch "$@" >"$WORK/watch.out" 2>"$WORK/watch.err" &
     daemon=$!
     check "watch $*: everything is looked at" it_comes_true grep -q ' watched$' "$WORK/watch.out"

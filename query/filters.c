@@ -54,9 +54,15 @@ pix_status pix_filters_take(pix_filters *filters, pix_filter_option option, cons
     return status;
 }
 
+/* Whether nothing is of the one span or later, and of the other or earlier. */
+static bool is_later(const pix_span *since, const pix_span *until) {
+    char first[] = "0000-01-01T00:00:00"; /* in full, as "2023" comes before "2023-01-01" */
+    memcpy(first, since->first, strlen(since->first));
+    return strcmp(first, until->after) >= 0;
+}
+
 pix_status pix_filters_check(const pix_filters *filters, pix_error *error) {
-    if (filters->since_text && filters->until_text &&
-        strcmp(filters->since.first, filters->until.after) >= 0)
+    if (filters->since_text && filters->until_text && is_later(&filters->since, &filters->until))
         return pix_fail(error, PIX_EINVALID, "--since %s is later than --until %s",
                         filters->since_text, filters->until_text);
     return PIX_OK;

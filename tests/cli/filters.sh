@@ -86,6 +86,9 @@ for bad in 2023-13 2023-02-30 yesterday 23 "2023-05-17T13:45Z" "2023' OR '1'='1"
     refused "--until: '$bad' is no year, *" --until "$bad"
 done
 refused "--since 2024 is later than --until 2023" --since 2024 --until 2023
+refused "--since 2023 is later than --until 2022-12-31" --since 2023 --until 2022-12-31
+refused "--since 2023-02 is later than --until 2023-01-31T23" --since 2023-02 --until 2023-01-31T23
+nothing "$none" --since 2023-05-17T13 --until 2023-05-17T13:00 --in trip
 
 # Cameras, types, shapes, sizes, places.
 found "one" --camera nikon

@@ -107,18 +107,21 @@ static bool shape_fits(const pix_filter *filter, const pix_content *facts) {
 }
 
 static bool place_fits(const pix_filter *filter, const pix_content *facts) {
-    return facts->has_location && fabs(facts->latitude) <= 90 && fabs(facts->longitude) <= 180 &&
+    return facts->has_location && pix_is_place(facts->latitude, facts->longitude) &&
            pix_distance_km(filter->latitude, filter->longitude, facts->latitude,
                            facts->longitude) <= filter->radius_km;
 }
 
-/* Whether a text begins as a date does: what is none has no place in time. */
-static bool is_date(const char *text) {
-    static const char shape[] = "0000-00-00";
-    for (size_t i = 0; shape[i]; i++)
-        if (shape[i] == '0' ? text[i] < '0' || text[i] > '9' : text[i] != shape[i])
-            return false;
-    return true;
+bool pix_is_place(double latitude, double longitude) {
+    return fabs(latitude) <= 90 && fabs(longitude) <= 180;
+}
+
+bool pix_is_time(const char *text) {
+    static const char shape[] = "0000-00-00T00:00:00";
+    size_t i = 0;
+    while (text[i] && (shape[i] == '0' ? text[i] >= '0' && text[i] <= '9' : text[i] == shape[i]))
+        i++;
+    return text[i] == '\0' && i >= sizeof "0000-00-00" - 1;
 }
 
 pix_verdict pix_sieve_judge(const pix_sieve *sieve, const pix_content *facts) {
@@ -130,7 +133,7 @@ pix_verdict pix_sieve_judge(const pix_sieve *sieve, const pix_content *facts) {
         return PIX_VERDICT_NO;
     if (!filter->since && !filter->until)
         return PIX_VERDICT_YES;
-    if (!facts->taken_at || !is_date(facts->taken_at))
+    if (!facts->taken_at || !pix_is_time(facts->taken_at))
         return PIX_VERDICT_UNDATED;
     return (!filter->since || strcmp(facts->taken_at, filter->since) >= 0) &&
                    (!filter->until || strcmp(facts->taken_at, filter->until) < 0)

@@ -47,6 +47,11 @@ void pix_sieve_free(pix_sieve *sieve);
 /* Everything but the folders, which are a matter of paths. */
 pix_verdict pix_sieve_judge(const pix_sieve *sieve, const pix_content *facts);
 
+/* Whether an index says something: degrees on the earth, and a date or more of a time.  What does
+ * not is as good as unknown. */
+bool pix_is_place(double latitude, double longitude);
+bool pix_is_time(const char *text);
+
 /* Kilometres between two places given in degrees, on a sphere. */
 double pix_distance_km(double latitude, double longitude, double to_latitude, double to_longitude);
 

@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "storage/filter.h"
 #include "storage/statement.h"
 
 pix_status pix_store_failures(pix_store *store,
@@ -117,10 +118,13 @@ static pix_status read_photo(pix_store *store, pix_statement *s, pix_photo_row *
     if (row->format && !row->format[0])
         row->format = NULL;
     row->taken_at = kept_text(store, taken_at);
+    if (row->taken_at && !pix_is_time(row->taken_at))
+        row->taken_at = NULL;
     row->camera = kept_text(store, camera);
-    row->has_location = sqlite3_column_type(s->handle, LATITUDE) != SQLITE_NULL;
     row->latitude = sqlite3_column_double(s->handle, LATITUDE);
     row->longitude = sqlite3_column_double(s->handle, LONGITUDE);
+    row->has_location = sqlite3_column_type(s->handle, LATITUDE) != SQLITE_NULL &&
+                        pix_is_place(row->latitude, row->longitude);
     return PIX_OK;
 }
 

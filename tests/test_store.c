@@ -1071,6 +1071,18 @@ static void a_photo_tells_its_facts(void **state) {
     assert_null(row.camera);
     assert_false(row.has_location);
     assert_int_equal(pix_store_photo_get(f.store, 3, &row, &f.error), PIX_ENOTFOUND);
+
+    full.taken_at = "2020-05-04T\x1B[31m"; /* of an index that another program wrote */
+    full.latitude = 1e300;
+    assert_ok(
+        pix_store_content_put(f.store, &f.recipe, hash_of(3), &full, axis(1), DIMENSION, &f.error),
+        &f.error);
+    assert_ok(
+        pix_store_photo_put(f.store, f.run, f.root, "/photos/c.heic", 1, 1, hash_of(3), &f.error),
+        &f.error);
+    assert_ok(pix_store_photo_get(f.store, 3, &row, &f.error), &f.error);
+    assert_null(row.taken_at);
+    assert_false(row.has_location);
     pix_store_close(f.store);
 }
 

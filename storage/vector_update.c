@@ -335,6 +335,8 @@ static pix_status update_cache(pix_store *store, pix_vector_cache *cache,
                                const pix_vector_update *update, const holdings *h,
                                pix_error *error) {
     bool exists, anew = false;
+    if (update->kind != PIX_VECTORS_GROW)
+        drop_writer(cache); /* what was done to its file since is noticed when it is opened again */
     pix_status status = open_writer(store, cache, &exists, error);
     if (status || (!exists && cache->model_id != update->model_id))
         return status;

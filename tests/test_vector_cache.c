@@ -803,6 +803,28 @@ static void damage_is_noticed_and_mended(void **state) {
     pix_store_close(g.store);
 }
 
+/* As a daemon meets it, which keeps its store open from run to run. */
+static void damage_is_mended_by_a_store_that_stays_open(void **state) {
+    (void)state;
+    static const damage met[] = {GONE, FIRST_BLOCK, LAST_FULL_BLOCK, IDS, CUT_IN_BLOCKS};
+    fixture f = open_fixture(24);
+    put_photos(&f, 0, 999);
+    settle(&f);
+    for (size_t i = 0; i < sizeof met / sizeof *met; i++) {
+        if (met[i] == GONE)
+            replace(&f, met[i], NULL);
+        else
+            damage_file(&f, met[i]);
+        compare_some(&f, f.store, false);
+        settle(&f);
+        compare_some(&f, f.store, true);
+        put_photos(&f, 999 + (int)i, 1000 + (int)i);
+        settle(&f);
+        compare_some(&f, f.store, true);
+    }
+    pix_store_close(f.store);
+}
+
 /* Adds, forgets, commits and publishes until it is killed. */
 static void write_for_ever(fixture *f) {
     begin_run(f);
@@ -880,6 +902,7 @@ int main(void) {
         cmocka_unit_test(the_file_is_private_and_nothing_else_is_left),
         cmocka_unit_test(a_read_only_medium_is_searched_with_the_file),
         cmocka_unit_test(damage_is_noticed_and_mended),
+        cmocka_unit_test(damage_is_mended_by_a_store_that_stays_open),
         cmocka_unit_test(searches_are_right_while_another_process_writes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,6 +44,7 @@ static void set_state(pix_scanner *scanner, pix_scanner_state state) {
     pthread_mutex_lock(&scanner->lock);
     scanner->report.state = state;
     scanner->report.opened |= state == PIX_SCANNER_IDLE;
+    scanner->report.breaks += state == PIX_SCANNER_BROKEN;
     pthread_mutex_unlock(&scanner->lock);
     scanner->settings.wake(scanner->settings.context);
 }

@@ -42,6 +42,7 @@ typedef struct pix_scanner_report {
     bool paused;
     bool undone; /* there is work left */
     pix_error error;
+    int64_t breaks;        /* how often it broke */
     pix_run_counts counts; /* of the run at hand, or of the last */
     int64_t photos, roots; /* in the index after the last run */
     int64_t generation;    /* how many runs there were */

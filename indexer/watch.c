@@ -44,6 +44,7 @@ typedef struct watch {
     int retry_s;
     bool ready, complete, reloading, stopping;
     pix_scanner_state seen; /* the scanner's state when it was asked last */
+    int64_t breaks;         /* of the scanner, that were met */
     pix_exit code;
     pix_error *error;
 } watch;
@@ -289,8 +290,9 @@ static void note_state(watch *w, const pix_scanner_report *report) {
         w->ready = true;
         w->reloading = false;
     }
-    if (report->state == PIX_SCANNER_BROKEN && w->seen != PIX_SCANNER_BROKEN)
-        meet_error(w, report);
+    if (report->state == PIX_SCANNER_BROKEN && w->breaks != report->breaks)
+        meet_error(w, report); /* again when it is still broken after a reload */
+    w->breaks = report->breaks;
     if (report->state == PIX_SCANNER_IDLE) {
         w->retry_s = 0;
         tell_complete(w, report);

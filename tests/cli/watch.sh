@@ -154,6 +154,23 @@ mv "$WORK/away" "$photos"
 stop 0 "stopped when idle"
 check "no failure is left" test -z "$(pixgrepd failures)"
 
+# An index that cannot be opened again is tried again however often that fails.
+cp "$XDG_DATA_HOME/pixgrep/models/"*.pixm "$WORK/own.pixm"
+start --model "$WORK/own.pixm" "$photos"
+mv "$WORK/own.pixm" "$WORK/gone.pixm"
+for times in 1 2 3; do
+    kill -HUP "$daemon"
+    check "broken for the ${times}. time: it tells when it tries again" it_comes_true eval \
+        '[ "$(grep -c "^pixgrepd: watch: the index is opened again in " "$WORK/watch.err")" -eq $times ]'
+done
+mv "$WORK/gone.pixm" "$WORK/own.pixm"
+kill -HUP "$daemon"
+tag "$photos/again.png" again
+becomes "mended" "a.png again.png d.png dir/b.png dir/deep/e.png f.png"
+rm "$photos/again.png"
+becomes "as before" "a.png d.png dir/b.png dir/deep/e.png f.png"
+stop 0 "stopped when mended"
+
 # A full scan each time the clock says so; a large library, stopped in the middle.
 start --rescan 1s "$photos"
 sqlite3 "$XDG_DATA_HOME/pixgrep/index.db" 'SELECT max(id) FROM run' >"$WORK/runs" 2>/dev/null &&

@@ -312,13 +312,16 @@ static void tell_held(const scan_state *scan, int64_t held) {
     (void)fputc('\n', stderr);
 }
 
-/* A drive that went away while its parts were looked at took none of them along. */
+/* A drive that went away since the run began took no photo along. */
+static bool is_still_there(const pix_target *target) {
+    pix_root_identity now;
+    return !pix_root_identify(target->root, NULL, &now, NULL) &&
+           strcmp(now.text, target->identity.text) == 0 &&
+           now.is_mount == target->identity.is_mount;
+}
+
 static pix_status sweep_parts(scan_state *scan, pix_swept *sum) {
     const pix_target *target = scan->target;
-    pix_root_identity now;
-    if (pix_root_identify(target->root, NULL, &now, NULL) ||
-        strcmp(now.text, target->identity.text) != 0 || now.is_mount != target->identity.is_mount)
-        return PIX_OK;
     pix_status status = PIX_OK;
     for (size_t i = 0; i < target->parts.count && !status; i++)
         status = sweep_below(scan, target->parts.items[i], sum);
@@ -331,6 +334,10 @@ static pix_status sweep(scan_state *scan) {
     pix_run_counts *counts = &scan->counts;
     if (target->elsewhere)
         return meet_elsewhere(scan);
+    if (!is_still_there(target)) {
+        note(scan, "went away meanwhile: nothing is removed from the index");
+        return PIX_OK;
+    }
     if (counts->seen == 0 && target->photos > 0 && target->parts.count == 0) {
         note(scan, "no photo can be seen in it: nothing is removed from the index "
                    "(if they are gone for good: pixgrepd forget)");

@@ -100,6 +100,35 @@ index 0 "the other root is known"
 check "removed here" grep -q "^$photos: 40 seen,.* 90 removed" "$WORK/out"
 totals "moved to another root" 130 0 "$(pixgrepd status --json | sed 's/.*"missing":\([0-9]*\).*/\1/')"
 
+# A root that is on another file system by the time its turn comes, another root having taken long.
+if [ "$(stat -f -c %T /dev/shm 2>/dev/null)" = tmpfs ] && [ "$(stat -f -c %T "$WORK")" != tmpfs ]; then
+    other=$(mktemp -d /dev/shm/pixgrep-cli-XXXXXX)
+    trap 'rm -rf "$other" "$WORK"' EXIT
+    mkdir "$WORK/first"
+    make "$WORK/turn" 301 320
+    make "$other" 301 301
+    index 0 "both roots" --db "$WORK/turn.db" "$WORK/first" "$WORK/turn"
+    for ((i = 0; i < 150; i++)); do
+        printf 'P6\n# %d\n2000 2000\n255\n' $i >"$WORK/first/$i.ppm"
+        truncate -s +12000000 "$WORK/first/$i.ppm"
+    done
+    pixgrepd index --db "$WORK/turn.db" --threads 1 "$WORK/first" "$WORK/turn" >"$WORK/out" 2>"$WORK/err" &
+    for ((wait = 0; wait < 600; wait++)); do
+        pixgrepd status --db "$WORK/turn.db" --json | grep -q '"photos":20,' || break
+        sleep 0.05
+    done
+    mv "$WORK/turn" "$WORK/turned"
+    ln -s "$other" "$WORK/turn"
+    check "the first root is still looked at" kill -0 $!
+    wait $!
+    code=$?
+    expect 0 "a root that went away meanwhile"
+    check "it is told" grep -qx "pixgrepd: index $WORK/turn: went away meanwhile: nothing is removed from the index" "$WORK/err"
+    check "nothing is removed" grep -q "^$WORK/turn: 1 seen, .* 0 removed," "$WORK/out"
+else
+    echo "SKIP a root that went away meanwhile: no second file system in /dev/shm"
+fi
+
 run pixgrepd approve-removals "$WORK/nowhere"
 expect 2 "a folder nobody knows"
 mv "$photos" "$WORK/away"

@@ -12,7 +12,7 @@ typedef struct move {
 } move;
 
 /* Rewrites the paths of a table.  A row whose new path is taken stays where it was: what is known
- * there is newer. */
+ * there is newer, unless it is missing there. */
 static pix_status rewrite(move *m, pix_sql sql, int64_t *moved, pix_error *error) {
     pix_statement s = pix_statement_begin(m->store, sql);
     pix_bind_range(&s, &m->from);
@@ -75,6 +75,7 @@ static pix_status move_all(move *m, pix_error *error) {
     int64_t inside, count;
     pix_status status = pix_store_change(m->store, error);
     if (status || (status = pix_root_find_above(m->store, m->from.folder, &inside, error)) ||
+        (status = rewrite(m, PIX_SQL_IMAGE_MOVE_OVER, &count, error)) ||
         (status = rewrite(m, PIX_SQL_IMAGE_MOVE, &m->photos, error)) ||
         (status = drop_rest(m, PIX_SQL_IMAGE_DROP_BELOW, error)) ||
         (status = rewrite(m, PIX_SQL_FAILURE_MOVE, &count, error)) ||

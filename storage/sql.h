@@ -42,6 +42,9 @@
     X(ROOT_NEXT_BELOW,                                                                             \
       "SELECT id, path FROM root WHERE " PIX_BELOW " AND path > ?4 ORDER BY path LIMIT 1")         \
     X(IMAGE_MOVE, "UPDATE OR IGNORE image SET path = " PIX_MOVED " WHERE " PIX_BELOW)              \
+    X(IMAGE_MOVE_OVER,                                                                             \
+      "DELETE FROM image WHERE missing_since IS NOT NULL AND path IN (SELECT " PIX_MOVED           \
+      " FROM image WHERE " PIX_BELOW " AND +missing_since IS NULL)")                               \
     X(FAILURE_MOVE, "UPDATE OR IGNORE failure SET path = " PIX_MOVED " WHERE " PIX_BELOW)          \
                                                                                                    \
     X(KNOWN_BELOW, "SELECT EXISTS (SELECT 1 FROM image WHERE " PIX_BELOW "),"                      \

@@ -808,6 +808,24 @@ static void what_is_known_in_the_new_place_stays(void **state) {
     pix_store_close(f.store);
 }
 
+static void a_photo_moved_back_takes_the_place_of_the_missing_one(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    put_photo(&f, "/photos/a/1.jpg", 1, 1, 1);
+    put_photo(&f, "/photos/a/2.jpg", 1, 1, 2);
+    end_run(&f);
+    begin_run(&f);
+    put_photo(&f, "/photos/b/1.jpg", 1, 1, 1);
+    assert_int_equal(sweep(&f, "/photos", NULL, NULL), 2);
+    end_run(&f);
+    assert_int_equal(move(&f, "/photos/b", "/photos/a"), 1);
+    assert_int_equal(totals(&f).photos, 1);
+    begin_run(&f);
+    assert_int_equal(see(&f, "/photos/a/1.jpg", 1, 1), PIX_PHOTO_UNCHANGED);
+    assert_int_equal(see(&f, "/photos/a/2.jpg", 1, 1), PIX_PHOTO_RETURNED);
+    pix_store_close(f.store);
+}
+
 static void moves_that_make_no_sense_are_refused(void **state) {
     (void)state;
     fixture f = open_six();
@@ -1646,6 +1664,7 @@ int main(void) {
         cmocka_unit_test(roots_below_a_moved_folder_come_along),
         cmocka_unit_test(a_part_of_a_root_becomes_a_root_or_part_of_another),
         cmocka_unit_test(what_is_known_in_the_new_place_stays),
+        cmocka_unit_test(a_photo_moved_back_takes_the_place_of_the_missing_one),
         cmocka_unit_test(moves_that_make_no_sense_are_refused),
         cmocka_unit_test(nested_roots_merge),
         cmocka_unit_test(a_root_knows_its_identity_and_its_last_complete_scan),

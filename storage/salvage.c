@@ -66,7 +66,11 @@ static const char make_whole[] =
     "UPDATE embedding SET run_id = NULL WHERE run_id NOT IN (SELECT id FROM run);"
     "DELETE FROM failure WHERE root_id NOT IN (SELECT id FROM root)"
     " OR run_id NOT IN (SELECT id FROM run);"
-    "DELETE FROM held WHERE image_id NOT IN (SELECT id FROM image);";
+    "DELETE FROM held WHERE image_id NOT IN (SELECT id FROM image);"
+    /* a dimension that is not that of the vectors would condemn them all */
+    "UPDATE model SET dimension = d FROM (SELECT model_id, d, max(n) FROM (SELECT model_id,"
+    " length(vector) / 4 AS d, count(*) AS n FROM embedding WHERE length(vector) >= 4"
+    " GROUP BY 1, 2) GROUP BY 1) WHERE model_id = id AND dimension <> d;";
 
 typedef struct job {
     const char *path;

@@ -195,6 +195,26 @@ static void a_vector_that_is_none_is_dropped(void **state) {
     examine(&salvage);
 }
 
+/* Else all vectors would be, and no run could begin. */
+static void a_wrong_dimension_is_made_right(void **state) {
+    (void)state;
+    sqlite3 *db;
+    pix_salvage salvage;
+    pix_error error;
+    write_index(whole.data, whole.size);
+    assert_int_equal(sqlite3_open(index_path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db,
+                                  "UPDATE model SET dimension = 77;"
+                                  "UPDATE embedding SET vector = x'00' WHERE id = 1",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    sqlite3_close(db);
+    assert_ok(pix_store_salvage(index_path, &salvage, &error), &error);
+    assert_false(salvage.sound);
+    assert_int_equal(salvage.vectors, PHOTOS - 1);
+    examine(&salvage);
+}
+
 static void what_cannot_be_read_at_all_stays_as_it_is(void **state) {
     (void)state;
     pix_salvage salvage;
@@ -229,6 +249,7 @@ int main(void) {
         cmocka_unit_test(a_page_of_nonsense_costs_what_was_on_it),
         cmocka_unit_test(a_file_cut_short_loses_its_end_alone),
         cmocka_unit_test(a_vector_that_is_none_is_dropped),
+        cmocka_unit_test(a_wrong_dimension_is_made_right),
         cmocka_unit_test(what_cannot_be_read_at_all_stays_as_it_is),
         cmocka_unit_test(nobody_writes_meanwhile),
     };

@@ -27,7 +27,7 @@ sqlite3 "$db" 'PRAGMA wal_checkpoint(TRUNCATE)' >/dev/null
 cp "$db" "$WORK/half.db"
 make 7 $total
 
-rows() { sqlite3 "$db" "SELECT hex(path) FROM image JOIN embedding USING (content_id) WHERE missing_since IS NULL ORDER BY 1"; }
+rows() { sqlite3 "$db" "SELECT DISTINCT hex(path) FROM image JOIN embedding USING (content_id) WHERE missing_since IS NULL ORDER BY 1"; }
 fresh() { # an index of half the photos
     rm -f "$db"*
     cp "$WORK/half.db" "$db"

@@ -1,6 +1,7 @@
 #include "core/clip/model.h"
 
 #include <dirent.h>
+#include <math.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -469,6 +470,9 @@ static void other_files_and_versions_are_refused(void **state) {
                    "was written by a newer pixgrep (format 9, this one reads 5)");
     refuses_change(&good, FIELD(magic), "NUMPY", 5, "not a pixgrep model");
     refuses_change(&good, FIELD(precision), &(int32_t){2}, 4, "its precision is unknown");
+    refuses_change(&good, FIELD(fidelity.image_least), &(double){-1e300}, 8, "fidelity");
+    refuses_change(&good, FIELD(fidelity.text_mean), &(double){1.1}, 8, "fidelity");
+    refuses_change(&good, FIELD(fidelity.score_error), &(double){INFINITY}, 8, "fidelity");
     refuses_change(&good, FIELD(file_bytes), &(uint64_t){h->file_bytes + 1}, 8, "header says");
     refuses_change(&good, good.size, "x", 1, "header says");
     refuses_change(&good, FIELD(directory_offset), &(uint64_t){UINT64_MAX - 63}, 8, "directory");

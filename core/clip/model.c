@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,6 +69,15 @@ static pix_status check_version(const pix_model *model, pix_error *error) {
     return PIX_OK;
 }
 
+/* NaN is what was not measured. */
+static bool is_possible(const pix_fidelity *f) {
+    const double cosines[] = {f->image_least, f->image_mean, f->text_least, f->text_mean};
+    bool possible = isnan(f->score_error) || (f->score_error >= 0 && isfinite(f->score_error));
+    for (size_t i = 0; i < sizeof cosines / sizeof *cosines; i++)
+        possible = possible && (isnan(cosines[i]) || fabs(cosines[i]) <= 1.001);
+    return possible;
+}
+
 static pix_status check_header(const pix_model *model, pix_error *error) {
     const pix_pixm_header *h = model->header;
     if (model->file.size < sizeof *h || h->header_bytes != sizeof *h)
@@ -81,6 +91,8 @@ static pix_status check_header(const pix_model *model, pix_error *error) {
         return pix_error_prefix(error, "%s: damaged model file", model->path);
     if (h->precision != PIX_FP32 && h->precision != PIX_INT8)
         return damaged(model, "its precision is unknown", error);
+    if (!is_possible(&h->fidelity))
+        return damaged(model, "its fidelity is impossible", error);
     if (!in_file(h, h->vocabulary_offset, h->vocabulary_bytes))
         return damaged(model, "its vocabulary lies outside", error);
     if (h->files_bytes > 0 && (!in_file(h, h->files_offset, h->files_bytes) ||

@@ -18,11 +18,12 @@ typedef struct pix_filter {
     const char *camera;         /* a part of its name, in upper or lower case */
     const char *const *formats; /* any of these: "jpeg", "png", ... */
     size_t format_count;
+    int64_t min_pixels;
+    double latitude, longitude, radius_km; /* with has_place: within radius_km of this place, along
+                                              the surface of the earth */
+    bool has_place;
     unsigned orientations;       /* any of PIX_LANDSCAPE, ..., as the photo is shown; 0: all */
     int32_t min_long, min_short; /* sides in pixels */
-    int64_t min_pixels;
-    bool has_place; /* within radius_km of this place, along the surface of the earth */
-    double latitude, longitude, radius_km;
 } pix_filter;
 
 /* Whether it asks for anything besides folders and time. */

@@ -129,10 +129,10 @@ pix_status pix_store_content_known(pix_store *store, const pix_recipe *recipe,
 /* What decoding learnt of some content. */
 typedef struct pix_content {
     int32_t width, height, orientation;
+    bool has_location;
     const char *format;
     const char *taken_at; /* NULL or "" when unknown, likewise camera */
     const char *camera;
-    bool has_location;
     double latitude, longitude;
 } pix_content;
 /* Stores a vector (float32 [dimension]) for some content, replacing the model's earlier one.  A

@@ -122,7 +122,7 @@ static void what_is_shown_is_what_the_definition_says(void **state) {
     assert_ok(pix_search_open(l->path, "A", fingerprint, DIMENSION, &search, &note, &error),
               &error);
     for (int q = 0; q < 20; q++) {
-        const float *query = l->vectors[q * 13];
+        const float *query = l->vectors[(size_t)q * 13];
         pix_hit *all = rank_all(search, query);
         for (size_t t = 0; t < sizeof lines / sizeof *lines; t++)
             for (size_t w = 0; w < sizeof wishes / sizeof *wishes; w++) {

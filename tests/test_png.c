@@ -20,8 +20,8 @@ static void paint(uint8_t *rgb) {
             rgb[at] = y % 8 == 0   ? 200
                       : y % 8 < 3  ? (uint8_t)(i + y)
                       : y % 8 < 5  ? (uint8_t)(noise >> 24)
-                      : y % 8 == 5 ? (uint8_t)(255 - rgb[at - 3 * SIDE])
-                                   : rgb[at - 3 * SIDE];
+                      : y % 8 == 5 ? (uint8_t)(255 - rgb[at - (size_t)3 * SIDE])
+                                   : rgb[at - (size_t)3 * SIDE];
         }
 }
 

@@ -76,7 +76,7 @@ static void a_picture_shows_the_same_at_every_size(void **state) {
         for (size_t at = 0; at < BYTES; at++)
             sums[0][at / 3 / SIZE / 32 * 2 + at / 3 % SIZE / 32] += 4.0 * small[at] / BYTES;
         for (size_t at = 0; at < (size_t)4 * BYTES; at++)
-            sums[1][at / 3 / (2 * SIZE) / 64 * 2 + at / 3 % (2 * SIZE) / 64] +=
+            sums[1][at / 3 / 2 / SIZE / 64 * 2 + at / 3 % (SIZE + SIZE) / 64] +=
                 large[at] / (double)BYTES;
         for (size_t quarter = 0; quarter < 4; quarter++)
             assert_float_equal(sums[0][quarter], sums[1][quarter], 3);

@@ -81,7 +81,7 @@ static void run(const pix_block_weights *b, results *r) {
     }
     memcpy(r->qk, qkv[0], sizeof r->qk);
     for (size_t i = 0; i < WIDTH; i++)
-        mixed[i] = 0.25 * qkv[0][2 * WIDTH + i] + 0.75 * qkv[1][2 * WIDTH + i];
+        mixed[i] = 0.25 * qkv[0][WIDTH + WIDTH + i] + 0.75 * qkv[1][WIDTH + WIDTH + i];
     apply(b->out_weight, b->out_bias, WIDTH, WIDTH, mixed, r->mixed);
     scale(b->ln_2_weight, b->ln_2_bias, rows[0], normal);
     apply(b->fc_weight, b->fc_bias, MLP, WIDTH, normal, r->fc);

@@ -228,7 +228,7 @@ static void queries_that_share_a_pass_get_what_each_gets_alone(void **state) {
     pix_search_report report;
     assert_ok(pix_vector_index_search(f.store, &query, together, counts, &report, &f.error),
               &f.error);
-    assert_true(report.bytes > 0 && report.rescored >= QUERIES * K);
+    assert_true(report.bytes > 0 && report.rescored >= (int64_t)QUERIES * K);
     for (int q = 0; q < QUERIES; q++) {
         assert_ok(search(&f, f.recipe.model_id, queries[q], DIMENSION, K, alone, &count, &f.error),
                   &f.error);

@@ -218,7 +218,7 @@ cold() {
     local database=$folder/cold-$1.db words="'a dog on a beach'" asked encoded
     [ -f "$database" ] || "$build/tests/bench_fill" "$database" "$model" fp32 "$1"
     hyperfine -N --warmup 3 --runs 25 --export-csv "$folder/times.csv" \
-        "$pixgrep --model $model --db $database -k 10 $words" "$pixgrep --model $model --embed $words" >/dev/null 2>&1
+        "$pixgrep --model $model --db $database -k 10 $words" "$pixgrep --model $model --embed --text $words" >/dev/null 2>&1
     { read -r asked && read -r encoded; } < <(awk -F, 'FNR > 1 { printf "%.1f\n", $4 * 1000 }' "$folder/times.csv")
     echo "$1 photos: $asked ms, of which $encoded ms encode the words"
     row "cold query, $1 photos, beyond encoding: ms" "$(calc "$asked - $encoded" %.1f)" "" "" "<= $2"

@@ -9,8 +9,8 @@
 enum { TEXT_SIZE = 48 };
 
 static char *next_text(void) {
-    static char texts[8][TEXT_SIZE];
-    static int next;
+    static _Thread_local char texts[8][TEXT_SIZE];
+    static _Thread_local int next;
     return texts[next++ % 8];
 }
 

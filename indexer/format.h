@@ -1,7 +1,7 @@
 /* format.h - numbers and paths as people read them.
  *
- * The pix_text functions return a string in one of eight static buffers: for printing, from one
- * thread. */
+ * The pix_text functions return a string in one of eight buffers of the calling thread: for
+ * printing. */
 #ifndef PIX_INDEXER_FORMAT_H
 #define PIX_INDEXER_FORMAT_H
 

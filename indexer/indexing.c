@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/threads.h"
 #include "core/clip/library.h"
 #include "indexer/background.h"
 #include "indexer/commands.h"
@@ -14,7 +15,7 @@ enum { MISSING_DAYS = 90 };
 
 pix_status pix_indexing_open(const pix_options *options, pix_indexing *out, pix_error *error) {
     *out = (pix_indexing){
-        .threads = options->threads,
+        .threads = options->threads > 0 ? options->threads : pix_cpu_count(),
         .recipe = {.exact = options->exact, .ignore_rotation = options->no_autorotate},
         .walk = {.follow = options->follow,
                  .hidden = options->hidden,

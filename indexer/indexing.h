@@ -14,7 +14,7 @@ typedef struct pix_indexing {
     pix_pipeline *pipeline; /* from the first run on */
     pix_recipe recipe;
     pix_walk_options walk; /* `entering` is the caller's to set */
-    int threads;
+    int threads;           /* at least 1 */
 } pix_indexing;
 
 /* `options` are borrowed until _close. */

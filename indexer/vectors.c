@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/threads.h"
 #include "core/clip/common_words.h"
 #include "indexer/format.h"
 
@@ -17,9 +16,8 @@ static pix_status find_text_mean(pix_vectors *vectors, pix_error *error) {
     const size_t dimension = (size_t)dimension_of(vectors);
     float *words = NULL;
     size_t count = 0;
-    pix_status status = pix_common_words_encode(
-        vectors->model, vectors->threads > 0 ? vectors->threads : pix_cpu_count(), &words, &count,
-        error);
+    pix_status status =
+        pix_common_words_encode(vectors->model, vectors->threads, &words, &count, error);
     if (!status && count == 0)
         status = pix_fail(error, PIX_ENOTFOUND, "the model reads no text");
     if (!status && !(vectors->text_mean = calloc(dimension + 1, sizeof *vectors->text_mean)))

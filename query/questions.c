@@ -50,7 +50,7 @@ static pix_status parse(questions *job, question *q, pix_error *error) {
 }
 
 /* What encoding says about texts names their line. */
-static pix_status tell(questions *job, const char *notes) {
+static void tell(questions *job, const char *notes) {
     static const char prefix[] = "pixgrep: ";
     for (const char *line = notes; *line;) {
         size_t size = strcspn(line, "\n");
@@ -60,7 +60,6 @@ static pix_status tell(questions *job, const char *notes) {
                       (int)(size - (size_t)(text - line)), text);
         line += size + (line[size] == '\n');
     }
-    return PIX_OK;
 }
 
 static pix_status encode(questions *job, question *q, pix_error *error) {
@@ -74,7 +73,7 @@ static pix_status encode(questions *job, question *q, pix_error *error) {
     if (fclose(notes))
         status = status ? status : pix_fail_memory(error);
     else
-        (void)tell(job, text);
+        tell(job, text);
     free(text);
     return status;
 }

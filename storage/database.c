@@ -198,3 +198,15 @@ pix_status pix_database_open_reader(const char *path, sqlite3 **out, pix_error *
     *out = db;
     return PIX_OK;
 }
+
+int pix_database_number(sqlite3 *db, const char *sql, int *number) {
+    sqlite3_stmt *statement = NULL;
+    errno = 0;
+    int result = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
+    if (result == SQLITE_OK && (result = sqlite3_step(statement)) == SQLITE_ROW) {
+        *number = sqlite3_column_int(statement, 0);
+        result = SQLITE_OK;
+    }
+    int finished = sqlite3_finalize(statement);
+    return result == SQLITE_OK ? finished : result;
+}

@@ -21,4 +21,7 @@ pix_status pix_database_open_reader(const char *path, sqlite3 **out, pix_error *
  * to 0 before the call. */
 pix_status pix_database_fail(sqlite3 *db, const char *path, int result, pix_error *error);
 
+/* The first column of the first row as a number; a SQLite result code, for the above. */
+int pix_database_number(sqlite3 *db, const char *sql, int *number);
+
 #endif

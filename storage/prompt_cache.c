@@ -1,7 +1,6 @@
 #include "storage/prompt_cache.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 #include "core/base/bytes.h"
 #include "core/base/files.h"
 #include "storage/database.h"
+#include "storage/store_internal.h"
 #include "storage/vector.h"
 
 /* "pixp", and the version of the table. */
@@ -49,25 +49,14 @@ static const char tables[] = "BEGIN IMMEDIATE;"
                              "PRAGMA application_id = 0x70697870; PRAGMA user_version = 1;"
                              "COMMIT";
 
-static int read_number(sqlite3 *db, const char *sql, int *number) {
-    sqlite3_stmt *statement = NULL;
-    int result = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
-    if (result == SQLITE_OK && (result = sqlite3_step(statement)) == SQLITE_ROW) {
-        *number = sqlite3_column_int(statement, 0);
-        result = SQLITE_OK;
-    }
-    int finished = sqlite3_finalize(statement);
-    return result == SQLITE_OK ? finished : result;
-}
-
 /* Whether the file is ours; an empty one may become so. */
 static int check_owner(sqlite3 *db, bool *ours, bool *empty, bool *current) {
     int application = 0, version = 0, objects = 0;
-    int result = read_number(db, "PRAGMA application_id", &application);
+    int result = pix_database_number(db, "PRAGMA application_id", &application);
     if (result == SQLITE_OK)
-        result = read_number(db, "PRAGMA user_version", &version);
+        result = pix_database_number(db, "PRAGMA user_version", &version);
     if (result == SQLITE_OK)
-        result = read_number(db, "SELECT count(*) FROM sqlite_schema", &objects);
+        result = pix_database_number(db, "SELECT count(*) FROM sqlite_schema", &objects);
     *empty = application == 0 && version == 0 && objects == 0;
     *ours = *empty || application == APPLICATION;
     *current = application == APPLICATION && version == VERSION;
@@ -86,25 +75,6 @@ static pix_status check_file(const char *path, bool *exists, pix_error *error) {
         return errno == ENOENT ? PIX_OK : pix_fail_errno(error, "%s", path);
     if (!S_ISREG(info.st_mode))
         return pix_fail(error, PIX_EUNSUPPORTED, "%s: not a regular file", path);
-    return PIX_OK;
-}
-
-static pix_status make_file(const char *path, pix_error *error) {
-    char *folder = pix_path_beside(path, "");
-    if (!folder)
-        return pix_fail_memory(error);
-    size_t length = strlen(folder);
-    if (length > 1 && folder[length - 1] == '/')
-        folder[length - 1] = '\0';
-    pix_status status = pix_folder_make(folder, error);
-    free(folder);
-    if (status)
-        return status;
-    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0 && errno != EEXIST)
-        return pix_fail_errno(error, "cannot create %s", path);
-    if (fd >= 0)
-        (void)close(fd);
     return PIX_OK;
 }
 
@@ -153,7 +123,7 @@ static pix_status open_file(pix_prompt_cache *cache, pix_error *error) {
     if (status)
         return status;
     for (int tries = 0; tries < 2; tries++) {
-        if ((status = make_file(path, error)))
+        if ((status = pix_store_make_file(path, error)))
             return status;
         int result = open_once(path, &cache->db, &foreign);
         if (result == SQLITE_OK)

@@ -76,27 +76,14 @@ static const char *const upgrades[] = {
 const pix_schema pix_schema_current = {
     .version = 1 + sizeof upgrades / sizeof *upgrades, .tables = schema_text, .upgrades = upgrades};
 
-/* The first column of the first row as a number. */
-static int read_number(sqlite3 *db, const char *sql, int *number) {
-    sqlite3_stmt *statement = NULL;
-    errno = 0;
-    int result = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
-    if (result == SQLITE_OK && (result = sqlite3_step(statement)) == SQLITE_ROW) {
-        *number = sqlite3_column_int(statement, 0);
-        result = SQLITE_OK;
-    }
-    int finished = sqlite3_finalize(statement);
-    return result == SQLITE_OK ? finished : result;
-}
-
 pix_status pix_schema_version(sqlite3 *db, const char *path, int *version, pix_error *error) {
     *version = 0;
     int application = 0, user_version = 0, tables = 0;
-    int result = read_number(db, "PRAGMA application_id", &application);
+    int result = pix_database_number(db, "PRAGMA application_id", &application);
     if (result == SQLITE_OK)
-        result = read_number(db, "PRAGMA user_version", &user_version);
+        result = pix_database_number(db, "PRAGMA user_version", &user_version);
     if (result == SQLITE_OK)
-        result = read_number(db, "SELECT count(*) FROM sqlite_schema", &tables);
+        result = pix_database_number(db, "SELECT count(*) FROM sqlite_schema", &tables);
     if (result != SQLITE_OK)
         return pix_database_fail(db, path, result, error);
     if (application == 0 && user_version == 0 && tables == 0)

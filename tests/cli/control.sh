@@ -9,13 +9,6 @@ daemon=0
 mkdir -m 700 "$XDG_RUNTIME_DIR"
 trap 'kill -9 "$daemon" 2>/dev/null; chmod -R u+rwx "$WORK"; rm -rf "$WORK"' EXIT
 
-it_comes_true() { # it_comes_true CONDITION...: within a minute
-    for ((wait = 0; wait < 1200; wait++)); do
-        "$@" && return
-        sleep 0.05
-    done
-    return 1
-}
 start() {
     : >"$WORK/watch.out" # what an earlier one wrote
     pixgrepd watch "$@" >"$WORK/watch.out" 2>"$WORK/watch.err" &

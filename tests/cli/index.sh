@@ -376,13 +376,7 @@ for ((i = 0; i < count; i++)); do # black squares, each slow to read and none of
     printf 'P6\n# %d\n2000 2000\n255\n' $i >"$many/$i.ppm"
     truncate -s +12000000 "$many/$i.ppm"
 done
-it_comes_true() { # it_comes_true CONDITION...: within half a minute
-    for ((wait = 0; wait < 600; wait++)); do
-        "$@" && return
-        sleep 0.05
-    done
-    return 1
-}
+patience=30
 some_are_committed() { # by a run in the background
     it_comes_true eval '[ "$(photos_known)" -gt 0 ]'
 }

@@ -8,13 +8,6 @@ mkdir -m 700 "$XDG_RUNTIME_DIR" "$photos"
 cp "$pictures/tiny-7x5.png" "$pictures/checker-300.png" "$photos/"
 touch -d '1 hour ago' "$photos"/*
 
-it_comes_true() { # it_comes_true CONDITION...: within a minute
-    for ((wait = 0; wait < 1200; wait++)); do
-        "$@" && return
-        sleep 0.05
-    done
-    return 1
-}
 
 if strace -o /dev/null true 2>/dev/null; then
     traced() { # traced NAME COMMAND...: every call of its processes goes to $WORK/NAME.calls

@@ -22,6 +22,16 @@ check() {
     fi
 }
 
+# it_comes_true CONDITION...: within $patience seconds.
+patience=60
+it_comes_true() {
+    for ((wait = 0; wait < 20 * patience; wait++)); do
+        "$@" && return
+        sleep 0.05
+    done
+    return 1
+}
+
 # run COMMAND...: leaves stdout, stderr and the exit code in $WORK/out, $WORK/err, $code.
 run() {
     "$@" >"$WORK/out" 2>"$WORK/err"

@@ -5,13 +5,6 @@ pictures=$SOURCE/tests/golden/preprocess/images
 photos=$WORK/photos
 daemon=0
 
-it_comes_true() { # it_comes_true CONDITION...: within a minute
-    for ((wait = 0; wait < 1200; wait++)); do
-        "$@" && return
-        sleep 0.05
-    done
-    return 1
-}
 start() { # start ARGUMENT...: the daemon, until everything was looked at
     : >"$WORK/watch.out" # what an earlier one wrote
     pixgrepd watch "$@" >"$WORK/watch.out" 2>"$WORK/watch.err" &
@@ -232,7 +225,7 @@ if unshare -rm mount -t tmpfs drive "$WORK/drive" 2>/dev/null; then
     }
     export -f drive start stop check it_comes_true tells tag expect
     failures_before=$failures
-    export WORK pictures failures=0
+    export WORK pictures patience failures=0
     unshare -rm bash -c drive
     failures=$((failures_before + $?))
 else

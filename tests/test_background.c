@@ -5,35 +5,12 @@
 #include <string.h>
 
 #include "storage/background.h"
-#include "tests/support.h"
+#include "tests/store_writer.h"
 
 enum { DIMENSION = 4, WORDS = 10 };
 
-static const char fingerprint[] =
-    "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
-
-typedef struct fixture {
-    char path[256];
-    pix_store *store;
-    pix_error error;
-    int64_t root, run;
-    pix_recipe recipe;
-} fixture;
-
-static fixture open_fixture(void) {
-    fixture f = {.recipe = {.precision = "fp32"}};
-    (void)snprintf(f.path, sizeof f.path, "%s/index.db", test_folder());
-    assert_ok(pix_store_open(f.path, PIX_STORE_WRITE, &f.store, &f.error), &f.error);
-    assert_ok(
-        pix_store_model_put(f.store, "tiny", fingerprint, DIMENSION, &f.recipe.model_id, &f.error),
-        &f.error);
-    assert_ok(pix_store_root_put(f.store, "/p", "", false, &f.root, &f.error), &f.error);
-    assert_ok(pix_store_run_begin(f.store, f.recipe.model_id, &f.run, &f.error), &f.error);
-    return f;
-}
-
 /* A photo whose vector lies in the first two axes, `angle` from the first. */
-static void put_photo(fixture *f, int number, double angle) {
+static void put_photo(writer *f, int number, double angle) {
     const pix_content facts = {.width = 1, .height = 1, .orientation = 1, .format = "png"};
     const float vector[DIMENSION] = {(float)cos(angle), (float)sin(angle)};
     uint8_t hash[PIX_SHA256_BYTES] = {0};
@@ -47,14 +24,14 @@ static void put_photo(fixture *f, int number, double angle) {
               &f->error);
 }
 
-static bool is_due(fixture *f) {
+static bool is_due(writer *f) {
     bool due;
     assert_ok(pix_store_background_due(f->store, f->recipe.model_id, &due, &f->error), &f->error);
     return due;
 }
 
 /* Word w has the score cos(0.1 * w) with a photo of angle 0. */
-static void make(fixture *f, size_t words) {
+static void make(writer *f, size_t words) {
     float vectors[WORDS][DIMENSION] = {{0}};
     for (int w = 0; w < WORDS; w++) {
         vectors[w][0] = (float)cos(0.1 * w);
@@ -65,7 +42,7 @@ static void make(fixture *f, size_t words) {
               &f->error);
 }
 
-static pix_background get(fixture *f) {
+static pix_background get(writer *f) {
     pix_background out;
     assert_ok(pix_store_background_get(f->store, f->recipe.model_id, DIMENSION, &out, &f->error),
               &f->error);
@@ -74,7 +51,7 @@ static pix_background get(fixture *f) {
 
 static void it_is_the_mean_and_what_a_fifth_of_the_words_miss(void **state) {
     (void)state;
-    fixture f = open_fixture();
+    writer f = open_new_index(DIMENSION);
     pix_background b = get(&f);
     assert_int_equal(b.vectors, 0);
     assert_null(b.mean);
@@ -96,7 +73,7 @@ static void it_is_the_mean_and_what_a_fifth_of_the_words_miss(void **state) {
 
 static void a_model_without_words_has_no_level(void **state) {
     (void)state;
-    fixture f = open_fixture();
+    writer f = open_new_index(DIMENSION);
     put_photo(&f, 1, 0);
     make(&f, 0);
     pix_background b = get(&f);
@@ -108,7 +85,7 @@ static void a_model_without_words_has_no_level(void **state) {
 
 static void a_small_library_is_due_with_every_change(void **state) {
     (void)state;
-    fixture f = open_fixture();
+    writer f = open_new_index(DIMENSION);
     assert_false(is_due(&f));
     put_photo(&f, 1, 0);
     assert_true(is_due(&f));
@@ -130,7 +107,7 @@ static void a_small_library_is_due_with_every_change(void **state) {
 
 static void a_large_library_is_due_when_a_tenth_changed(void **state) {
     (void)state;
-    fixture f = open_fixture();
+    writer f = open_new_index(DIMENSION);
     for (int i = 0; i < 3000; i++)
         put_photo(&f, i, i / 3000.0);
     make(&f, 0);
@@ -153,7 +130,7 @@ static void execute(const char *path, const char *sql) {
 
 static void damage_is_an_error_that_names_the_index(void **state) {
     (void)state;
-    fixture f = open_fixture();
+    writer f = open_new_index(DIMENSION);
     put_photo(&f, 1, 0);
     make(&f, WORDS);
     assert_ok(pix_store_commit(f.store, &f.error), &f.error);

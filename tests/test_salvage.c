@@ -11,38 +11,19 @@
 #include "core/base/bytes.h"
 #include "core/base/files.h"
 #include "storage/store.h"
-#include "tests/support.h"
+#include "tests/store_writer.h"
 
 enum { DIMENSION = 64, PHOTOS = 600, PAGE = 16384 };
 
-static const char fingerprint[] =
-    "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 static const pix_content facts = {.width = 640, .height = 480, .orientation = 1, .format = "jpeg"};
 static char index_path[256];
 static pix_bytes whole; /* a sound index of PHOTOS photos */
 
-typedef struct writer {
-    pix_store *store;
-    pix_error error;
-    int64_t root, run;
-    pix_recipe recipe;
-} writer;
-
-static writer open_writer(void) {
-    writer w = {.recipe = {.precision = "fp32"}};
-    pix_error *e = &w.error;
-    assert_ok(pix_store_open(index_path, PIX_STORE_WRITE, &w.store, e), e);
-    assert_ok(pix_store_model_put(w.store, "tiny", fingerprint, DIMENSION, &w.recipe.model_id, e),
-              e);
-    assert_ok(pix_store_root_put(w.store, "/p", "", false, &w.root, e), e);
-    assert_ok(pix_store_run_begin(w.store, w.recipe.model_id, &w.run, e), e);
-    return w;
-}
-
 static int make_index(void **state) {
     (void)state;
     (void)snprintf(index_path, sizeof index_path, "%s/index.db", test_folder());
-    writer w = open_writer();
+    writer w;
+    assert_ok(open_writer(&w, index_path, DIMENSION), &w.error);
     for (int i = 0; i < PHOTOS; i++) {
         uint8_t hash[PIX_SHA256_BYTES] = {0};
         float vector[DIMENSION] = {0};
@@ -91,7 +72,8 @@ static void examine(const pix_salvage *salvage) {
     assert_ok(pix_store_salvage(index_path, &again, &error), &error);
     if (!again.sound)
         fail_msg("not sound: %s (before: %s)", again.damage, salvage->damage);
-    writer w = open_writer();
+    writer w;
+    assert_ok(open_writer(&w, index_path, DIMENSION), &w.error);
     int64_t known = 0;
     for (int i = 0; i < PHOTOS; i++) {
         char path[64];
@@ -174,21 +156,24 @@ static void a_file_cut_short_loses_its_end_alone(void **state) {
     }
 }
 
-static void a_vector_that_is_none_is_dropped(void **state) {
-    (void)state;
+/* Salvages the whole index as `sql` leaves it. */
+static pix_salvage salvage_after(const char *sql) {
     sqlite3 *db;
     pix_salvage salvage;
     pix_error error;
     write_index(whole.data, whole.size);
     assert_int_equal(sqlite3_open(index_path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db,
-                                  "UPDATE embedding SET vector = zeroblob(256) WHERE id = 7;"
-                                  "UPDATE embedding SET vector = x'00' WHERE id = 9",
-                                  NULL, NULL, NULL),
-                     SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(db);
     assert_ok(pix_store_salvage(index_path, &salvage, &error), &error);
     assert_false(salvage.sound);
+    return salvage;
+}
+
+static void a_vector_that_is_none_is_dropped(void **state) {
+    (void)state;
+    pix_salvage salvage = salvage_after("UPDATE embedding SET vector = zeroblob(256) WHERE id = 7;"
+                                        "UPDATE embedding SET vector = x'00' WHERE id = 9");
     assert_int_equal(salvage.vectors, PHOTOS - 2);
     assert_int_equal(salvage.vectors_before, PHOTOS);
     assert_int_equal(salvage.photos, PHOTOS);
@@ -198,19 +183,8 @@ static void a_vector_that_is_none_is_dropped(void **state) {
 /* Else all vectors would be, and no run could begin. */
 static void a_wrong_dimension_is_made_right(void **state) {
     (void)state;
-    sqlite3 *db;
-    pix_salvage salvage;
-    pix_error error;
-    write_index(whole.data, whole.size);
-    assert_int_equal(sqlite3_open(index_path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db,
-                                  "UPDATE model SET dimension = 77;"
-                                  "UPDATE embedding SET vector = x'00' WHERE id = 1",
-                                  NULL, NULL, NULL),
-                     SQLITE_OK);
-    sqlite3_close(db);
-    assert_ok(pix_store_salvage(index_path, &salvage, &error), &error);
-    assert_false(salvage.sound);
+    pix_salvage salvage = salvage_after("UPDATE model SET dimension = 77;"
+                                        "UPDATE embedding SET vector = x'00' WHERE id = 1");
     assert_int_equal(salvage.vectors, PHOTOS - 1);
     examine(&salvage);
 }
@@ -238,7 +212,8 @@ static void nobody_writes_meanwhile(void **state) {
     pix_salvage salvage;
     pix_error error;
     write_index(whole.data, whole.size);
-    writer w = open_writer();
+    writer w;
+    assert_ok(open_writer(&w, index_path, DIMENSION), &w.error);
     assert_int_equal(pix_store_salvage(index_path, &salvage, &error), PIX_EBUSY);
     pix_store_close(w.store);
 }

@@ -5,38 +5,16 @@
 
 #include "storage/selection.h"
 #include "storage/vector_index.h"
-#include "tests/support.h"
+#include "tests/store_writer.h"
 
 enum { DIMENSION = 4 };
 
-typedef struct fixture {
-    char path[256];
-    pix_store *store;
-    pix_error error;
-    int64_t root, run;
-    pix_recipe recipe;
-} fixture;
-
-static fixture open_fixture(void) {
-    static const char fingerprint[] =
-        "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
-    fixture f = {.recipe = {.precision = "fp32"}};
-    (void)snprintf(f.path, sizeof f.path, "%s/index.db", test_folder());
-    assert_ok(pix_store_open(f.path, PIX_STORE_WRITE, &f.store, &f.error), &f.error);
-    assert_ok(
-        pix_store_model_put(f.store, "tiny", fingerprint, DIMENSION, &f.recipe.model_id, &f.error),
-        &f.error);
-    assert_ok(pix_store_root_put(f.store, "/p", "", false, &f.root, &f.error), &f.error);
-    assert_ok(pix_store_run_begin(f.store, f.recipe.model_id, &f.run, &f.error), &f.error);
-    return f;
-}
-
-static void close_fixture(fixture *f) {
+static void close_fixture(writer *f) {
     pix_store_close(f->store);
 }
 
 /* A photo under `path` whose content is called `content`; photos of one content share its facts. */
-static void put(fixture *f, const char *path, const char *content, const pix_content *facts) {
+static void put(writer *f, const char *path, const char *content, const pix_content *facts) {
     static const float vector[DIMENSION] = {1};
     uint8_t hash[PIX_SHA256_BYTES];
     pix_sha256_of(content, strlen(content), hash);
@@ -47,14 +25,14 @@ static void put(fixture *f, const char *path, const char *content, const pix_con
               &f->error);
 }
 
-static void put_all(fixture *f, const pix_content *facts, const char *const *paths, size_t count) {
+static void put_all(writer *f, const pix_content *facts, const char *const *paths, size_t count) {
     for (size_t i = 0; i < count; i++)
         put(f, paths[i], paths[i], &facts[i]);
     assert_ok(pix_store_commit(f->store, &f->error), &f->error);
 }
 
 /* The names of the photos a filter lets through, in the order of their ids: "a b". */
-static const char *found(fixture *f, const pix_filter *filter) {
+static const char *found(writer *f, const pix_filter *filter) {
     static char names[1024];
     pix_selection *selection;
     assert_ok(pix_selection_new(f->store, f->recipe.model_id, filter, &selection, &f->error),
@@ -89,7 +67,7 @@ static const pix_content plain = {.width = 8, .height = 6, .orientation = 1, .fo
 
 static void an_empty_filter_lets_every_present_photo_through(void **state) {
     (void)state;
-    fixture f = open_fixture();
+    writer f = open_new_index(DIMENSION);
     FOUND("", .camera = NULL);
     put(&f, "/p/a", "1", &plain);
     put(&f, "/p/b", "1", &plain);
@@ -103,7 +81,7 @@ static void an_empty_filter_lets_every_present_photo_through(void **state) {
 
 static void folders_are_ranges_of_bytes(void **state) {
     (void)state;
-    fixture f = open_fixture();
+    writer f = open_new_index(DIMENSION);
     const char *const paths[] = {"/p/a/1",    "/p/a/x/2",   "/p/a0/3",   "/p/A/4",
                                  "/p/a-/5",   "/p/a%/6",    "/p/a_/7",   "/p/a",
                                  "/p/\xff/8", "/p/a\xff/9", "/p/'; --/q"};
@@ -130,7 +108,7 @@ static void folders_are_ranges_of_bytes(void **state) {
 
 static void facts_are_compared(void **state) {
     (void)state;
-    fixture f = open_fixture();
+    writer f = open_new_index(DIMENSION);
     const char *const paths[] = {"/p/wide", "/p/turned", "/p/square", "/p/heic", "/p/odd"};
     const pix_content facts[] = {
         {.width = 4000, .height = 3000, .orientation = 1, .format = "jpeg", .camera = "NIKON D70"},
@@ -165,7 +143,7 @@ static void facts_are_compared(void **state) {
 
 static void times_are_a_range_and_unknown_ones_are_counted(void **state) {
     (void)state;
-    fixture f = open_fixture();
+    writer f = open_new_index(DIMENSION);
     const char *const paths[] = {"/p/22", "/p/23", "/p/24", "/p/none", "/p/nonsense"};
     pix_content facts[] = {plain, plain, plain, plain, plain};
     facts[0].taken_at = "2022-12-31T23:59:59";
@@ -226,7 +204,7 @@ static void distances_are_those_of_a_globe(void **state) {
 
 static void places_lie_within_a_circle(void **state) {
     (void)state;
-    fixture f = open_fixture();
+    writer f = open_new_index(DIMENSION);
     const char *const paths[] = {"/p/paris", "/p/fiji", "/p/pole", "/p/none", "/p/far"};
     pix_content facts[] = {plain, plain, plain, plain, plain};
     for (size_t i = 0; i < 5; i++)
@@ -254,7 +232,7 @@ static void execute(const char *path, const char *sql) {
 
 static void damaged_values_satisfy_no_wish(void **state) {
     (void)state;
-    fixture f = open_fixture();
+    writer f = open_new_index(DIMENSION);
     const char *const paths[] = {"/p/good", "/p/bad"};
     pix_content facts[] = {plain, plain};
     facts[0].taken_at = "2023-05-01T00:00:00";
@@ -280,7 +258,7 @@ static void damaged_values_satisfy_no_wish(void **state) {
     close_fixture(&f);
 }
 
-static pix_status search(fixture *f, const pix_selection *selection, const float *vector,
+static pix_status search(writer *f, const pix_selection *selection, const float *vector,
                          pix_hit hits[8], size_t *count) {
     const pix_vector_query query = {.model_id = f->recipe.model_id,
                                     .vectors = vector,
@@ -293,7 +271,7 @@ static pix_status search(fixture *f, const pix_selection *selection, const float
 
 static void a_search_finds_what_is_selected_and_nothing_else(void **state) {
     (void)state;
-    fixture f = open_fixture();
+    writer f = open_new_index(DIMENSION);
     put(&f, "/p/a/1", "one", &plain);
     put(&f, "/p/b/1", "one", &plain);
     put(&f, "/p/b/2", "two", &plain);

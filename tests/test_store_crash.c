@@ -16,12 +16,10 @@
 #include "core/base/threads.h"
 #include "storage/schema.h"
 #include "storage/vector_index.h"
-#include "tests/support.h"
+#include "tests/store_writer.h"
 
 enum { DIMENSION = 512, BATCH = 40 };
 
-static const char fingerprint[] =
-    "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 static const pix_content facts = {.width = 640, .height = 480, .orientation = 1, .format = "jpeg"};
 
 /* For children, where cmocka's asserts would run on in the parent's place. */
@@ -32,26 +30,6 @@ static const pix_content facts = {.width = 640, .height = 480, .orientation = 1,
             _exit(9);                                                                              \
         }                                                                                          \
     } while (0)
-
-typedef struct writer {
-    pix_store *store;
-    pix_error error;
-    int64_t root, run;
-    pix_recipe recipe;
-} writer;
-
-static pix_status open_writer(writer *w, const char *path) {
-    *w = (writer){.recipe = {.precision = "fp32"}};
-    pix_status status = pix_store_open(path, PIX_STORE_WRITE, &w->store, &w->error);
-    if (!status)
-        status = pix_store_model_put(w->store, "tiny", fingerprint, DIMENSION, &w->recipe.model_id,
-                                     &w->error);
-    if (!status)
-        status = pix_store_root_put(w->store, "/p", "", false, &w->root, &w->error);
-    if (!status)
-        status = pix_store_run_begin(w->store, w->recipe.model_id, &w->run, &w->error);
-    return status;
-}
 
 /* Photo `number` of a content of its own, whose vector is the axis `axis`. */
 static pix_status put_photo(writer *w, int number, int axis) {
@@ -114,7 +92,7 @@ static void sleep_us(long us) {
 /* Adds batches for ever, telling the pipe how many photos are committed. */
 static void write_and_tell(const char *path, int first, int fd) {
     writer w;
-    require(!open_writer(&w, path), &w.error);
+    require(!open_writer(&w, path, DIMENSION), &w.error);
     for (int next = first;; next += BATCH) {
         require(!put_batch(&w, next, next), &w.error);
         int committed = next + BATCH;
@@ -161,7 +139,7 @@ static void a_killed_writer_loses_at_most_its_open_batch(void **state) {
             }
         }
         writer w;
-        assert_ok(open_writer(&w, path), &w.error);
+        assert_ok(open_writer(&w, path, DIMENSION), &w.error);
         photos = (int)count_photos(w.store);
         if (photos != committed && photos != committed + BATCH)
             fail_msg("round %d: %d photos, %d committed", round, photos, committed);
@@ -191,7 +169,7 @@ static void only_one_process_writes(void **state) {
     assert_true(child >= 0);
     if (child == 0) {
         writer w;
-        require(!open_writer(&w, path) && !put_batch(&w, 0, 0), &w.error);
+        require(!open_writer(&w, path, DIMENSION) && !put_batch(&w, 0, 0), &w.error);
         require(write(ends[1], "x", 1) == 1, &w.error);
         for (;;)
             pause();
@@ -226,7 +204,7 @@ static void only_one_process_writes(void **state) {
 /* Every batch replaces every vector by one that lies elsewhere. */
 static void replace_all_for_ever(const char *path) {
     writer w;
-    require(!open_writer(&w, path), &w.error);
+    require(!open_writer(&w, path, DIMENSION), &w.error);
     for (int axis = 0;; axis++)
         require(!put_batch(&w, 0, axis % 2), &w.error);
 }
@@ -236,7 +214,7 @@ static void a_search_sees_one_state_while_batches_are_committed(void **state) {
     char path[128];
     (void)snprintf(path, sizeof path, "%s/index.db", test_folder());
     writer w;
-    assert_ok(open_writer(&w, path), &w.error);
+    assert_ok(open_writer(&w, path, DIMENSION), &w.error);
     assert_ok(put_batch(&w, 0, 0), &w.error);
     int64_t model = w.recipe.model_id;
     pix_store_close(w.store);
@@ -320,7 +298,7 @@ static void an_upgrade_that_dies_leaves_the_old_version(void **state) {
     char path[128];
     (void)snprintf(path, sizeof path, "%s/index.db", test_folder());
     writer w;
-    assert_ok(open_writer(&w, path), &w.error);
+    assert_ok(open_writer(&w, path, DIMENSION), &w.error);
     assert_ok(put_batch(&w, 0, 0), &w.error);
     pix_store_close(w.store);
     for (size_t i = 0; i < sizeof deaths / sizeof *deaths; i++) {
@@ -335,7 +313,7 @@ static void an_upgrade_that_dies_leaves_the_old_version(void **state) {
         assert_int_equal(wait_for(child), 1000 + SIGKILL);
         assert_sound(path);
         assert_int_equal(version_of(path), now);
-        assert_ok(open_writer(&w, path), &w.error);
+        assert_ok(open_writer(&w, path, DIMENSION), &w.error);
         assert_int_equal(count_photos(w.store), BATCH);
         assert_ok(put_batch(&w, 0, (int)i), &w.error);
         pix_store_close(w.store);
@@ -347,7 +325,7 @@ static void upgrades_lead_from_version_to_version(void **state) {
     char path[128];
     (void)snprintf(path, sizeof path, "%s/index.db", test_folder());
     writer w;
-    assert_ok(open_writer(&w, path), &w.error);
+    assert_ok(open_writer(&w, path, DIMENSION), &w.error);
     assert_ok(put_batch(&w, 0, 0), &w.error);
     pix_store_close(w.store);
     const int now = pix_schema_current.version;
@@ -394,7 +372,7 @@ static void a_creation_that_dies_leaves_a_file_to_begin_with(void **state) {
     pix_error error;
     assert_int_equal(pix_store_open(path, PIX_STORE_READ, &reader, &error), PIX_ENOTFOUND);
     writer w;
-    assert_ok(open_writer(&w, path), &w.error);
+    assert_ok(open_writer(&w, path, DIMENSION), &w.error);
     assert_ok(put_batch(&w, 0, 0), &w.error);
     pix_store_close(w.store);
     assert_sound(path);
@@ -405,7 +383,7 @@ static void write_until_full(const char *path, int fd) {
     const struct rlimit limit = {.rlim_cur = 3 << 20, .rlim_max = 3 << 20};
     writer w;
     require(setrlimit(RLIMIT_FSIZE, &limit) == 0, &w.error);
-    require(!open_writer(&w, path), &w.error);
+    require(!open_writer(&w, path, DIMENSION), &w.error);
     int next = 0;
     while (!put_batch(&w, next, 0)) {
         next += BATCH;
@@ -444,7 +422,7 @@ static void a_full_disk_loses_the_open_batch_and_says_so(void **state) {
     assert_true(committed > 0);
     assert_sound(path);
     writer w;
-    assert_ok(open_writer(&w, path), &w.error);
+    assert_ok(open_writer(&w, path, DIMENSION), &w.error);
     assert_int_equal(count_photos(w.store), committed);
     assert_ok(put_batch(&w, committed, 0), &w.error);
     assert_int_equal(count_photos(w.store), committed + BATCH);
@@ -496,7 +474,7 @@ static void a_folder_that_cannot_be_written_can_be_read(void **state) {
     const char *folder = test_folder();
     (void)snprintf(path, sizeof path, "%s/index.db", folder);
     writer w;
-    assert_ok(open_writer(&w, path), &w.error);
+    assert_ok(open_writer(&w, path, DIMENSION), &w.error);
     assert_ok(put_batch(&w, 0, 0), &w.error);
     pix_store_close(w.store);
     (void)snprintf(name, sizeof name, "%s.lock", path);

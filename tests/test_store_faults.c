@@ -6,32 +6,11 @@
 #include "storage/store.h"
 #include "storage/vector_index.h"
 #include "tests/faulty_vfs.h"
+#include "tests/store_writer.h"
 
 enum { DIMENSION = 512, BATCH = 2, BATCHES = 4, SECTOR = 512 };
 
-static const char fingerprint[] =
-    "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 static const pix_content facts = {.width = 640, .height = 480, .orientation = 1, .format = "jpeg"};
-
-typedef struct writer {
-    pix_store *store;
-    pix_error error;
-    int64_t root, run;
-    pix_recipe recipe;
-} writer;
-
-static pix_status open_writer(writer *w, const char *path) {
-    *w = (writer){.recipe = {.precision = "fp32"}};
-    pix_status status = pix_store_open(path, PIX_STORE_WRITE, &w->store, &w->error);
-    if (!status)
-        status = pix_store_model_put(w->store, "tiny", fingerprint, DIMENSION, &w->recipe.model_id,
-                                     &w->error);
-    if (!status)
-        status = pix_store_root_put(w->store, "/p", "", false, &w->root, &w->error);
-    if (!status)
-        status = pix_store_run_begin(w->store, w->recipe.model_id, &w->run, &w->error);
-    return status;
-}
 
 static pix_status put_photo(writer *w, int number) {
     uint8_t hash[PIX_SHA256_BYTES] = {0};
@@ -50,7 +29,7 @@ static pix_status put_photo(writer *w, int number) {
 /* A run of batches, closed and opened again half-way; disk.committed follows what is committed. */
 static pix_status work(const char *path, pix_error *error) {
     writer w;
-    pix_status status = open_writer(&w, path);
+    pix_status status = open_writer(&w, path, DIMENSION);
     for (int batch = 0; batch < BATCHES && !status; batch++) {
         for (int i = 0; i < BATCH && !status; i++)
             status = put_photo(&w, batch * BATCH + i);
@@ -60,7 +39,7 @@ static pix_status work(const char *path, pix_error *error) {
             disk.committed = (batch + 1) * BATCH;
         if (!status && batch == BATCHES / 2) {
             pix_store_close(w.store);
-            status = open_writer(&w, path);
+            status = open_writer(&w, path, DIMENSION);
         }
     }
     *error = w.error;
@@ -73,7 +52,7 @@ static void examine(const char *path, int committed, const char *what, size_t ca
     writer w;
     sqlite3 *db;
     sqlite3_stmt *statement;
-    if (open_writer(&w, path))
+    if (open_writer(&w, path, DIMENSION))
         fail_msg("%s at call %zu: %s", what, call, w.error.text);
     pix_store_totals totals;
     assert_ok(pix_store_totals_get(w.store, &totals, &w.error), &w.error);

@@ -5,37 +5,15 @@
 #include <string.h>
 
 #include "storage/vector_index.h"
-#include "tests/support.h"
+#include "tests/store_writer.h"
 
 enum { DIMENSION = 24 };
 
-static const char fingerprint[] =
-    "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 static const char other_fingerprint[] =
     "ff112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
-typedef struct fixture {
-    char path[256];
-    pix_store *store;
-    pix_error error;
-    int64_t root, run;
-    pix_recipe recipe;
-} fixture;
-
-static fixture open_fixture(void) {
-    fixture f = {.recipe = {.precision = "fp32"}};
-    (void)snprintf(f.path, sizeof f.path, "%s/index.db", test_folder());
-    assert_ok(pix_store_open(f.path, PIX_STORE_WRITE, &f.store, &f.error), &f.error);
-    assert_ok(
-        pix_store_model_put(f.store, "tiny", fingerprint, DIMENSION, &f.recipe.model_id, &f.error),
-        &f.error);
-    assert_ok(pix_store_root_put(f.store, "/p", "", false, &f.root, &f.error), &f.error);
-    assert_ok(pix_store_run_begin(f.store, f.recipe.model_id, &f.run, &f.error), &f.error);
-    return f;
-}
-
 /* One query, without a report. */
-static pix_status search(fixture *f, int64_t model_id, const float *vector, int dimension, size_t k,
+static pix_status search(writer *f, int64_t model_id, const float *vector, int dimension, size_t k,
                          pix_hit *hits, size_t *count, pix_error *error) {
     const pix_vector_query query = {
         .model_id = model_id, .vectors = vector, .count = 1, .dimension = dimension, .k = k};
@@ -47,7 +25,7 @@ static void hash_of(int number, uint8_t hash[PIX_SHA256_BYTES]) {
     memcpy(hash, &number, sizeof number);
 }
 
-static void put_vector(fixture *f, const pix_recipe *recipe, int content, const float *vector) {
+static void put_vector(writer *f, const pix_recipe *recipe, int content, const float *vector) {
     const pix_content facts = {.width = 1, .height = 1, .orientation = 1, .format = "png"};
     uint8_t hash[PIX_SHA256_BYTES];
     hash_of(content, hash);
@@ -55,7 +33,7 @@ static void put_vector(fixture *f, const pix_recipe *recipe, int content, const 
               &f->error);
 }
 
-static void put_photo(fixture *f, int photo, int content) {
+static void put_photo(writer *f, int photo, int content) {
     char path[64];
     uint8_t hash[PIX_SHA256_BYTES];
     hash_of(content, hash);
@@ -123,7 +101,7 @@ typedef struct library {
     bool shown[PHOTOS];
 } library;
 
-static size_t brute_force(fixture *f, const library *lib, const float *query, pix_hit *hits) {
+static size_t brute_force(writer *f, const library *lib, const float *query, pix_hit *hits) {
     size_t count = 0;
     for (int i = 0; i < PHOTOS; i++) {
         pix_photo_row row;
@@ -142,7 +120,7 @@ static size_t brute_force(fixture *f, const library *lib, const float *query, pi
 
 /* Vectors spread out, in tight clusters, equal to an earlier one, its opposite, and single axes;
  * photos that share contents, later photos of earlier contents, photos that fail or go missing. */
-static void make_library(fixture *f, library *lib) {
+static void make_library(writer *f, library *lib) {
     for (int i = 0; i < CONTENTS; i++) {
         float *v = lib->vectors[i];
         int kind = i == 0 ? 0 : random_below(6);
@@ -180,7 +158,7 @@ static void the_search_equals_brute_force(void **state) {
     const size_t ks[] = {1, 2, 3, 10, 100, 1000, PHOTOS, PHOTOS + 1};
     for (uint64_t seed = 1; seed < 4; seed++) {
         random_state = seed;
-        fixture f = open_fixture();
+        writer f = open_new_index(DIMENSION);
         make_library(&f, &lib);
         for (int q = 0; q < 8; q++) {
             float query[DIMENSION];
@@ -214,7 +192,7 @@ static void queries_that_share_a_pass_get_what_each_gets_alone(void **state) {
     static pix_hit together[QUERIES * K], alone[K];
     static float queries[QUERIES][DIMENSION];
     random_state = 9;
-    fixture f = open_fixture();
+    writer f = open_new_index(DIMENSION);
     make_library(&f, &lib);
     for (int q = 0; q < QUERIES; q++)
         random_unit(queries[q]);
@@ -246,7 +224,7 @@ static void the_order_of_the_scores_does_not_matter(void **state) {
     (void)state;
     enum { COUNT = 500, K = 20 };
     for (int rising = 0; rising < 2; rising++) {
-        fixture f = open_fixture();
+        writer f = open_new_index(DIMENSION);
         for (int i = 0; i < COUNT; i++) {
             double angle = 1.5 * (rising ? COUNT - i : i) / COUNT;
             float vector[DIMENSION] = {(float)cos(angle), (float)sin(angle)};
@@ -267,7 +245,7 @@ static void the_order_of_the_scores_does_not_matter(void **state) {
 
 static void equal_scores_go_to_the_lower_id(void **state) {
     (void)state;
-    fixture f = open_fixture();
+    writer f = open_new_index(DIMENSION);
     const float vector[DIMENSION] = {1};
     /* Contents 0, 1, 2 with one vector; their photos interleave: 0 has ids 3 and 4, 1 has 2 and 5,
      * 2 has 1 and 6.  Embeddings come in the order 0, 1, 2. */
@@ -292,7 +270,7 @@ static void equal_scores_go_to_the_lower_id(void **state) {
 
 static void each_model_has_its_own_vectors(void **state) {
     (void)state;
-    fixture f = open_fixture();
+    writer f = open_new_index(DIMENSION);
     pix_recipe other = f.recipe;
     assert_ok(pix_store_model_put(f.store, "other", other_fingerprint, DIMENSION, &other.model_id,
                                   &f.error),
@@ -317,7 +295,7 @@ static void each_model_has_its_own_vectors(void **state) {
 
 static void an_unfit_query_is_refused(void **state) {
     (void)state;
-    fixture f = open_fixture();
+    writer f = open_new_index(DIMENSION);
     const float good[DIMENSION] = {1}, zero[DIMENSION] = {0}, bad[DIMENSION] = {NAN};
     pix_hit hit;
     size_t count = 7;
@@ -346,7 +324,7 @@ static void a_damaged_vector_is_named(void **state) {
         {"substr(vector, 1, 92) || x'0000C07F'", "vector 1 holds values that are not numbers"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        fixture f = open_fixture();
+        writer f = open_new_index(DIMENSION);
         const float vector[DIMENSION] = {1};
         put_vector(&f, &f.recipe, 0, vector);
         put_photo(&f, 0, 0);
@@ -372,7 +350,7 @@ static void a_damaged_vector_is_named(void **state) {
 
 static void a_returned_photo_is_found_again_and_a_missing_one_is_not(void **state) {
     (void)state;
-    fixture f = open_fixture();
+    writer f = open_new_index(DIMENSION);
     const float vector[DIMENSION] = {1};
     put_vector(&f, &f.recipe, 0, vector);
     put_photo(&f, 0, 0);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "core/base/threads.h"
+#include "core/clip/fidelity.h"
 #include "core/clip/library.h"
 #include "indexer/commands.h"
 #include "indexer/indexing.h"
@@ -35,11 +36,15 @@ static void tell(void *context, const pix_target *target, const pix_scan_result 
     }
 }
 
-/* A model that nobody chose is told of. */
+/* A model that nobody chose is told of, and a precision that does it harm. */
 static void tell_model(const pix_options *options, const pix_model *model) {
     const char *notice = pix_library_notice(options->model, model);
+    char warning[PIX_FIDELITY_WARNING];
     if (notice && !options->quiet)
         (void)fprintf(stderr, "pixgrepd: index: %s\n", notice);
+    if (pix_fidelity_warning(pix_model_name(model), pix_model_fidelity(model),
+                             pix_precision_or(options->precision, PIX_FP32), warning))
+        (void)fprintf(stderr, "pixgrepd: index: %s\n", warning);
 }
 
 static pix_exit outcome(const index_job *job, const pix_run *run, pix_error *error) {

@@ -1,4 +1,4 @@
--- schema.sql - what index.db holds, version 5 (PRAGMA user_version; application_id is 'pixg').
+-- schema.sql - what index.db holds, version 6 (PRAGMA user_version; application_id is 'pixg').
 --
 -- A photo is a path (image) that holds some content; a vector belongs to a content and a model.
 -- So copies and renamed files share one vector, and several models can stand side by side.
@@ -125,15 +125,14 @@ CREATE TABLE background (
     level      REAL                         -- see pix_background; NULL: the model reads no text
 ) STRICT;
 
--- A cache of vectors names the last run it saw and that run's token, so that it is known for one of
--- this index and not of another in its place.
+-- Who wrote here, and how often: one row for each time that the index was opened and changed.  So
+-- every state of the index has a name that neither another index has, nor this one with what it was
+-- given after a copy of it was put back.  A cache of vectors says of which state it was made.
 CREATE TABLE writing (
-    run_id INTEGER PRIMARY KEY,
-    token  INTEGER NOT NULL                 -- random: no other index has the same run
+    id      INTEGER PRIMARY KEY,            -- rising; of old rows only the latest are kept
+    token   INTEGER NOT NULL,               -- random
+    commits INTEGER NOT NULL                -- so far
 ) STRICT;
-CREATE TRIGGER run_begins AFTER INSERT ON run BEGIN
-    INSERT OR REPLACE INTO writing VALUES (new.id, random());
-END;
 
 -- How many photos a search can find, without counting.  The triggers keep it right.
 CREATE TABLE tally (

@@ -71,6 +71,14 @@ static const char *const upgrades[] = {
     " LEFT JOIN embedding ON model_id = model.id"
     " LEFT JOIN image ON image.content_id = embedding.content_id AND missing_since IS NULL"
     " GROUP BY model.id",
+    /* 5 to 6 */
+    "DROP TRIGGER run_begins;\n"
+    "DROP TABLE writing;\n"
+    "CREATE TABLE writing (\n"
+    "    id      INTEGER PRIMARY KEY,            -- rising; of old rows only the latest are kept\n"
+    "    token   INTEGER NOT NULL,               -- random\n"
+    "    commits INTEGER NOT NULL                -- so far\n"
+    ") STRICT",
 };
 
 const pix_schema pix_schema_current = {

@@ -138,8 +138,11 @@
     X(EMBEDDING_COUNT,                                                                             \
       "SELECT count(*) FROM embedding INDEXED BY embedding_recipe WHERE model_id = ?1")            \
     X(EMBEDDING_LAST, "SELECT seq FROM sqlite_sequence WHERE name = 'embedding'")                  \
-    X(WRITING_LAST, "SELECT run_id, token FROM writing ORDER BY run_id DESC LIMIT 1")              \
-    X(WRITING_KNOWN, "SELECT 1 FROM writing WHERE run_id = ?1 AND token = ?2")                     \
+    X(WRITING_BEGIN, "INSERT INTO writing (token, commits) VALUES (random(), 1)")                  \
+    X(WRITING_GO_ON, "UPDATE writing SET commits = commits + 1 WHERE id = ?1")                     \
+    X(WRITING_FORGET, "DELETE FROM writing WHERE id <= ?1")                                        \
+    X(WRITING_LAST, "SELECT id, token, commits FROM writing ORDER BY id DESC LIMIT 1")             \
+    X(WRITING_KNOWN, "SELECT 1 FROM writing WHERE id = ?1 AND token = ?2 AND commits >= ?3")       \
     X(TALLY, "SELECT photos FROM tally WHERE model_id = ?1")                                       \
     X(MODEL_CACHES, "SELECT id, dimension, fingerprint FROM model ORDER BY id")                    \
                                                                                                    \
@@ -180,8 +183,8 @@
       " (SELECT total(size_bytes) FROM image INDEXED BY image_root"                                \
       "  WHERE missing_since IS NULL),"                                                            \
       " (SELECT count(*) FROM held)")                                                              \
-    X(GENERATION, "SELECT group_concat(name || ' ' || seq) FROM"                                   \
-                  " (SELECT name, seq FROM sqlite_sequence ORDER BY name)")                        \
+    X(GENERATION, "SELECT id || ' ' || token || ' ' || commits FROM writing"                       \
+                  " ORDER BY id DESC LIMIT 1")                                                     \
     X(RUN_LAST, "SELECT coalesce(ended_at, started_at), outcome FROM run ORDER BY id DESC LIMIT "  \
                 "1")
 

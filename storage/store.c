@@ -178,6 +178,23 @@ static pix_status check_writable(pix_store *store, pix_error *error) {
     return PIX_OK;
 }
 
+/* Gives the state that the batch leads to its name. */
+static pix_status name_state(pix_store *store, pix_error *error) {
+    if (store->writing_id) {
+        pix_statement s = pix_statement_begin(store, PIX_SQL_WRITING_GO_ON);
+        pix_bind_integer(&s, store->writing_id);
+        return pix_statement_run(&s, error);
+    }
+    pix_statement s = pix_statement_begin(store, PIX_SQL_WRITING_BEGIN);
+    pix_status status = pix_statement_run(&s, error);
+    if (status)
+        return status;
+    store->writing_id = sqlite3_last_insert_rowid(store->db);
+    s = pix_statement_begin(store, PIX_SQL_WRITING_FORGET);
+    pix_bind_integer(&s, store->writing_id - PIX_WRITINGS_KEPT);
+    return pix_statement_run(&s, error);
+}
+
 pix_status pix_store_change(pix_store *store, pix_error *error) {
     pix_status status = check_writable(store, error);
     if (status || store->in_batch)
@@ -185,7 +202,7 @@ pix_status pix_store_change(pix_store *store, pix_error *error) {
     pix_statement s = pix_statement_begin(store, PIX_SQL_BEGIN);
     status = pix_statement_run(&s, error);
     store->in_batch = !status;
-    return status;
+    return status ? status : name_state(store, error);
 }
 
 void pix_store_give_up(pix_store *store, const pix_error *cause) {

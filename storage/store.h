@@ -217,7 +217,7 @@ typedef struct pix_store_totals {
 pix_status pix_store_photo_count(pix_store *store, int64_t *photos, pix_error *error);
 pix_status pix_store_totals_get(pix_store *store, pix_store_totals *totals, pix_error *error);
 
-/* What changes with every run, photo and vector: equal texts of one file, equal contents. */
+/* What changes with every commit: equal texts, equal contents. */
 enum { PIX_GENERATION_SIZE = 256 };
 pix_status pix_store_generation(pix_store *store, char out[PIX_GENERATION_SIZE], pix_error *error);
 

@@ -21,6 +21,7 @@ struct pix_store {
     int snapshots;        /* begun and not ended */
     bool snapshot_opened; /* the outermost began SQLite's transaction, too */
     pix_error failure;    /* status is not PIX_OK once a batch was lost */
+    int64_t writing_id;   /* once something was changed: the store's row in the table */
 
     int64_t run_id; /* the open run, 0 for none */
     pix_id_set seen_images, seen_failures;
@@ -35,6 +36,9 @@ struct pix_store {
 
 void pix_store_lock(pix_store *store);
 void pix_store_unlock(pix_store *store);
+
+/* How many of those who wrote the index remembers (table writing). */
+enum { PIX_WRITINGS_KEPT = 1000 };
 
 /* An empty file of mode 0600, if there is none; and the writer's lock on it, until *fd is closed.
  */

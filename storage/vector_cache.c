@@ -87,26 +87,14 @@ void pix_vector_caches_close(pix_store *store) {
     store->cache_count = 0;
 }
 
-static pix_status last_id(pix_store *store, int64_t *id, pix_error *error) {
-    pix_statement s = pix_statement_begin(store, PIX_SQL_EMBEDDING_LAST);
-    pix_status status = pix_statement_step(&s, error);
-    *id = !status && s.row ? sqlite3_column_int64(s.handle, 0) : 0;
-    pix_statement_end(&s);
-    return status;
-}
-
 pix_status pix_vector_cache_fits(pix_store *store, const pix_vector_file *file, bool *fits,
                                  pix_error *error) {
-    const pix_pixv_state *state = &file->state;
-    int64_t id;
-    *fits = false;
-    pix_status status = last_id(store, &id, error);
-    if (status || id < state->covered_id)
-        return status;
+    const pix_writing *writing = &file->state.writing;
     pix_statement s = pix_statement_begin(store, PIX_SQL_WRITING_KNOWN);
-    pix_bind_integer(&s, state->run_id);
-    pix_bind_integer(&s, state->run_token);
-    status = pix_statement_step(&s, error);
+    pix_bind_integer(&s, writing->id);
+    pix_bind_integer(&s, writing->token);
+    pix_bind_integer(&s, writing->commits);
+    pix_status status = pix_statement_step(&s, error);
     *fits = !status && s.row;
     pix_statement_end(&s);
     return status;

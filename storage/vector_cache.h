@@ -32,7 +32,9 @@ void pix_vector_caches_close(pix_store *store);
 /* NULL for a model that came after the last refresh. */
 pix_vector_cache *pix_vector_cache_of(pix_store *store, int64_t model_id);
 
-/* Whether the file was made of this very store, and not of another that was in its place. */
+/* Whether the file was made of a state that the store was in before or is in now, and not of
+ * another store that was in its place, or of this one with what a copy that was put back does not
+ * know. */
 pix_status pix_vector_cache_fits(pix_store *store, const pix_vector_file *file, bool *fits,
                                  pix_error *error);
 

@@ -23,7 +23,7 @@
 #include "core/base/sha256.h"
 #include "storage/frame.h"
 
-enum { PIX_PIXV_VERSION = 1, PIX_PIXV_PAGE = 4096 };
+enum { PIX_PIXV_VERSION = 2, PIX_PIXV_PAGE = 4096 };
 
 typedef struct pix_pixv_head {
     char magic[8];
@@ -36,17 +36,21 @@ typedef struct pix_pixv_head {
     uint8_t check[PIX_SHA256_BYTES]; /* of the fields above, then the axes */
 } pix_pixv_head;
 
+/* The name of a state of the store: of its table writing. */
+typedef struct pix_writing {
+    int64_t id, token, commits;
+} pix_writing;
+
 /* What a file covers. */
 typedef struct pix_pixv_state {
     uint64_t file_id;
     uint64_t sequence; /* of this state; slot sequence % 2 holds it */
     uint64_t count;    /* vectors, dead ones too */
     uint64_t dead;
-    uint64_t built;     /* how many the axes were chosen for */
-    int64_t covered_id; /* every vector of the model up to this id is in the file */
-    int64_t run_id;     /* the store's last run then, and its token: a store without it */
-    int64_t run_token;  /* is another one */
-    pix_extent extent;  /* of all vectors */
+    uint64_t built;      /* how many the axes were chosen for */
+    int64_t covered_id;  /* every vector of the model up to this id is in the file */
+    pix_writing writing; /* the state of the store then: a store that never was in it is another */
+    pix_extent extent;   /* of all vectors */
     uint8_t dead_check[PIX_SHA256_BYTES]; /* of the bits; not set when none is */
     uint8_t check[PIX_SHA256_BYTES];      /* of the fields above */
 } pix_pixv_state;

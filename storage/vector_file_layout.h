@@ -12,7 +12,7 @@
 static const char pix_pixv_magic[8] = {'p', 'i', 'x', 'v', 'e', 'c', 't', 's'};
 
 static_assert(sizeof(pix_pixv_head) == 144, "the head has no padding");
-static_assert(sizeof(pix_pixv_state) == 144, "a state has no padding");
+static_assert(sizeof(pix_pixv_state) == 152, "a state has no padding");
 
 void pix_pixv_head_check(const pix_pixv_head *head, const double *axes,
                          uint8_t check[PIX_SHA256_BYTES]);

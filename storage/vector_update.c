@@ -32,30 +32,39 @@ static const int64_t PUBLISH_NS = INT64_C(10000000000);
 
 /* What the store holds of a model. */
 typedef struct holdings {
-    int64_t count, last_id, run_id, run_token;
+    int64_t last_id;
+    pix_writing writing;
 } holdings;
 
-/* The columns of the first row that there is. */
-static pix_status read_numbers(pix_store *store, pix_sql sql, int64_t model_id, int64_t *first,
-                               int64_t *second, pix_error *error) {
-    pix_statement s = pix_statement_begin(store, sql);
-    if (model_id)
-        pix_bind_integer(&s, model_id);
+static pix_status read_last_id(pix_store *store, int64_t *id, pix_error *error) {
+    pix_statement s = pix_statement_begin(store, PIX_SQL_EMBEDDING_LAST);
     pix_status status = pix_statement_step(&s, error);
-    if (!status && s.row) {
-        *first = sqlite3_column_int64(s.handle, 0);
-        if (second)
-            *second = sqlite3_column_int64(s.handle, 1);
-    }
+    *id = !status && s.row ? sqlite3_column_int64(s.handle, 0) : 0;
+    pix_statement_end(&s);
+    return status;
+}
+
+static pix_status read_count(pix_store *store, int64_t model_id, int64_t *count, pix_error *error) {
+    pix_statement s = pix_statement_begin(store, PIX_SQL_EMBEDDING_COUNT);
+    pix_bind_integer(&s, model_id);
+    pix_status status = pix_statement_step(&s, error);
+    *count = !status && s.row ? sqlite3_column_int64(s.handle, 0) : 0;
     pix_statement_end(&s);
     return status;
 }
 
 static pix_status read_holdings(pix_store *store, holdings *h, pix_error *error) {
-    *h = (holdings){.count = -1};
-    pix_status status = read_numbers(store, PIX_SQL_EMBEDDING_LAST, 0, &h->last_id, NULL, error);
-    if (!status)
-        status = read_numbers(store, PIX_SQL_WRITING_LAST, 0, &h->run_id, &h->run_token, error);
+    *h = (holdings){0};
+    pix_status status = read_last_id(store, &h->last_id, error);
+    if (status)
+        return status;
+    pix_statement s = pix_statement_begin(store, PIX_SQL_WRITING_LAST);
+    status = pix_statement_step(&s, error);
+    if (!status && s.row)
+        h->writing = (pix_writing){.id = sqlite3_column_int64(s.handle, 0),
+                                   .token = sqlite3_column_int64(s.handle, 1),
+                                   .commits = sqlite3_column_int64(s.handle, 2)};
+    pix_statement_end(&s);
     return status;
 }
 
@@ -102,8 +111,7 @@ static pix_status add_vectors(pix_store *store, pix_vector_cache *cache, pix_vec
     /* Others' vectors count, too: a search must look at all that are newer than the file. */
     cache->uncovered += h->last_id - file->state.covered_id;
     file->state.covered_id = h->last_id;
-    file->state.run_id = h->run_id;
-    file->state.run_token = h->run_token;
+    file->state.writing = h->writing;
     return PIX_OK;
 }
 
@@ -313,6 +321,8 @@ static bool is_outworn(const pix_vector_file *file, pix_vector_update_kind kind)
 static pix_status grow(pix_store *store, pix_vector_cache *cache, const pix_vector_update *update,
                        const holdings *h, bool *anew, pix_error *error) {
     pix_vector_file *file = cache->writer;
+    /* so that the state it was made of is not forgotten */
+    const bool old = h->writing.id - file->state.writing.id > PIX_WRITINGS_KEPT / 2;
     pix_status status = add_vectors(store, cache, file, h, error);
     *anew = status == PIX_ELIMIT;
     if (*anew)
@@ -328,7 +338,7 @@ static pix_status grow(pix_store *store, pix_vector_cache *cache, const pix_vect
         cache->unpublished > cache->uncovered ? cache->unpublished : cache->uncovered;
     bool due = update->kind != PIX_VECTORS_GROW || changes >= PUBLISH_CHANGES ||
                pix_now_ns() - cache->published_ns >= PUBLISH_NS;
-    return changes > 0 && due && !*anew ? publish(cache, error) : PIX_OK;
+    return (changes > 0 || old) && due && !*anew ? publish(cache, error) : PIX_OK;
 }
 
 static pix_status update_cache(pix_store *store, pix_vector_cache *cache,
@@ -344,8 +354,8 @@ static pix_status update_cache(pix_store *store, pix_vector_cache *cache,
         return status;
     if (cache->writer && !anew)
         return PIX_OK;
-    int64_t count = 0;
-    status = read_numbers(store, PIX_SQL_EMBEDDING_COUNT, cache->model_id, &count, NULL, error);
+    int64_t count;
+    status = read_count(store, cache->model_id, &count, error);
     if (status || count > 0)
         return status ? status : make_anew(store, cache, update, h, count, error);
     drop_writer(cache);
@@ -357,7 +367,7 @@ static pix_status update_cache(pix_store *store, pix_vector_cache *cache,
 static pix_status update_all(pix_store *store, const pix_vector_update *update, pix_error *error) {
     holdings h;
     pix_status status = read_holdings(store, &h, error);
-    for (size_t i = 0; i < store->cache_count && !status && h.run_id > 0; i++) {
+    for (size_t i = 0; i < store->cache_count && !status && h.writing.id > 0; i++) {
         pix_vector_cache *cache = &store->caches[i];
         if (update->kind == PIX_VECTORS_GROW && cache->model_id != update->model_id)
             continue;

@@ -825,6 +825,83 @@ static void damage_is_mended_by_a_store_that_stays_open(void **state) {
     pix_store_close(f.store);
 }
 
+/* The index as it is on disk goes elsewhere, or comes back from there: what is committed is all in
+ * one file. */
+static void copy_index(fixture *f, const char *copy, bool back) {
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL, NULL),
+                     SQLITE_OK);
+    sqlite3_close(db);
+    copy_file(back ? copy : f->path, back ? f->path : copy);
+}
+
+static void assert_another_index(fixture *f) {
+    pix_store *reader;
+    float query[MOST_DIMENSIONS];
+    assert_ok(pix_store_open(f->path, PIX_STORE_READ, &reader, &f->error), &f->error);
+    random_query(f, query);
+    pix_search_report report = compare(f, reader, query, 500, NULL);
+    assert_false(report.used_cache);
+    assert_non_null(strstr(report.trouble.text, "of another index"));
+    pix_store_close(reader);
+}
+
+/* A copy made in the middle of a run knows of the run, but not of what came later in it. */
+static void a_copy_put_back_is_another_index(void **state) {
+    (void)state;
+    fixture f = open_fixture(24);
+    char copy[300];
+    (void)snprintf(copy, sizeof copy, "%s/copy.db", f.folder);
+    put_photos(&f, 0, 400);
+    commit(&f);
+    copy_index(&f, copy, false);
+    forget(&f, "/p/3"); /* alive in the copy, dead in the file */
+    settle(&f);
+    pix_store_close(f.store);
+    copy_index(&f, copy, true);
+    assert_another_index(&f);
+    begin_run(&f);
+    settle(&f);
+    compare_some(&f, f.store, true);
+    copy_index(&f, copy, false);
+    put_photos(&f, 1000, 1300); /* under the ids of others when the copy goes on */
+    settle(&f);
+    pix_store_close(f.store);
+    copy_index(&f, copy, true);
+    assert_another_index(&f);
+    begin_run(&f);
+    f.random.state += 99;
+    put_photos(&f, 1000, 1500);
+    commit(&f);
+    assert_another_index(&f);
+    update_as(&f, PIX_VECTORS_GROW);
+    compare_some(&f, f.store, true);
+    pix_store_close(f.store);
+}
+
+/* As after years of nights in which nothing changed: the file is not taken for another index's. */
+static void a_file_that_nothing_changes_stays_known(void **state) {
+    (void)state;
+    fixture f = open_fixture(24);
+    put_photos(&f, 0, 50);
+    settle(&f);
+    struct stat before, after;
+    assert_int_equal(stat(f.pixv, &before), 0);
+    for (int i = 0; i < PIX_WRITINGS_KEPT + 300; i++) {
+        pix_store_close(f.store);
+        begin_run(&f);
+        commit(&f);
+        if (i % 250 == 0)
+            update_as(&f, PIX_VECTORS_SETTLE);
+    }
+    compare_some(&f, f.store, true);
+    assert_int_equal(stat(f.pixv, &after), 0);
+    assert_true(before.st_ino == after.st_ino);
+    assert_int_equal(number(f.path, "SELECT count(*) FROM writing"), PIX_WRITINGS_KEPT);
+    pix_store_close(f.store);
+}
+
 /* Adds, forgets, commits and publishes until it is killed. */
 static void write_for_ever(fixture *f) {
     begin_run(f);
@@ -903,6 +980,8 @@ int main(void) {
         cmocka_unit_test(a_read_only_medium_is_searched_with_the_file),
         cmocka_unit_test(damage_is_noticed_and_mended),
         cmocka_unit_test(damage_is_mended_by_a_store_that_stays_open),
+        cmocka_unit_test(a_copy_put_back_is_another_index),
+        cmocka_unit_test(a_file_that_nothing_changes_stays_known),
         cmocka_unit_test(searches_are_right_while_another_process_writes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@
 #include "core/clip/library.h"
 #include "core/clip/session.h"
 #include "core/clip/text_input.h"
+#include "core/control/filter.h"
 #include "core/image/decoder.h"
 #include "indexer/commands.h"
 #include "storage/vector_index.h"
@@ -35,6 +36,11 @@ struct pix_answers {
     pix_decode_options decoding; /* of the decoder */
     pix_store *store;
     int64_t model_id; /* in the store; 0: not known yet */
+
+    /* What passed the last filter, in the store as it was then. */
+    pix_selection *selection;
+    char *filter; /* as JSON */
+    char generation[PIX_GENERATION_SIZE];
 };
 
 pix_answer_job *pix_answer_job_new(void) {
@@ -54,7 +60,15 @@ void pix_answer_job_free(pix_answer_job *job) {
     free(job);
 }
 
+static void drop_selection(pix_answers *a) {
+    pix_selection_free(a->selection);
+    free(a->filter);
+    a->selection = NULL;
+    a->filter = NULL;
+}
+
 static void close_all(pix_answers *a) {
+    drop_selection(a);
     pix_session_free(a->texts);
     pix_session_free(a->pictures);
     pix_decoder_close(a->decoder);
@@ -119,27 +133,43 @@ static pix_status answer_hello(pix_answers *a, FILE *out, pix_error *error) {
     return PIX_OK;
 }
 
+static pix_status need_text(pix_answers *a, pix_error *error) {
+    const char *why = NULL;
+    pix_status status = need_model(a, error);
+    return status || pix_model_has_text(a->model, &why)
+               ? status
+               : pix_fail(error, PIX_EUNSUPPORTED, "%s", why);
+}
+
+static pix_status read_text(pix_answers *a, const pix_bytes *text, pix_ids *ids, pix_text_cut *cut,
+                            pix_error *error) {
+    const pix_tokenizer *tokenizer;
+    pix_status status = pix_model_tokenizer(a->model, &tokenizer, error);
+    if (status)
+        return status;
+    return pix_text_tokens(tokenizer, (size_t)pix_model_config(a->model)->context_length,
+                           text->data ? text->data : "", text->size, ids, cut, error);
+}
+
+static void write_tokens(FILE *out, const pix_ids *ids, const pix_text_cut *cut) {
+    (void)fputs("\"ids\":", out);
+    pix_json_ids(out, ids->data, ids->count);
+    (void)fprintf(out, ",\"cut\":%zu,", cut->count);
+    pix_json_bytes(out, "cut_words", cut->words.data ? cut->words.data : "", cut->words.size);
+    (void)fputc('}', out);
+}
+
 static pix_status answer_tokenize(pix_answers *a, const pix_request *request, FILE *out,
                                   pix_error *error) {
-    const pix_tokenizer *tokenizer;
-    const char *why = NULL;
     pix_ids ids = {0};
     pix_text_cut cut = {0};
-    pix_status status = need_model(a, error);
-    if (!status && !pix_model_has_text(a->model, &why))
-        status = pix_fail(error, PIX_EUNSUPPORTED, "%s", why);
+    pix_status status = need_text(a, error);
     if (!status)
-        status = pix_model_tokenizer(a->model, &tokenizer, error);
-    if (!status)
-        status = pix_text_tokens(tokenizer, (size_t)pix_model_config(a->model)->context_length,
-                                 request->text.data ? request->text.data : "", request->text.size,
-                                 &ids, &cut, error);
+        status = read_text(a, &request->text, &ids, &cut, error);
     if (!status) {
-        (void)fputs("{\"ok\":true,\"ids\":", out);
-        pix_json_ids(out, ids.data, ids.count);
-        (void)fprintf(out, ",\"cut\":%zu,", cut.count);
-        pix_json_bytes(out, "cut_words", cut.words.data ? cut.words.data : "", cut.words.size);
-        (void)fputs("}\n", out);
+        (void)fputs("{\"ok\":true,", out);
+        write_tokens(out, &ids, &cut);
+        (void)fputc('\n', out);
     }
     pix_ids_free(&ids);
     pix_bytes_free(&cut.words);
@@ -158,48 +188,69 @@ static pix_status check_ids(const pix_answers *a, const pix_request *request, pi
     return PIX_OK;
 }
 
-static pix_status encode_texts(pix_answers *a, const pix_request *request, float *vectors,
-                               pix_error *error) {
-    size_t count = request->text_count;
-    size_t dimension = (size_t)pix_model_config(a->model)->embed_dim;
-    pix_ids *ids = calloc(count, sizeof *ids);
-    if (!ids)
-        return pix_fail_memory(error);
-    for (size_t i = 0; i < count; i++) /* borrowed */
-        ids[i] = (pix_ids){.data = request->ids[i].data, .count = request->ids[i].count};
-    pix_status status = check_ids(a, request, error);
-    if (!status)
-        status = pix_session_encode_texts(a->texts, ids, count, vectors, error);
-    for (size_t i = 0; i < count && !status; i++)
-        status = pix_normalise(vectors + i * dimension, dimension, error);
-    free(ids);
+/* The tokens of each text: those that came, borrowed, or those of the words. */
+static pix_status read_texts(pix_answers *a, const pix_request *request, pix_ids *ids,
+                             pix_text_cut *cuts, pix_error *error) {
+    pix_status status = request->ids ? check_ids(a, request, error) : PIX_OK;
+    for (size_t i = 0; i < request->text_count && !status; i++)
+        if (request->ids)
+            ids[i] = (pix_ids){.data = request->ids[i].data, .count = request->ids[i].count};
+        else
+            status = read_text(a, &request->texts[i], &ids[i], &cuts[i], error);
     return status;
 }
 
-static void write_vectors(FILE *out, const float *vectors, size_t count, size_t dimension) {
-    (void)fputs("{\"ok\":true,\"vectors\":[", out);
+static void write_vectors(FILE *out, const float *vectors, size_t count, size_t dimension,
+                          bool packed) {
+    (void)fputs("\"vectors\":[", out);
     for (size_t i = 0; i < count; i++) {
         (void)fputs(i > 0 ? "," : "", out);
-        pix_json_vector(out, vectors + i * dimension, dimension);
+        pix_vector_write(out, vectors + i * dimension, dimension, packed);
     }
     (void)fputs("]}\n", out);
 }
 
+static pix_status encode_texts(pix_answers *a, const pix_request *request, pix_ids *ids,
+                               pix_text_cut *cuts, float *vectors, FILE *out, pix_error *error) {
+    size_t count = request->text_count;
+    size_t dimension = (size_t)pix_model_config(a->model)->embed_dim;
+    pix_status status = read_texts(a, request, ids, cuts, error);
+    if (!status)
+        status = pix_session_encode_texts(a->texts, ids, count, vectors, error);
+    for (size_t i = 0; i < count && !status; i++)
+        status = pix_normalise(vectors + i * dimension, dimension, error);
+    if (status)
+        return status;
+    (void)fputs("{\"ok\":true,", out);
+    for (size_t i = 0; i < count && request->texts; i++) {
+        (void)fputs(i > 0 ? ",{" : "\"texts\":[{", out);
+        write_tokens(out, &ids[i], &cuts[i]);
+    }
+    (void)fputs(request->texts ? "]," : "", out);
+    write_vectors(out, vectors, count, dimension, request->packed);
+    return PIX_OK;
+}
+
 static pix_status answer_texts(pix_answers *a, const pix_request *request, FILE *out,
                                pix_error *error) {
-    const char *why = NULL;
-    pix_status status = need_model(a, error);
-    if (!status && !pix_model_has_text(a->model, &why))
-        status = pix_fail(error, PIX_EUNSUPPORTED, "%s", why);
+    pix_status status = need_text(a, error);
     if (!status)
         status = need_session(a, &a->texts, 0, error);
     if (status)
         return status;
+    size_t count = request->text_count;
     size_t dimension = (size_t)pix_model_config(a->model)->embed_dim;
-    float *vectors = calloc(request->text_count * dimension, sizeof *vectors);
-    status = vectors ? encode_texts(a, request, vectors, error) : pix_fail_memory(error);
-    if (!status)
-        write_vectors(out, vectors, request->text_count, dimension);
+    pix_ids *ids = calloc(count, sizeof *ids);
+    pix_text_cut *cuts = calloc(count, sizeof *cuts);
+    float *vectors = calloc(count * dimension, sizeof *vectors);
+    status = ids && cuts && vectors ? encode_texts(a, request, ids, cuts, vectors, out, error)
+                                    : pix_fail_memory(error);
+    for (size_t i = 0; i < count && ids && cuts && request->texts; i++) {
+        pix_ids_free(&ids[i]);
+        pix_bytes_free(&cuts[i].words);
+    }
+    free(ids);
+    free(cuts);
     free(vectors);
     return status;
 }
@@ -240,8 +291,10 @@ static pix_status answer_image(pix_answers *a, const pix_answer_job *job, FILE *
     float *features = calloc(dimension, sizeof *features);
     status = crop && features ? decode_and_encode(a, job->fd, crop, features, error)
                               : pix_fail_memory(error);
-    if (!status)
-        write_vectors(out, features, 1, dimension);
+    if (!status) {
+        (void)fputs("{\"ok\":true,", out);
+        write_vectors(out, features, 1, dimension, job->request.packed);
+    }
     free(crop);
     free(features);
     return status;
@@ -276,8 +329,7 @@ static void write_hits(FILE *out, const pix_request *request, const pix_hit *hit
     (void)fputs("}\n", out);
 }
 
-static pix_status answer_search(pix_answers *a, const pix_request *request, FILE *out,
-                                pix_error *error) {
+static pix_status need_index(pix_answers *a, pix_error *error) {
     pix_status status = need_model(a, error);
     if (!status)
         status = need_store(a, error);
@@ -285,19 +337,81 @@ static pix_status answer_search(pix_answers *a, const pix_request *request, FILE
         status = pix_store_models(a->store, note_model, a, error);
     if (!status && a->model_id == 0)
         status = pix_fail(error, PIX_EMISMATCH, "no photo has a vector of this model");
+    return status;
+}
+
+/* In the snapshot that is open.  People ask several times with the same filter, so what passes it
+ * is kept until something is committed. */
+static pix_status need_selection(pix_answers *a, const pix_filter *filter, pix_error *error) {
+    char *text = NULL;
+    size_t size;
+    char generation[PIX_GENERATION_SIZE];
+    FILE *out = open_memstream(&text, &size);
+    if (out)
+        pix_filter_write(out, filter);
+    pix_status status = out && fclose(out) == 0 ? pix_store_generation(a->store, generation, error)
+                                                : pix_fail_memory(error);
+    if (status ||
+        (a->selection && strcmp(generation, a->generation) == 0 && strcmp(text, a->filter) == 0)) {
+        free(text);
+        return status;
+    }
+    drop_selection(a);
+    memcpy(a->generation, generation, sizeof generation);
+    a->filter = text;
+    return pix_selection_new(a->store, a->model_id, filter, &a->selection, error);
+}
+
+static pix_status answer_select(pix_answers *a, const pix_request *request, FILE *out,
+                                pix_error *error) {
+    pix_status status =
+        request->filter ? need_index(a, error) : pix_fail(error, PIX_EFORMAT, "there is no filter");
+    if (!status)
+        status = pix_store_snapshot_begin(a->store, error);
     if (status)
         return status;
+    status = need_selection(a, request->filter, error);
+    pix_store_snapshot_end(a->store);
+    if (!status)
+        (void)fprintf(out,
+                      "{\"ok\":true,\"photos\":%" PRId64 ",\"vectors\":%" PRId64
+                      ",\"undated\":%" PRId64 "}\n",
+                      pix_selection_images(a->selection), pix_selection_embeddings(a->selection),
+                      pix_selection_undated(a->selection));
+    return status;
+}
+
+/* Filter and search see one state of the index. */
+static pix_status find(pix_answers *a, const pix_request *request, pix_hit *hits, size_t *counts,
+                       pix_search_report *report, pix_error *error) {
     pix_vector_query query = {.model_id = a->model_id,
                               .vectors = request->vectors,
                               .count = request->vector_count,
                               .dimension = request->dimension,
                               .k = (size_t)request->k};
+    pix_status status = pix_store_snapshot_begin(a->store, error);
+    if (status)
+        return status;
+    if (request->filter)
+        status = need_selection(a, request->filter, error);
+    if (request->filter)
+        query.selection = a->selection;
+    if (!status)
+        status = pix_vector_index_search(a->store, &query, hits, counts, report, error);
+    pix_store_snapshot_end(a->store);
+    return status;
+}
+
+static pix_status answer_search(pix_answers *a, const pix_request *request, FILE *out,
+                                pix_error *error) {
+    pix_status status = need_index(a, error);
+    if (status)
+        return status;
     pix_search_report report = {0};
-    pix_hit *hits = calloc(query.count * query.k, sizeof *hits);
-    size_t *counts = calloc(query.count, sizeof *counts);
-    status = hits && counts
-                 ? pix_vector_index_search(a->store, &query, hits, counts, &report, error)
-                 : pix_fail_memory(error);
+    pix_hit *hits = calloc(request->vector_count * (size_t)request->k, sizeof *hits);
+    size_t *counts = calloc(request->vector_count, sizeof *counts);
+    status =
+        hits && counts ? find(a, request, hits, counts, &report, error) : pix_fail_memory(error);
     if (!status)
         write_hits(out, request, hits, counts, &report);
     free(hits);
@@ -315,6 +429,8 @@ static pix_status compute(pix_answers *a, const pix_answer_job *job, FILE *out, 
         return answer_texts(a, &job->request, out, error);
     case PIX_CALL_ENCODE_IMAGE:
         return answer_image(a, job, out, error);
+    case PIX_CALL_SELECT:
+        return answer_select(a, &job->request, out, error);
     case PIX_CALL_SEARCH:
         return answer_search(a, &job->request, out, error);
     case PIX_CALL_STATUS:

@@ -242,6 +242,7 @@ static void obey(client *c, const char *line, size_t size) {
     case PIX_CALL_TOKENIZE:
     case PIX_CALL_ENCODE_TEXT:
     case PIX_CALL_ENCODE_IMAGE:
+    case PIX_CALL_SELECT:
     case PIX_CALL_SEARCH:
         begin_answer(c, job);
         return;

@@ -119,7 +119,7 @@ pix_status pix_ask(const pix_query_options *options, pix_query_format format, FI
     if (!status)
         status = pix_show_open(options, format, out, notes, &job.show, error);
     if (!status)
-        status = pix_asker_open(options, notes, &job.asker, error);
+        status = pix_asker_open(options, &job.expression, notes, &job.asker, error);
     if (!status)
         status = answer(&job, error);
     if (!status)

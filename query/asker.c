@@ -23,11 +23,33 @@ void pix_note_blind(FILE *notes) {
                     "run pixgrepd index");
 }
 
+/* A daemon encodes while model and index are opened here, but for somebody who wants another model
+ * or index than the usual, which it is unlikely to have. */
+static pix_status call_daemon(pix_asker *asker, const pix_expression *first, pix_error *error) {
+    const pix_query_options *options = asker->options;
+    bool usual = !options->model && !options->database && !options->precision &&
+                 !options->vocabulary && !options->ensemble;
+    pix_list texts = {0};
+    pix_status status = usual && first ? pix_expression_texts(first, &texts, error) : PIX_OK;
+    if (!status)
+        asker->backend = getenv("PIXGREP_ISA")
+                             ? pix_backend_none("PIXGREP_ISA asks for kernels of its own")
+                             : pix_backend_open(&texts);
+    pix_list_free(&texts);
+    return status;
+}
+
 static pix_status open_index(pix_asker *asker, pix_error *error) {
+    const pix_model *model = asker->model;
+    pix_precision precision =
+        pix_precision_or(asker->options->precision, pix_model_precision(model));
     pix_bytes shortage = {0};
-    pix_status status = pix_search_open(asker->options->database, pix_model_name(asker->model),
-                                        pix_model_fingerprint(asker->model), asker->dimension,
+    pix_status status = pix_search_open(asker->options->database, pix_model_name(model),
+                                        pix_model_fingerprint(model), asker->dimension,
                                         &asker->search, &shortage, error);
+    if (!status)
+        pix_search_use(asker->search, asker->backend, pix_model_fingerprint(model),
+                       pix_precision_name(precision));
     if (!status)
         pix_print_notice(asker->notes, asker->options, asker->model);
     if (!status && shortage.size > 0)
@@ -38,21 +60,18 @@ static pix_status open_index(pix_asker *asker, pix_error *error) {
     return status;
 }
 
-pix_status pix_asker_open(const pix_query_options *options, FILE *notes, pix_asker *out,
-                          pix_error *error) {
+pix_status pix_asker_open(const pix_query_options *options, const pix_expression *first,
+                          FILE *notes, pix_asker *out, pix_error *error) {
     *out = (pix_asker){.options = options, .notes = notes};
     int64_t start_ns = pix_now_ns();
-    pix_status status = pix_library_open(options->model, &out->model, error);
-    if (status)
-        return status;
-    out->dimension = pix_model_config(out->model)->embed_dim;
-    out->model_ns = pix_now_ns() - start_ns;
-    status = open_index(out, error);
+    pix_status status = call_daemon(out, first, error);
     if (!status)
-        out->backend =
-            pix_search_connect(out->search, pix_model_fingerprint(out->model),
-                               pix_precision_name(pix_precision_or(
-                                   options->precision, pix_model_precision(out->model))));
+        status = pix_library_open(options->model, &out->model, error);
+    out->model_ns = pix_now_ns() - start_ns;
+    if (!status) {
+        out->dimension = pix_model_config(out->model)->embed_dim;
+        status = open_index(out, error);
+    }
     out->index_ns = pix_now_ns() - start_ns - out->model_ns;
     if (status)
         pix_asker_close(out);
@@ -63,6 +82,7 @@ void pix_asker_close(pix_asker *asker) {
     pix_ensemble_close(asker->ensemble);
     pix_encoder_free(asker->encoder);
     pix_search_close(asker->search);
+    pix_backend_close(asker->backend);
     pix_model_close(asker->model);
     *asker = (pix_asker){0};
 }

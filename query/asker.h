@@ -17,16 +17,17 @@ typedef struct pix_asker {
     FILE *notes;
     pix_model *model;
     pix_search *search;
-    pix_backend *backend; /* the search's */
+    pix_backend *backend; /* of search and encoder */
     pix_encoder *encoder;
     pix_ensemble *ensemble; /* NULL without --ensemble */
     int dimension;
     int64_t model_ns, index_ns, encode_ns, search_ns; /* what each stage took */
 } pix_asker;
 
-/* What the person should know of model and library goes to `notes`. */
-pix_status pix_asker_open(const pix_query_options *options, FILE *notes, pix_asker *out,
-                          pix_error *error);
+/* What the person should know of model and library goes to `notes`.  `first` is what will be
+ * encoded first, NULL when it is not known yet. */
+pix_status pix_asker_open(const pix_query_options *options, const pix_expression *first,
+                          FILE *notes, pix_asker *out, pix_error *error);
 void pix_asker_close(pix_asker *asker);
 
 /* The vector [dimension] of a query; `notes` receives the texts that were cut. */

@@ -8,18 +8,23 @@
 
 #include "core/base/json.h"
 #include "core/control/connect.h"
+#include "core/control/filter.h"
 #include "core/control/protocol.h"
 
-/* The first answer may wait for the daemon to open the model; none is waited for longer than it
- * would take here. */
-enum { ANSWER_MS = 20000, TEXTS_AT_ONCE = 256 };
+/* The first answer may wait for the daemon to open the model, or for what it computes for others;
+ * none is waited for longer than it would take here. */
+enum { HELLO_MS = 3000, ANSWER_MS = 20000, TEXTS_AT_ONCE = 256 };
 
 struct pix_backend {
     pix_channel channel;
-    bool connected;
+    bool connected, agreed;
     size_t dimension;
     char *line; /* the request at hand */
     size_t size;
+    char *early; /* one sent ahead; NULL: none */
+    json_t
+        *early_answer; /* its answer, if it had to be read before it was asked for; may be NULL */
+    bool early_heard;
     char kernels[64];
     pix_error silence, refusal;
 };
@@ -39,22 +44,58 @@ static FILE *begin(pix_backend *backend) {
     return open_memstream(&backend->line, &backend->size);
 }
 
-/* Ends and sends it; the answer is the caller's reference, NULL without one.  A request that is
- * refused, as that of a broken picture, is no trouble with the daemon. */
-static json_t *ask(pix_backend *backend, FILE *request, int fd) {
+static pix_status end(FILE *request, pix_error *error) {
+    return request && fclose(request) == 0 ? PIX_OK : pix_fail_memory(error);
+}
+
+/* Waits for a line of answer; NULL without one.  A request that is refused, as that of a broken
+ * picture, is no trouble with the daemon. */
+static json_t *hear(pix_backend *backend, int timeout_ms) {
     pix_error error = {0};
     const char *text;
     size_t size;
     json_t *answer = NULL;
-    pix_status status = request && fclose(request) == 0 ? PIX_OK : pix_fail_memory(&error);
-    if (!status)
-        status = pix_channel_ask(&backend->channel, backend->line, backend->size, fd, ANSWER_MS,
-                                 &text, &size, &error);
-    if (status)
+    if (pix_channel_wait(&backend->channel, timeout_ms, &text, &size, &error))
         give_up(backend, &error);
     else
         (void)pix_answer_parse(text, size, &answer, &backend->refusal);
     return answer;
+}
+
+/* Answers come in the order of their requests: that of the one sent ahead before all others. */
+static void hear_early(pix_backend *backend) {
+    if (backend->early && !backend->early_heard)
+        backend->early_answer = hear(backend, ANSWER_MS);
+    backend->early_heard = true;
+}
+
+/* Whether the request at hand is the one sent ahead; then *answer is its answer. */
+static bool was_sent_ahead(pix_backend *backend, json_t **answer) {
+    if (!backend->early)
+        return false;
+    hear_early(backend);
+    if (strcmp(backend->early, backend->line) != 0)
+        return false;
+    *answer = backend->early_answer;
+    backend->early_answer = NULL;
+    free(backend->early);
+    backend->early = NULL;
+    return true;
+}
+
+/* Ends and sends a request; the answer is the caller's reference, NULL without one. */
+static json_t *ask(pix_backend *backend, FILE *request, int fd) {
+    pix_error error = {0};
+    json_t *answer = NULL;
+    pix_status status = end(request, &error);
+    if (!status && was_sent_ahead(backend, &answer))
+        return answer;
+    if (!status && backend->connected)
+        status = pix_channel_send(&backend->channel, backend->line, backend->size, fd, ANSWER_MS,
+                                  &error);
+    if (status)
+        give_up(backend, &error);
+    return backend->connected ? hear(backend, ANSWER_MS) : NULL;
 }
 
 /* The end of a call: whether the answer was what it must be. */
@@ -92,16 +133,38 @@ static pix_status compare(const json_t *answer, const pix_backend_wish *wish, pi
     return status;
 }
 
-static void greet(pix_backend *backend, const pix_backend_wish *wish) {
+static void write_words(FILE *out, const pix_list *texts, size_t first, size_t count) {
+    (void)fputs("{\"call\":\"encode_text\",\"packed\":true,\"texts\":[", out);
+    for (size_t i = 0; i < count; i++) {
+        const char *text = texts->entries[first + i].text;
+        (void)fputs(i > 0 ? ",{" : "{", out);
+        pix_json_bytes(out, "text", text, strlen(text));
+        (void)fputc('}', out);
+    }
+    (void)fputs("]}\n", out);
+}
+
+/* Says hello and, in the same breath, asks for what will be wanted. */
+static void greet(pix_backend *backend, const pix_list *texts) {
+    char hello[64];
     pix_error error = {0};
+    int size =
+        snprintf(hello, sizeof hello, "{\"call\":\"hello\",\"protocol\":%d}\n", PIX_PROTOCOL);
     FILE *request = begin(backend);
-    if (request)
-        (void)fprintf(request, "{\"call\":\"hello\",\"protocol\":%d}\n", PIX_PROTOCOL);
-    json_t *answer = ask(backend, request, -1);
-    if (answer)
-        (void)conclude(backend, answer, compare(answer, wish, &error), &error);
-    else if (backend->connected)
-        give_up(backend, &backend->refusal);
+    if (request && texts && texts->count > 0)
+        write_words(request, texts, 0, texts->count < TEXTS_AT_ONCE ? texts->count : TEXTS_AT_ONCE);
+    pix_status status = end(request, &error);
+    if (!status && pix_channel_put(&backend->channel, hello, (size_t)size))
+        status = pix_fail_memory(&error);
+    if (!status)
+        status = pix_channel_send(&backend->channel, backend->line, backend->size, -1, ANSWER_MS,
+                                  &error);
+    if (status) {
+        give_up(backend, &error);
+    } else if (backend->size > 0) {
+        backend->early = backend->line;
+        backend->line = NULL;
+    }
 }
 
 pix_backend *pix_backend_none(const char *reason) {
@@ -111,15 +174,26 @@ pix_backend *pix_backend_none(const char *reason) {
     return backend;
 }
 
-pix_backend *pix_backend_open(const pix_backend_wish *wish) {
+pix_backend *pix_backend_open(const pix_list *texts) {
     pix_backend *backend = calloc(1, sizeof *backend);
     if (!backend)
         return NULL;
-    backend->dimension = (size_t)wish->dimension;
     backend->connected = !pix_control_connect(&backend->channel, &backend->silence);
     if (backend->connected)
-        greet(backend, wish);
+        greet(backend, texts);
     return backend;
+}
+
+void pix_backend_agree(pix_backend *backend, const pix_backend_wish *wish) {
+    pix_error error = {0};
+    if (!backend || !backend->connected)
+        return;
+    backend->dimension = (size_t)wish->dimension;
+    json_t *answer = hear(backend, HELLO_MS);
+    if (answer)
+        backend->agreed = conclude(backend, answer, compare(answer, wish, &error), &error);
+    else if (backend->connected)
+        give_up(backend, &backend->refusal);
 }
 
 void pix_backend_close(pix_backend *backend) {
@@ -128,6 +202,8 @@ void pix_backend_close(pix_backend *backend) {
     if (backend->connected)
         pix_channel_close(&backend->channel);
     free(backend->line);
+    free(backend->early);
+    json_decref(backend->early_answer);
     free(backend);
 }
 
@@ -136,7 +212,7 @@ const char *pix_backend_silence(const pix_backend *backend) {
 }
 
 static bool answers(const pix_backend *backend) {
-    return backend && backend->connected;
+    return backend && backend->connected && backend->agreed;
 }
 
 static pix_status read_tokens(const json_t *answer, pix_ids *ids, pix_text_cut *cut,
@@ -188,11 +264,52 @@ static pix_status read_vectors(const json_t *answer, size_t count, size_t dimens
     return status;
 }
 
+static pix_status read_cuts(const json_t *answer, size_t count, pix_text_cut *cuts,
+                            pix_error *error) {
+    const json_t *list = json_object_get(answer, "texts");
+    pix_status status = PIX_OK;
+    for (size_t i = 0; i < count && !status; i++) {
+        const json_t *text = json_array_get(list, i);
+        int64_t dropped;
+        status = pix_answer_integer(text, "cut", &dropped, error);
+        if (!status)
+            status = pix_answer_bytes(text, "cut_words", &cuts[i].words, error);
+        cuts[i].count = dropped > 0 ? (size_t)dropped : 0;
+    }
+    return status;
+}
+
+static bool encode_words(pix_backend *backend, const pix_list *texts, size_t first, size_t count,
+                         float *vectors, pix_text_cut *cuts) {
+    pix_error error = {0};
+    FILE *request = begin(backend);
+    if (request)
+        write_words(request, texts, first, count);
+    json_t *answer = ask(backend, request, -1);
+    if (!answer)
+        return false;
+    pix_status status = read_cuts(answer, count, cuts, &error);
+    if (!status)
+        status = read_vectors(answer, count, backend->dimension, vectors, &error);
+    return conclude(backend, answer, status, &error);
+}
+
+bool pix_backend_words(pix_backend *backend, const pix_list *texts, float *vectors,
+                       pix_text_cut *cuts) {
+    bool done = answers(backend);
+    for (size_t first = 0; first < texts->count && done; first += TEXTS_AT_ONCE) {
+        size_t left = texts->count - first, some = left < TEXTS_AT_ONCE ? left : TEXTS_AT_ONCE;
+        done = encode_words(backend, texts, first, some, vectors + first * backend->dimension,
+                            cuts + first);
+    }
+    return done;
+}
+
 static bool encode_some(pix_backend *backend, const pix_ids *texts, size_t count, float *vectors) {
     pix_error error = {0};
     FILE *request = begin(backend);
     if (request) {
-        (void)fputs("{\"call\":\"encode_text\",\"ids\":[", request);
+        (void)fputs("{\"call\":\"encode_text\",\"packed\":true,\"ids\":[", request);
         for (size_t i = 0; i < count; i++) {
             (void)fputs(i > 0 ? "," : "", request);
             pix_json_ids(request, texts[i].data, texts[i].count);
@@ -221,7 +338,9 @@ bool pix_backend_picture(pix_backend *backend, int fd, bool exact, bool ignore_r
         return false;
     FILE *request = begin(backend);
     if (request)
-        (void)fprintf(request, "{\"call\":\"encode_image\",\"exact\":%s,\"ignore_rotation\":%s}\n",
+        (void)fprintf(request,
+                      "{\"call\":\"encode_image\",\"packed\":true,\"exact\":%s,"
+                      "\"ignore_rotation\":%s}\n",
                       exact ? "true" : "false", ignore_rotation ? "true" : "false");
     json_t *answer = ask(backend, request, fd);
     return answer &&
@@ -274,8 +393,30 @@ static pix_status read_answers(pix_backend *backend, const json_t *answer, size_
     return PIX_OK;
 }
 
+static pix_status read_selected(const json_t *answer, pix_selected *out, pix_error *error) {
+    pix_status status = pix_answer_integer(answer, "photos", &out->photos, error);
+    if (!status)
+        status = pix_answer_integer(answer, "vectors", &out->vectors, error);
+    return status ? status : pix_answer_integer(answer, "undated", &out->undated, error);
+}
+
+bool pix_backend_select(pix_backend *backend, const pix_filter *filter, pix_selected *out) {
+    pix_error error = {0};
+    if (!answers(backend))
+        return false;
+    FILE *request = begin(backend);
+    if (request) {
+        (void)fputs("{\"call\":\"select\",\"filter\":", request);
+        pix_filter_write(request, filter);
+        (void)fputs("}\n", request);
+    }
+    json_t *answer = ask(backend, request, -1);
+    return answer && conclude(backend, answer, read_selected(answer, out, &error), &error);
+}
+
 bool pix_backend_best(pix_backend *backend, const float *vectors, size_t count, size_t k,
-                      pix_hit *hits, size_t *counts, pix_search_report *report) {
+                      const pix_filter *filter, pix_hit *hits, size_t *counts,
+                      pix_search_report *report) {
     pix_error error = {0};
     if (!answers(backend) || k == 0 || count == 0 || count > PIX_CALL_VECTORS ||
         k > PIX_CALL_HITS / count)
@@ -285,9 +426,14 @@ bool pix_backend_best(pix_backend *backend, const float *vectors, size_t count, 
         (void)fputs("{\"call\":\"search\",\"vectors\":[", request);
         for (size_t i = 0; i < count; i++) {
             (void)fputs(i > 0 ? "," : "", request);
-            pix_json_vector(request, vectors + i * backend->dimension, backend->dimension);
+            pix_vector_write(request, vectors + i * backend->dimension, backend->dimension, true);
         }
-        (void)fprintf(request, "],\"k\":%zu}\n", k);
+        (void)fprintf(request, "],\"k\":%zu", k);
+        if (filter) {
+            (void)fputs(",\"filter\":", request);
+            pix_filter_write(request, filter);
+        }
+        (void)fputs("}\n", request);
     }
     json_t *answer = ask(backend, request, -1);
     return answer &&

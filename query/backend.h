@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/base/lines.h"
 #include "core/clip/text_input.h"
 #include "storage/vector_index.h"
 
@@ -24,11 +25,13 @@ typedef struct pix_backend_wish {
     int dimension;
 } pix_backend_wish;
 
-/* Never fails: without a daemon that fits there is one that answers nothing, but for want of
- * memory, then NULL. */
-pix_backend *pix_backend_open(const pix_backend_wish *wish);
+/* Connects, and has these texts encoded (NULL: none) while this process opens what it needs to say
+ * what it wishes: until _agree nothing is answered.  Never fails: without a daemon there is one
+ * that answers nothing, but for want of memory, then NULL. */
+pix_backend *pix_backend_open(const pix_list *texts);
 /* One that answers nothing for this reason. */
 pix_backend *pix_backend_none(const char *reason);
+void pix_backend_agree(pix_backend *backend, const pix_backend_wish *wish);
 void pix_backend_close(pix_backend *backend);
 
 /* Why it does not answer; NULL while it does. */
@@ -38,11 +41,20 @@ const char *pix_backend_silence(const pix_backend *backend);
 bool pix_backend_tokens(pix_backend *backend, const char *text, size_t size, pix_ids *ids,
                         pix_text_cut *cut);
 bool pix_backend_texts(pix_backend *backend, const pix_ids *texts, size_t count, float *vectors);
+/* Both in one: what of each text was cut is in cuts [texts->count]. */
+bool pix_backend_words(pix_backend *backend, const pix_list *texts, float *vectors,
+                       pix_text_cut *cuts);
 /* features [dimension], as the tower gives them. */
 bool pix_backend_picture(pix_backend *backend, int fd, bool exact, bool ignore_rotation,
                          float *features);
-/* As of pix_vector_index_search, over all photos. */
+/* What passes a filter. */
+typedef struct pix_selected {
+    int64_t photos, vectors, undated; /* as of a pix_selection */
+} pix_selected;
+bool pix_backend_select(pix_backend *backend, const pix_filter *filter, pix_selected *out);
+/* As of pix_vector_index_search, over the photos that pass the filter; NULL: over all. */
 bool pix_backend_best(pix_backend *backend, const float *vectors, size_t count, size_t k,
-                      pix_hit *hits, size_t *counts, pix_search_report *report);
+                      const pix_filter *filter, pix_hit *hits, size_t *counts,
+                      pix_search_report *report);
 
 #endif

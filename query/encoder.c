@@ -130,6 +130,29 @@ pix_status pix_encoder_texts(pix_encoder *encoder, const pix_ids *texts, size_t 
     return status;
 }
 
+static pix_status encode_words_here(pix_encoder *encoder, const pix_list *texts, pix_ids *ids,
+                                    float *vectors, pix_text_cut *cuts, pix_error *error) {
+    pix_status status = PIX_OK;
+    for (size_t i = 0; i < texts->count && !status; i++) {
+        const char *text = texts->entries[i].text;
+        status = pix_encoder_tokens(encoder, text, strlen(text), &ids[i], &cuts[i], error);
+    }
+    return status ? status : pix_encoder_texts(encoder, ids, texts->count, vectors, error);
+}
+
+pix_status pix_encoder_words(pix_encoder *encoder, const pix_list *texts, float *vectors,
+                             pix_text_cut *cuts, pix_error *error) {
+    if (!encoder->options->vocabulary && pix_backend_words(encoder->backend, texts, vectors, cuts))
+        return PIX_OK;
+    pix_ids *ids = calloc(texts->count + 1, sizeof *ids);
+    pix_status status =
+        ids ? encode_words_here(encoder, texts, ids, vectors, cuts, error) : pix_fail_memory(error);
+    for (size_t i = 0; ids && i < texts->count; i++)
+        pix_ids_free(&ids[i]);
+    free(ids);
+    return status;
+}
+
 pix_status pix_encoder_text(pix_encoder *encoder, const char *text, size_t size, float *vector,
                             pix_text_cut *cut, pix_error *error) {
     pix_status status = pix_encoder_tokens(encoder, text, size, &encoder->ids, cut, error);

@@ -42,7 +42,10 @@ pix_status pix_encoder_tokens(pix_encoder *encoder, const char *text, size_t siz
 pix_status pix_encoder_texts(pix_encoder *encoder, const pix_ids *texts, size_t count,
                              float *vectors, pix_error *error);
 
-/* Both, of one text: vector [embed_dim]. */
+/* Both: the unit vectors [texts->count, embed_dim], and what of each text was cut in cuts
+ * [texts->count]; and of one text: vector [embed_dim]. */
+pix_status pix_encoder_words(pix_encoder *encoder, const pix_list *texts, float *vectors,
+                             pix_text_cut *cuts, pix_error *error);
 pix_status pix_encoder_text(pix_encoder *encoder, const char *text, size_t size, float *vector,
                             pix_text_cut *cut, pix_error *error);
 

@@ -60,34 +60,33 @@ static pix_status tell_cut(void *context, size_t text, const pix_text_cut *cut) 
 
 /* All in one call, which shares what they begin with alike. */
 static pix_status encode_bare(summing *s, const pix_list *texts, pix_error *error) {
-    pix_text_cut cut = {0};
-    pix_ids *ids = calloc(texts->count + 1, sizeof *ids);
-    pix_status status = ids ? PIX_OK : pix_fail_memory(error);
-    for (size_t i = 0; i < texts->count && !status; i++) {
-        const char *text = texts->entries[i].text;
-        status = pix_encoder_tokens(s->encoder, text, strlen(text), &ids[i], &cut, error);
-        if (!status && tell_cut(s, i, &cut))
-            status = pix_fail_memory(error);
-    }
+    pix_text_cut *cuts = calloc(texts->count + 1, sizeof *cuts);
+    pix_status status = cuts ? PIX_OK : pix_fail_memory(error);
     if (!status && texts->count > 0)
-        status = pix_encoder_texts(s->encoder, ids, texts->count, s->vectors, error);
-    for (size_t i = 0; ids && i < texts->count; i++)
-        pix_ids_free(&ids[i]);
-    pix_bytes_free(&cut.words);
-    free(ids);
+        status = pix_encoder_words(s->encoder, texts, s->vectors, cuts, error);
+    for (size_t i = 0; cuts && i < texts->count; i++) {
+        if (!status && tell_cut(s, i, &cuts[i]))
+            status = pix_fail_memory(error);
+        pix_bytes_free(&cuts[i].words);
+    }
+    free(cuts);
     return status;
+}
+
+pix_status pix_expression_texts(const pix_expression *expression, pix_list *out, pix_error *error) {
+    for (size_t i = 0; i < expression->count; i++) {
+        const pix_bytes *words = &expression->terms[i].value;
+        if (!expression->terms[i].is_picture && pix_list_add(out, words->data, words->size, 0))
+            return pix_fail_memory(error);
+    }
+    return PIX_OK;
 }
 
 static pix_status add_texts(summing *s, pix_error *error) {
     const pix_expression *expression = s->expression;
     const pix_ensemble_listener listener = {.cut = tell_cut, .context = s};
     pix_list texts = {0};
-    pix_status status = PIX_OK;
-    for (size_t i = 0; i < expression->count && !status; i++) {
-        const pix_bytes *words = &expression->terms[i].value;
-        if (!expression->terms[i].is_picture && pix_list_add(&texts, words->data, words->size, 0))
-            status = pix_fail_memory(error);
-    }
+    pix_status status = pix_expression_texts(expression, &texts, error);
     if (!status && s->ensemble && texts.count > 0)
         status = pix_ensemble_encode(s->ensemble, &texts, true, s->vectors, &listener, error);
     else if (!status)

@@ -15,6 +15,9 @@
 /* How many pictures an encoder for this expression takes at a time; 0 without pictures. */
 int pix_expression_batch(const pix_expression *expression, const pix_model *model);
 
+/* Appends the words of its terms, in the order in which they are encoded. */
+pix_status pix_expression_texts(const pix_expression *expression, pix_list *out, pix_error *error);
+
 /* The unit vector [embed_dim] that the expression means: the weighted sum of its terms' unit
  * vectors, in float64, normalised; of a term alone, that term's vector itself.  Words are put into
  * the sentences of `ensemble`, unless it is NULL.  Terms that cancel each other out are

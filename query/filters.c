@@ -139,45 +139,42 @@ static pix_status find_folder(pix_store *store, const char *name, FILE *notes, c
     return tell(notes, text.text) ? pix_fail_memory(error) : PIX_OK;
 }
 
-static void tell_nothing_left(const pix_selection *selection, FILE *notes) {
+pix_status pix_filters_ask(const pix_filters *filters, pix_store *store, FILE *notes,
+                           pix_asked_filter *out, pix_error *error) {
+    *out = (pix_asked_filter){.filter = filters->filter};
+    pix_filter *filter = &out->filter;
+    filter->formats = filters->formats;
+    filter->since = filters->since_text ? filters->since.first : NULL;
+    filter->until = filters->until_text ? filters->until.after : NULL;
+    out->folders = calloc(filters->folder_count + 1, sizeof *out->folders);
+    filter->folders = (const char *const *)out->folders;
+    pix_status status = out->folders ? PIX_OK : pix_fail_memory(error);
+    for (; filter->folder_count < filters->folder_count && !status; filter->folder_count++) {
+        bool holds = false;
+        status = find_folder(store, filters->folders[filter->folder_count], notes,
+                             &out->folders[filter->folder_count], &holds, error);
+        out->empty += !holds;
+    }
+    if (status)
+        pix_asked_filter_free(out);
+    return status;
+}
+
+void pix_asked_filter_free(pix_asked_filter *asked) {
+    for (size_t i = 0; i < asked->filter.folder_count; i++)
+        free(asked->folders[i]);
+    free(asked->folders);
+    *asked = (pix_asked_filter){0};
+}
+
+void pix_filters_tell_nothing_left(const pix_asked_filter *asked, int64_t undated, FILE *notes) {
     char count[32];
-    int64_t undated = pix_selection_undated(selection);
+    if (asked->empty > 0 && asked->empty == asked->filter.folder_count)
+        return;
     if (undated > 0)
         (void)fprintf(notes,
                       "pixgrep: no photo passes the filters; %s of unknown date %s left out\n",
                       pix_format_count(undated, count), undated == 1 ? "was" : "were");
     else
         (void)fputs("pixgrep: no photo passes the filters\n", notes);
-}
-
-pix_status pix_filters_select(const pix_filters *filters, pix_store *store, int64_t model_id,
-                              FILE *notes, pix_selection **out, pix_error *error) {
-    *out = NULL;
-    if (!filters->given)
-        return PIX_OK;
-    pix_filter filter = filters->filter;
-    filter.formats = filters->formats;
-    filter.since = filters->since_text ? filters->since.first : NULL;
-    filter.until = filters->until_text ? filters->until.after : NULL;
-    char **folders = calloc(filters->folder_count + 1, sizeof *folders);
-    size_t empty = 0;
-    pix_status status = PIX_OK;
-    if (!folders)
-        return pix_fail_memory(error);
-    for (; filter.folder_count < filters->folder_count && !status; filter.folder_count++) {
-        bool holds = false;
-        status = find_folder(store, filters->folders[filter.folder_count], notes,
-                             &folders[filter.folder_count], &holds, error);
-        empty += !holds;
-    }
-    filter.folders = (const char *const *)folders;
-    if (!status)
-        status = pix_selection_new(store, model_id, &filter, out, error);
-    /* What was said of every folder needs no other reason. */
-    if (!status && pix_selection_images(*out) == 0 && (empty == 0 || empty < filter.folder_count))
-        tell_nothing_left(*out, notes);
-    for (size_t i = 0; i < filter.folder_count; i++)
-        free(folders[i]);
-    free(folders);
-    return status;
 }

@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "query/filter_values.h"
-#include "storage/selection.h"
+#include "storage/store.h"
 
 typedef enum pix_filter_option {
     PIX_FILTER_IN,
@@ -40,9 +40,19 @@ pix_status pix_filters_take(pix_filters *filters, pix_filter_option option, cons
 pix_status pix_filters_check(const pix_filters *filters, pix_error *error);
 void pix_filters_free(pix_filters *filters);
 
-/* The photos they let through, *out NULL for all when no filter was given.  Folders that hold no
- * known photo, and why nothing is left, are told in `notes`. */
-pix_status pix_filters_select(const pix_filters *filters, pix_store *store, int64_t model_id,
-                              FILE *notes, pix_selection **out, pix_error *error);
+/* What they ask of the photos of one index, in its words. */
+typedef struct pix_asked_filter {
+    pix_filter filter; /* what of it is not the folders belongs to the filters */
+    char **folders;
+    size_t empty; /* folders that hold no known photo */
+} pix_asked_filter;
+
+/* Looks for the folders; which of them hold no known photo is told in `notes`. */
+pix_status pix_filters_ask(const pix_filters *filters, pix_store *store, FILE *notes,
+                           pix_asked_filter *out, pix_error *error);
+void pix_asked_filter_free(pix_asked_filter *asked);
+
+/* Tells that nothing passes, and why, unless what was told of the folders says it all. */
+void pix_filters_tell_nothing_left(const pix_asked_filter *asked, int64_t undated, FILE *notes);
 
 #endif

@@ -180,7 +180,7 @@ pix_status pix_ask_all(const pix_query_options *options, pix_query_format format
     job->notes = notes;
     pix_status status = pix_show_open(options, format, out, notes, &job->show, error);
     if (!status)
-        status = pix_asker_open(options, notes, &job->asker, error);
+        status = pix_asker_open(options, NULL, notes, &job->asker, error);
     if (!status)
         status = run(job, out, error);
     if (!status)

@@ -11,7 +11,9 @@ struct pix_search {
     pix_store *store;
     int64_t model_id;
     int64_t encoded;          /* photos that can be found */
-    pix_selection *selection; /* NULL: all photos */
+    bool filtered;            /* not all photos, but those that pass */
+    pix_asked_filter asked;   /* this, */
+    pix_selection *selection; /* which are these, once they were needed */
     int dimension;
     bool frozen; /* a snapshot is open */
     pix_background background;
@@ -130,10 +132,10 @@ void pix_search_close(pix_search *search) {
         return;
     pix_background_free(&search->background);
     pix_selection_free(search->selection);
+    pix_asked_filter_free(&search->asked);
     if (search->frozen)
         pix_store_snapshot_end(search->store);
     pix_store_close(search->store);
-    pix_backend_close(search->backend);
     free(search->database);
     free(search);
 }
@@ -142,8 +144,8 @@ const pix_background *pix_search_background(const pix_search *search) {
     return &search->background;
 }
 
-pix_backend *pix_search_connect(pix_search *search, const char *fingerprint,
-                                const char *precision) {
+void pix_search_use(pix_search *search, pix_backend *backend, const char *fingerprint,
+                    const char *precision) {
     char generation[PIX_GENERATION_SIZE];
     pix_backend_wish wish = {.database = search->database,
                              .generation = generation,
@@ -151,13 +153,9 @@ pix_backend *pix_search_connect(pix_search *search, const char *fingerprint,
                              .precision = precision,
                              .dimension = search->dimension};
     pix_error error;
-    if (getenv("PIXGREP_ISA"))
-        search->backend = pix_backend_none("PIXGREP_ISA asks for kernels of its own");
-    else if (pix_store_generation(search->store, generation, &error))
-        search->backend = pix_backend_none(error.text);
-    else
-        search->backend = pix_backend_open(&wish);
-    return search->backend;
+    (void)pix_store_generation(search->store, generation, &error); /* "" is nobody's */
+    pix_backend_agree(backend, &wish);
+    search->backend = backend;
 }
 
 pix_status pix_search_freeze(pix_search *search, pix_error *error) {
@@ -166,23 +164,49 @@ pix_status pix_search_freeze(pix_search *search, pix_error *error) {
     return status;
 }
 
+/* The daemon does without. */
+static pix_status need_selection(pix_search *search, pix_error *error) {
+    if (!search->filtered || search->selection)
+        return PIX_OK;
+    return pix_selection_new(search->store, search->model_id, &search->asked.filter,
+                             &search->selection, error);
+}
+
+static pix_status count_selected(pix_search *search, pix_selected *out, pix_error *error) {
+    if (!search->frozen && search->encoded > 0 &&
+        pix_backend_select(search->backend, &search->asked.filter, out))
+        return PIX_OK;
+    pix_status status = need_selection(search, error);
+    if (!status)
+        *out = (pix_selected){.photos = pix_selection_images(search->selection),
+                              .vectors = pix_selection_embeddings(search->selection),
+                              .undated = pix_selection_undated(search->selection)};
+    return status;
+}
+
 pix_status pix_search_select(pix_search *search, const pix_filters *filters, FILE *notes,
                              pix_error *error) {
-    pix_status status = pix_filters_select(filters, search->store, search->model_id, notes,
-                                           &search->selection, error);
-    if (status || !search->selection)
-        return status;
-    int64_t selected = pix_selection_images(search->selection);
-    int64_t vectors = pix_selection_embeddings(search->selection);
+    pix_selected selected = {0};
     char count[32];
-    if (selected > 0 && vectors == 0 && search->encoded > 0)
+    if (!filters->given)
+        return PIX_OK;
+    pix_status status = pix_filters_ask(filters, search->store, notes, &search->asked, error);
+    search->filtered = !status;
+    if (!status)
+        status = count_selected(search, &selected, error);
+    if (status)
+        return status;
+    if (selected.photos == 0)
+        pix_filters_tell_nothing_left(&search->asked, selected.undated, notes);
+    if (selected.photos > 0 && selected.vectors == 0 && search->encoded > 0)
         (void)fprintf(notes, "pixgrep: %s photo%s the filters and %s encoded; run pixgrepd index\n",
-                      pix_format_count(selected, count), selected == 1 ? " passes" : "s pass",
-                      selected == 1 ? "is not" : "none is");
-    if (vectors == 0)
+                      pix_format_count(selected.photos, count),
+                      selected.photos == 1 ? " passes" : "s pass",
+                      selected.photos == 1 ? "is not" : "none is");
+    if (selected.vectors == 0)
         search->encoded = 0;
-    else if (selected < search->encoded)
-        search->encoded = selected;
+    else if (selected.photos < search->encoded)
+        search->encoded = selected.photos;
     return PIX_OK;
 }
 
@@ -201,22 +225,31 @@ static void note_trouble(pix_search *search, const pix_search_report *report) {
                    why->text);
 }
 
-pix_status pix_search_best(pix_search *search, const float *vectors, size_t count, size_t k,
-                           pix_hit *hits, size_t *counts, pix_search_report *report,
-                           pix_error *error) {
+static pix_status find_here(pix_search *search, const float *vectors, size_t count, size_t k,
+                            pix_hit *hits, size_t *counts, pix_search_report *report,
+                            pix_error *error) {
+    pix_status status = need_selection(search, error);
     pix_vector_query query = {.model_id = search->model_id,
                               .vectors = vectors,
                               .count = count,
                               .dimension = search->dimension,
                               .k = k,
                               .selection = search->selection};
+    return status ? status
+                  : pix_vector_index_search(search->store, &query, hits, counts, report, error);
+}
+
+pix_status pix_search_best(pix_search *search, const float *vectors, size_t count, size_t k,
+                           pix_hit *hits, size_t *counts, pix_search_report *report,
+                           pix_error *error) {
+    const pix_filter *filter = search->filtered ? &search->asked.filter : NULL;
     pix_search_report done = {0};
-    memset(counts, 0, count * sizeof *counts);
     pix_status status = PIX_OK;
-    bool plain = !search->selection && !search->frozen;
+    memset(counts, 0, count * sizeof *counts);
     if (search->encoded > 0 &&
-        !(plain && pix_backend_best(search->backend, vectors, count, k, hits, counts, &done)))
-        status = pix_vector_index_search(search->store, &query, hits, counts, &done, error);
+        (search->frozen ||
+         !pix_backend_best(search->backend, vectors, count, k, filter, hits, counts, &done)))
+        status = find_here(search, vectors, count, k, hits, counts, &done, error);
     note_trouble(search, &done);
     if (report)
         *report = done;
@@ -236,7 +269,8 @@ pix_status pix_search_photo(pix_search *search, int64_t image_id, pix_photo_row 
 }
 
 pix_status pix_search_copies(pix_search *search, pix_copies *out, pix_error *error) {
-    return pix_copies_read(search->store, search->selection, out, error);
+    pix_status status = need_selection(search, error);
+    return status ? status : pix_copies_read(search->store, search->selection, out, error);
 }
 
 pix_status pix_search_vector(pix_search *search, int64_t content_id, float *vector, bool *found,
@@ -276,7 +310,7 @@ pix_status pix_search_each(pix_search *search,
                            void *context, pix_error *error) {
     visiting job = {.search = search, .each = each, .context = context, .error = error};
     job.vector = calloc((size_t)search->dimension, sizeof *job.vector);
-    pix_status status = job.vector ? PIX_OK : pix_fail_memory(error);
+    pix_status status = job.vector ? need_selection(search, error) : pix_fail_memory(error);
     if (!status)
         status = pix_selection_each(search->store, search->selection, visit, &job, error);
     free(job.vector);

@@ -15,6 +15,7 @@
 #include "query/filters.h"
 #include "storage/background.h"
 #include "storage/copies.h"
+#include "storage/selection.h"
 #include "storage/vector_index.h"
 
 typedef struct pix_search pix_search;
@@ -25,9 +26,10 @@ pix_status pix_search_open(const char *database, const char *model, const char *
                            int dimension, pix_search **out, pix_bytes *note, pix_error *error);
 void pix_search_close(pix_search *search);
 
-/* Has a daemon that keeps this index, with this model and precision, answer what does not need a
- * filter or a frozen state; owned by the search. */
-pix_backend *pix_search_connect(pix_search *search, const char *fingerprint, const char *precision);
+/* Has the daemon behind `backend`, borrowed until _close, answer what does not need a frozen state,
+ * if it keeps this index, with this model and precision. */
+void pix_search_use(pix_search *search, pix_backend *backend, const char *fingerprint,
+                    const char *precision);
 
 /* From now on everything sees one state of the index, whoever writes it. */
 pix_status pix_search_freeze(pix_search *search, pix_error *error);

@@ -3,6 +3,8 @@
 void pix_base64_write(FILE *out, const void *data, size_t size) {
     const unsigned char *bytes = data;
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    char text[1024];
+    size_t length = 0;
     for (size_t i = 0; i < size; i += 3) {
         size_t left = size - i;
         unsigned group = (unsigned)bytes[i] << 16;
@@ -10,12 +12,45 @@ void pix_base64_write(FILE *out, const void *data, size_t size) {
             group |= (unsigned)bytes[i + 1] << 8;
         if (left > 2)
             group |= bytes[i + 2];
-        char four[5] = {digits[group >> 18], digits[group >> 12 & 63], digits[group >> 6 & 63],
-                        digits[group & 63], '\0'};
-        if (left < 3)
-            four[3] = '=';
-        if (left < 2)
-            four[2] = '=';
-        (void)fputs(four, out);
+        text[length++] = digits[group >> 18];
+        text[length++] = digits[group >> 12 & 63];
+        text[length++] = left < 2 ? '=' : digits[group >> 6 & 63];
+        text[length++] = left < 3 ? '=' : digits[group & 63];
+        if (length == sizeof text) {
+            (void)fwrite(text, 1, length, out);
+            length = 0;
+        }
     }
+    (void)fwrite(text, 1, length, out);
+}
+
+static int digit_of(char c) {
+    return c >= 'A' && c <= 'Z'   ? c - 'A'
+           : c >= 'a' && c <= 'z' ? c - 'a' + 26
+           : c >= '0' && c <= '9' ? c - '0' + 52
+           : c == '+'             ? 62
+           : c == '/'             ? 63
+                                  : -1;
+}
+
+pix_status pix_base64_read(const char *text, size_t size, pix_bytes *out) {
+    while (size > 0 && text[size - 1] == '=')
+        size--;
+    pix_bytes_clear(out);
+    if (pix_bytes_reserve(out, size / 4 * 3 + 3))
+        return PIX_ENOMEM;
+    uint32_t bits = 0;
+    int count = 0;
+    for (size_t i = 0; i < size; i++) {
+        int digit = digit_of(text[i]);
+        if (digit < 0)
+            return PIX_EFORMAT;
+        bits = bits << 6 | (uint32_t)digit;
+        if ((count += 6) < 8)
+            continue;
+        count -= 8;
+        out->data[out->size++] = (char)(bits >> count & 0xFF);
+    }
+    out->data[out->size] = '\0';
+    return PIX_OK;
 }

@@ -171,9 +171,8 @@ pix_status pix_channel_wait(pix_channel *channel, int timeout_ms, const char **a
     return status;
 }
 
-pix_status pix_channel_ask(pix_channel *channel, const char *line, size_t size, int passed,
-                           int timeout_ms, const char **answer, size_t *answer_size,
-                           pix_error *error) {
+pix_status pix_channel_send(pix_channel *channel, const char *line, size_t size, int passed,
+                            int timeout_ms, pix_error *error) {
     int64_t deadline_ns = pix_now_ns() + (int64_t)timeout_ms * 1000000;
     size_t sent = passed >= 0;
     pix_status status = sent ? pass(channel, line, passed, deadline_ns, error) : PIX_OK;
@@ -184,5 +183,12 @@ pix_status pix_channel_ask(pix_channel *channel, const char *line, size_t size, 
         if (!status && !done)
             status = wait_for(channel, POLLOUT, deadline_ns, error);
     }
+    return status;
+}
+
+pix_status pix_channel_ask(pix_channel *channel, const char *line, size_t size, int passed,
+                           int timeout_ms, const char **answer, size_t *answer_size,
+                           pix_error *error) {
+    pix_status status = pix_channel_send(channel, line, size, passed, timeout_ms, error);
     return status ? status : pix_channel_wait(channel, timeout_ms, answer, answer_size, error);
 }

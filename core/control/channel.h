@@ -36,12 +36,14 @@ bool pix_channel_is_midway(const pix_channel *channel);
 pix_status pix_channel_put(pix_channel *channel, const void *data, size_t size);
 pix_status pix_channel_flush(pix_channel *channel, bool *done, pix_error *error);
 
-/* Sends all of a line (which ends with a newline), and `passed` unless that is -1, and waits for a
- * line of answer: for the end that asks. */
+/* For the end that asks: sends all of a line (which ends with a newline), and `passed` unless that
+ * is -1, and _ask waits for a line of answer, too. */
+pix_status pix_channel_send(pix_channel *channel, const char *line, size_t size, int passed,
+                            int timeout_ms, pix_error *error);
 pix_status pix_channel_ask(pix_channel *channel, const char *line, size_t size, int passed,
                            int timeout_ms, const char **answer, size_t *answer_size,
                            pix_error *error);
-/* Waits for another line of the same answer. */
+/* Waits for another line: more of the same answer, or that of another line sent. */
 pix_status pix_channel_wait(pix_channel *channel, int timeout_ms, const char **answer,
                             size_t *answer_size, pix_error *error);
 

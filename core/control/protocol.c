@@ -1,10 +1,13 @@
 #include "core/control/protocol.h"
 
+#include <endian.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/base64.h"
 #include "core/base/json.h"
+#include "core/control/filter.h"
 
 /* Values in one line: a search of many vectors has as many numbers. */
 enum { VALUES_LIMIT = 1 << 20, DIMENSION_LIMIT = 65536, IDS_LIMIT = 65536, FOLDERS_LIMIT = 4096 };
@@ -32,36 +35,6 @@ static pix_status parse(const char *line, size_t size, json_t **out, pix_error *
     return pix_fail(error, PIX_EFORMAT, "not an object");
 }
 
-static int base64_digit(char c) {
-    return c >= 'A' && c <= 'Z'   ? c - 'A'
-           : c >= 'a' && c <= 'z' ? c - 'a' + 26
-           : c >= '0' && c <= '9' ? c - '0' + 52
-           : c == '+'             ? 62
-           : c == '/'             ? 63
-                                  : -1;
-}
-
-static pix_status decode_base64(const char *text, size_t size, pix_bytes *out) {
-    while (size > 0 && text[size - 1] == '=')
-        size--;
-    uint32_t bits = 0;
-    int count = 0;
-    for (size_t i = 0; i < size; i++) {
-        int digit = base64_digit(text[i]);
-        if (digit < 0)
-            return PIX_EFORMAT;
-        bits = bits << 6 | (uint32_t)digit;
-        if ((count += 6) < 8)
-            continue;
-        count -= 8;
-        char byte = (char)(bits >> count & 0xFF);
-        if (pix_bytes_append(out, &byte, 1))
-            return PIX_ENOMEM;
-    }
-    return PIX_OK;
-}
-
-/* What pix_json_bytes wrote: `key`, or else `key`_base64. */
 pix_status pix_answer_bytes(const json_t *answer, const char *key, pix_bytes *out,
                             pix_error *error) {
     char other[64];
@@ -72,7 +45,7 @@ pix_status pix_answer_bytes(const json_t *answer, const char *key, pix_bytes *ou
     if (json_is_string(plain) && !coded)
         status = pix_bytes_append(out, json_string_value(plain), json_string_length(plain));
     else if (json_is_string(coded) && !plain)
-        status = decode_base64(json_string_value(coded), json_string_length(coded), out);
+        status = pix_base64_read(json_string_value(coded), json_string_length(coded), out);
     if (status == PIX_ENOMEM)
         return pix_fail_memory(error);
     return status ? pix_fail(error, status, "%s is not a text", key) : PIX_OK;
@@ -93,14 +66,58 @@ const char *pix_answer_text(const json_t *answer, const char *key) {
     return text ? text : "";
 }
 
+void pix_vector_write(FILE *out, const float *vector, size_t size, bool packed) {
+    if (!packed) {
+        pix_json_vector(out, vector, size);
+        return;
+    }
+    enum { STRETCH = 192 }; /* a multiple of three: no padding within */
+    uint32_t words[STRETCH];
+    (void)fputc('"', out);
+    for (size_t first = 0; first < size; first += STRETCH) {
+        size_t some = size - first < STRETCH ? size - first : STRETCH;
+        memcpy(words, vector + first, some * sizeof *words);
+        for (size_t i = 0; i < some; i++)
+            words[i] = htole32(words[i]);
+        pix_base64_write(out, words, some * sizeof *words);
+    }
+    (void)fputc('"', out);
+}
+
+static pix_status fail_vector(size_t size, pix_error *error) {
+    return pix_fail(error, PIX_EFORMAT, "not a vector of %zu numbers", size);
+}
+
+static pix_status unpack(const json_t *vector, float *out, size_t size, pix_error *error) {
+    pix_bytes bytes = {0};
+    pix_status status =
+        pix_base64_read(json_string_value(vector), json_string_length(vector), &bytes);
+    if (status == PIX_ENOMEM)
+        status = pix_fail_memory(error);
+    else if (status || bytes.size != size * sizeof *out)
+        status = fail_vector(size, error);
+    for (size_t i = 0; i < size && !status; i++) {
+        uint32_t word;
+        memcpy(&word, bytes.data + i * sizeof word, sizeof word);
+        word = le32toh(word);
+        memcpy(out + i, &word, sizeof word);
+        if (!isfinite(out[i]))
+            status = fail_vector(size, error);
+    }
+    pix_bytes_free(&bytes);
+    return status;
+}
+
 pix_status pix_answer_vector(const json_t *vector, float *out, size_t size, pix_error *error) {
+    if (json_is_string(vector))
+        return unpack(vector, out, size, error);
     if (!json_is_array(vector) || json_array_size(vector) != size)
-        return pix_fail(error, PIX_EFORMAT, "not a vector of %zu numbers", size);
+        return fail_vector(size, error);
     for (size_t i = 0; i < size; i++) {
         const json_t *value = json_array_get(vector, i);
         out[i] = (float)json_number_value(value);
         if (!json_is_number(value) || !isfinite(out[i]))
-            return pix_fail(error, PIX_EFORMAT, "not a vector of %zu numbers", size);
+            return fail_vector(size, error);
     }
     return PIX_OK;
 }
@@ -162,12 +179,9 @@ static pix_status read_ids(const json_t *list, pix_request_ids *out, pix_error *
     return PIX_OK;
 }
 
-static pix_status read_texts(const json_t *object, pix_request *out, pix_error *error) {
-    const json_t *list;
-    pix_status status = read_list(object, "ids", PIX_CALL_TEXTS, &list, error);
-    if (status)
-        return status;
+static pix_status read_token_lists(const json_t *list, pix_request *out, pix_error *error) {
     size_t count = json_array_size(list);
+    pix_status status = PIX_OK;
     out->ids = calloc(count, sizeof *out->ids);
     if (!out->ids)
         return pix_fail_memory(error);
@@ -177,6 +191,52 @@ static pix_status read_texts(const json_t *object, pix_request *out, pix_error *
     return status;
 }
 
+static pix_status read_words(const json_t *list, pix_request *out, pix_error *error) {
+    size_t count = json_array_size(list);
+    pix_status status = PIX_OK;
+    out->texts = calloc(count, sizeof *out->texts);
+    if (!out->texts)
+        return pix_fail_memory(error);
+    out->text_count = count;
+    for (size_t i = 0; i < count && !status; i++)
+        status = pix_answer_bytes(json_array_get(list, i), "text", &out->texts[i], error);
+    return status;
+}
+
+static pix_status read_texts(const json_t *object, pix_request *out, pix_error *error) {
+    const json_t *list;
+    bool words = json_object_get(object, "texts") != NULL;
+    pix_status status = read_list(object, words ? "texts" : "ids", PIX_CALL_TEXTS, &list, error);
+    if (!status)
+        status = read_flag(object, "packed", &out->packed, error);
+    if (status)
+        return status;
+    return words ? read_words(list, out, error) : read_token_lists(list, out, error);
+}
+
+static pix_status read_picture(const json_t *object, pix_request *out, pix_error *error) {
+    pix_status status = read_flag(object, "exact", &out->exact, error);
+    if (!status)
+        status = read_flag(object, "ignore_rotation", &out->ignore_rotation, error);
+    return status ? status : read_flag(object, "packed", &out->packed, error);
+}
+
+/* How many numbers a vector has, written either way. */
+static size_t count_numbers(const json_t *vector) {
+    if (!json_is_string(vector))
+        return json_array_size(vector);
+    const char *text = json_string_value(vector);
+    size_t size = json_string_length(vector);
+    while (size > 0 && text[size - 1] == '=')
+        size--;
+    return size * 3 / 4 / sizeof(float);
+}
+
+static pix_status read_filter(const json_t *object, pix_request *out, pix_error *error) {
+    const json_t *filter = json_object_get(object, "filter");
+    return filter ? pix_filter_read(filter, &out->filter, error) : PIX_OK;
+}
+
 static pix_status read_search(const json_t *object, pix_request *out, pix_error *error) {
     const json_t *list;
     pix_status status = read_list(object, "vectors", PIX_CALL_VECTORS, &list, error);
@@ -184,7 +244,7 @@ static pix_status read_search(const json_t *object, pix_request *out, pix_error 
         status = pix_answer_integer(object, "k", &out->k, error);
     if (status)
         return status;
-    size_t count = json_array_size(list), dimension = json_array_size(json_array_get(list, 0));
+    size_t count = json_array_size(list), dimension = count_numbers(json_array_get(list, 0));
     if (dimension == 0 || dimension > DIMENSION_LIMIT)
         return pix_fail(error, PIX_EFORMAT, "a vector has 1 to %d numbers", DIMENSION_LIMIT);
     if (out->k < 1 || out->k > PIX_CALL_HITS / (int64_t)count)
@@ -198,7 +258,7 @@ static pix_status read_search(const json_t *object, pix_request *out, pix_error 
     for (size_t i = 0; i < count && !status; i++)
         status = pix_answer_vector(json_array_get(list, i), out->vectors + i * dimension, dimension,
                                    error);
-    return status;
+    return status ? status : read_filter(object, out, error);
 }
 
 static pix_status read_folder(const json_t *folder, char **out, pix_error *error) {
@@ -212,20 +272,22 @@ static pix_status read_folder(const json_t *folder, char **out, pix_error *error
     return status;
 }
 
-static pix_status read_folders(const json_t *object, pix_request *out, pix_error *error) {
+pix_status pix_answer_folders(const json_t *answer, const char *key, char ***out, size_t *count,
+                              pix_error *error) {
     const json_t *list;
-    if (!json_object_get(object, "folders"))
+    *out = NULL;
+    *count = 0;
+    if (!json_object_get(answer, key))
         return PIX_OK;
-    pix_status status = read_list(object, "folders", FOLDERS_LIMIT, &list, error);
+    pix_status status = read_list(answer, key, FOLDERS_LIMIT, &list, error);
     if (status)
         return status;
-    size_t count = json_array_size(list);
-    out->folders = calloc(count, sizeof(char *));
-    if (!out->folders)
+    *out = calloc(json_array_size(list), sizeof **out);
+    if (!*out)
         return pix_fail_memory(error);
-    out->folder_count = count;
-    for (size_t i = 0; i < count && !status; i++)
-        status = read_folder(json_array_get(list, i), &out->folders[i], error);
+    *count = json_array_size(list);
+    for (size_t i = 0; i < *count && !status; i++)
+        status = read_folder(json_array_get(list, i), &(*out)[i], error);
     return status;
 }
 
@@ -235,6 +297,7 @@ static pix_status read_call(const json_t *object, pix_request *out, pix_error *e
         [PIX_CALL_TOKENIZE] = "tokenize",
         [PIX_CALL_ENCODE_TEXT] = "encode_text",
         [PIX_CALL_ENCODE_IMAGE] = "encode_image",
+        [PIX_CALL_SELECT] = "select",
         [PIX_CALL_SEARCH] = "search",
         [PIX_CALL_STATUS] = "status",
         [PIX_CALL_PAUSE] = "pause",
@@ -264,12 +327,13 @@ static pix_status read_arguments(const json_t *object, pix_request *out, pix_err
     case PIX_CALL_ENCODE_TEXT:
         return read_texts(object, out, error);
     case PIX_CALL_ENCODE_IMAGE:
-        status = read_flag(object, "exact", &out->exact, error);
-        return status ? status : read_flag(object, "ignore_rotation", &out->ignore_rotation, error);
+        return read_picture(object, out, error);
+    case PIX_CALL_SELECT:
+        return read_filter(object, out, error);
     case PIX_CALL_SEARCH:
         return read_search(object, out, error);
     case PIX_CALL_RESCAN:
-        return read_folders(object, out, error);
+        return pix_answer_folders(object, "folders", &out->folders, &out->folder_count, error);
     case PIX_CALL_STATUS:
     case PIX_CALL_PAUSE:
     case PIX_CALL_RESUME:
@@ -294,12 +358,16 @@ pix_status pix_request_parse(const char *line, size_t size, pix_request *out, pi
 
 void pix_request_free(pix_request *request) {
     pix_bytes_free(&request->text);
-    for (size_t i = 0; i < request->text_count; i++)
+    for (size_t i = 0; i < request->text_count && request->ids; i++)
         free(request->ids[i].data);
+    for (size_t i = 0; i < request->text_count && request->texts; i++)
+        pix_bytes_free(&request->texts[i]);
     for (size_t i = 0; i < request->folder_count; i++)
         free(request->folders[i]);
     free(request->ids);
+    free(request->texts);
     free(request->vectors);
+    pix_filter_free(request->filter);
     free((void *)request->folders);
     *request = (pix_request){0};
 }

@@ -60,9 +60,9 @@ else
 fi
 
 # What a client hears.
-ask '{"call":"hello","protocol":1}' '{"call":"status"}'
+ask '{"call":"hello","protocol":2}' '{"call":"status"}'
 answers "hello and status" \
-    '^\{"ok":true,"protocol":1,"version":"[0-9.]+","database":\{"device":[0-9]+,"inode":[0-9]+\},"model":"tiny","fingerprint":"[0-9a-f]{64}","dimension":[0-9]+,"precision":"(fp32|int8)","generation":"[^"]+"\}$' \
+    '^\{"ok":true,"protocol":2,"version":"[0-9.]+","database":\{"device":[0-9]+,"inode":[0-9]+\},"model":"tiny","fingerprint":"[0-9a-f]{64}","dimension":[0-9]+,"precision":"(fp32|int8)","generation":"[^"]+"\}$' \
     '^\{"ok":true,"version":"[0-9.]+","pid":'"$daemon"',"clients":1,"state":"idle","paused":false,"photos":5,"roots":1,'
 check "the database is the one" grep -q "\"inode\":$(stat -c %i "$XDG_DATA_HOME/pixgrep/index.db")" "$WORK/out"
 ask '{"call":"tokenize","text":"a red square"}'
@@ -75,6 +75,17 @@ check "the vector is that of --embed" test "$vector" = \
     "$(pixgrep --embed --json --text 'a red square' 2>/dev/null | sed 's/.*:\(\[[^]]*\]\).*/\1/')"
 ask "{\"call\":\"search\",\"vectors\":[$vector,$vector],\"k\":2}"
 answers "search" '^\{"ok":true,"hits":\[\[\[[0-9]+,-?0\.[0-9]+\],\[[0-9]+,-?0\.[0-9]+\]\],\[\[.*\]\]\],"bytes":[0-9]+,'
+ask '{"call":"encode_text","packed":true,"texts":[{"text":"a red square"},{"text_base64":"YSByZWQgc3F1YXJl"}]}'
+answers "words" '^\{"ok":true,"texts":\[\{"ids":\[[0-9,]+\],"cut":0,"cut_words":""\},\{.*\}\],"vectors":\["[A-Za-z0-9+/=]+","[A-Za-z0-9+/=]+"\]\}$'
+packed=$(sed 's/.*"vectors":\["\([^"]*\)".*/\1/' "$WORK/out")
+check "words: their tokens" grep -qF "\"ids\":$ids,\"cut\"" "$WORK/out"
+ask "{\"call\":\"search\",\"vectors\":[$vector],\"k\":3}" "{\"call\":\"search\",\"vectors\":[\"$packed\"],\"k\":3}"
+check "a packed vector is the same" test "$(sed -n 1p "$WORK/out")" = "$(sed -n 2p "$WORK/out")"
+ask "{\"call\":\"select\",\"filter\":{\"folders\":[{\"path\":\"$photos/1.png\"}]}}" \
+    "{\"call\":\"search\",\"vectors\":[\"$packed\"],\"k\":3,\"filter\":{\"folders\":[{\"path\":\"$photos/1.png\"}]}}" \
+    "{\"call\":\"select\",\"filter\":{\"min_long\":100}}"
+answers "a filter" '^\{"ok":true,"photos":1,"vectors":1,"undated":0\}$' '^\{"ok":true,"hits":\[\[\[[0-9]+,-?0\.[0-9]+\]\]\],' \
+    '^\{"ok":true,"photos":0,"vectors":0,"undated":0\}$'
 ask '{"call":"tokenize","text_base64":"YSByZWQgc3F1YXJl"}'
 answers "a text in base64" "\"ids\":$(sed 's/[][]/\\&/g' <<<"$ids")"
 
@@ -121,7 +132,7 @@ both any "$WORK/broken.png"
 both any ./none.png
 both any --embed --text square 1.png "$WORK/broken.png"
 both any --classify square,circle 1.png
-ask '{"call":"hello","protocol":1}'
+ask '{"call":"hello","protocol":2}'
 other=$(grep -q '"precision":"int8"' "$WORK/out" && echo fp32 || echo int8)
 both 'here: its precision is another' --precision "$other" square
 PIXGREP_ISA=portable both 'here: PIXGREP_ISA asks' square
@@ -131,16 +142,17 @@ both 'here: it keeps another index' --db "$WORK/copy.db" square
 check "without a daemon it says so" grep -qx 'computed    here: no pixgrepd watch is running' "$WORK/explained"
 
 # What is no request: an answer that says so, and the next is heard.
-ask '' 'nonsense' '[]' '{}' '{"call":"dance"}' '{"call":"hello","protocol":2}' '{"call":"hello"}' '{"call":"encode_text"}' \
+ask '' 'nonsense' '[]' '{}' '{"call":"dance"}' '{"call":"hello","protocol":1}' '{"call":"hello"}' '{"call":"encode_text"}' \
     '{"call":"encode_text","ids":[[]]}' '{"call":"encode_text","ids":[[-1]]}' '{"call":"encode_text","ids":[[2147483647]]}' \
     '{"call":"encode_text","ids":[["a"]]}' '{"call":"encode_image"}' "@/dev/null {\"call\":\"encode_image\"}" \
     "@$WORK {\"call\":\"encode_image\"}" "@$SOURCE/LICENSE {\"call\":\"encode_image\"}" '{"call":"search","vectors":[[]],"k":1}' \
     '{"call":"search","vectors":[[1,0]],"k":1}' '{"call":"search","vectors":[[1e999]],"k":1}' \
     "{\"call\":\"search\",\"vectors\":[$vector],\"k\":0}" "{\"call\":\"search\",\"vectors\":[$vector],\"k\":99999999999}" \
-    '{"call":"rescan","folders":[{"path":"relative"}]}' '{"call":"tokenize"}' '{"call":"status","call":"pause"}' '{"call":"status"}'
+    '{"call":"select"}' '{"call":"select","filter":{"colour":"red"}}' '{"call":"select","filter":{"folders":[{"path":"/a/"}]}}' \
+    "{\"call\":\"search\",\"vectors\":[$vector],\"k\":1,\"filter\":[]}" '{"call":"rescan","folders":[{"path":"relative"}]}' '{"call":"tokenize"}' '{"call":"status","call":"pause"}' '{"call":"status"}'
 wrong='^\{"ok":false,"code":-[0-9]+,"error":".+"\}$'
 answers "nonsense" "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" \
-    "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" '^\{"ok":true,'
+    "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" "$wrong" '^\{"ok":true,'
 ask '+{"call":"st' 'atus"}'
 answers "a line in two parts" '^\{"ok":true,'
 "$BUILD/tests/control_client" "$socket" long 20000000 >"$WORK/out"

@@ -12,7 +12,7 @@
 static void look_at_request(const pix_request *request) {
     demand(request->text_count <= PIX_CALL_TEXTS);
     demand(request->vector_count <= PIX_CALL_VECTORS);
-    for (size_t i = 0; i < request->text_count; i++) {
+    for (size_t i = 0; i < request->text_count && request->ids; i++) {
         demand(request->ids[i].count > 0);
         for (size_t k = 0; k < request->ids[i].count; k++)
             demand(request->ids[i].data[k] >= 0);
@@ -23,6 +23,14 @@ static void look_at_request(const pix_request *request) {
         demand(request->k > 0 && request->k * (int64_t)request->vector_count <= PIX_CALL_HITS);
     for (size_t i = 0; i < request->folder_count; i++)
         demand(request->folders[i][0] == '/');
+    const pix_filter *filter = request->filter;
+    if (!filter)
+        return;
+    for (size_t i = 0; i < filter->folder_count; i++)
+        demand(filter->folders[i][0] == '/');
+    demand(!filter->camera || filter->camera[0]);
+    demand(filter->min_pixels >= 0 && filter->min_long >= 0 && filter->min_short >= 0);
+    demand(!filter->has_place || (fabs(filter->latitude) <= 90 && filter->radius_km >= 0));
 }
 
 static void look_at_line(const char *line, size_t size) {

@@ -297,12 +297,18 @@ static void make_expressions(void) {
 
 static void make_requests(void) {
     static const char *const lines[] = {
-        "{\"call\":\"hello\",\"protocol\":1}\n{\"call\":\"status\"}\n",
+        "{\"call\":\"hello\",\"protocol\":2}\n{\"call\":\"status\"}\n",
         "{\"call\":\"tokenize\",\"text\":\"a "
         "dog\"}\n{\"call\":\"tokenize\",\"text_base64\":\"YQ==\"}\n",
         "{\"call\":\"encode_text\",\"ids\":[[49406,320,49407],[1]]}\n",
         "{\"call\":\"encode_image\",\"exact\":true,\"ignore_rotation\":false}\n",
+        "{\"call\":\"encode_text\",\"packed\":true,\"texts\":[{\"text\":\"a dog\"}]}\n",
         "{\"call\":\"search\",\"vectors\":[[0.6,-0.8],[1,0]],\"k\":10}\n",
+        "{\"call\":\"search\",\"vectors\":[\"AAAAPwAAgL8=\"],\"k\":1,\"filter\":{}}\n",
+        "{\"call\":\"select\",\"filter\":{\"folders\":[{\"path\":\"/a\"}],\"since\":\"2023\","
+        "\"until\":\"2024-05\",\"camera\":\"canon\",\"formats\":[\"jpeg\"],"
+        "\"orientations\":[\"landscape\",\"square\"],\"min_pixels\":1,\"min_long\":2,"
+        "\"min_short\":3,\"place\":[48.86,2.35,10]}}\n",
         "{\"call\":\"rescan\",\"folders\":[{\"path\":\"/a\"},{\"path_base64\":\"L/8=\"}]}\n",
         "{\"ok\":true,\"ids\":[1,2],\"cut\":0,\"cut_words\":\"\"}\n",
         "{\"ok\":true,\"vectors\":[0.5,0.5,0.5,0.5],\"path_base64\":\"L/8=\"}\n",

@@ -320,9 +320,9 @@ static void write_hits(FILE *out, const pix_request *request, const pix_hit *hit
     }
     (void)fprintf(out,
                   "],\"bytes\":%" PRId64 ",\"rescored\":%" PRId64 ",\"used_cache\":%s"
-                  ",\"uncached\":%" PRId64 ",\"kernels\":",
+                  ",\"uncached\":%" PRId64 ",\"damaged\":%" PRId64 ",\"kernels\":",
                   report->bytes, report->rescored, report->used_cache ? "true" : "false",
-                  report->uncached);
+                  report->uncached, report->damaged);
     pix_json_text(out, report->kernels);
     (void)fprintf(out, ",\"trouble_code\":%d,\"trouble\":", report->trouble.status);
     pix_json_text(out, report->trouble.status ? report->trouble.text : NULL);

@@ -89,12 +89,29 @@ static pix_status scan_target(const pix_scan_context *scan, const pix_target *ta
     return status;
 }
 
+/* Vectors that are damaged are made anew, like those that are missing. */
+static pix_status mend_vectors(pix_indexing *indexing, const char *operation, pix_error *error) {
+    int64_t dropped;
+    pix_status status =
+        pix_store_vectors_mend(indexing->store, indexing->recipe.model_id, &dropped, error);
+    if (!status && dropped > 0)
+        (void)fprintf(stderr, "pixgrepd: %s: %s of the stored vectors %s damaged: made anew\n",
+                      operation, pix_text_count(dropped), dropped == 1 ? "was" : "were");
+    return status;
+}
+
+static bool all_whole(const pix_targets *targets) {
+    for (size_t i = 0; i < targets->count; i++)
+        if (targets->items[i].parts.count > 0)
+            return false;
+    return true;
+}
+
 static pix_status run_all(pix_indexing *indexing, const pix_targets *targets,
                           const pix_scan_context *scan, pix_run *run, pix_error *error) {
-    pix_status status = PIX_OK;
-    bool whole = true;
+    const bool whole = all_whole(targets);
+    pix_status status = whole ? mend_vectors(indexing, run->operation, error) : PIX_OK;
     for (size_t i = 0; i < targets->count && !status && !run->early; i++) {
-        whole &= targets->items[i].parts.count == 0;
         run->early = run->stopped(run->context);
         if (!run->early)
             status = scan_target(scan, &targets->items[i], run, error);

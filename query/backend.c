@@ -381,7 +381,8 @@ static pix_status read_answers(pix_backend *backend, const json_t *answer, size_
         (pix_search_report){.bytes = json_integer_value(json_object_get(answer, "bytes")),
                             .rescored = json_integer_value(json_object_get(answer, "rescored")),
                             .used_cache = json_is_true(json_object_get(answer, "used_cache")),
-                            .uncached = json_integer_value(json_object_get(answer, "uncached"))};
+                            .uncached = json_integer_value(json_object_get(answer, "uncached")),
+                            .damaged = json_integer_value(json_object_get(answer, "damaged"))};
     if (json_is_string(json_object_get(answer, "kernels"))) {
         (void)snprintf(backend->kernels, sizeof backend->kernels, "%s",
                        pix_answer_text(answer, "kernels"));

@@ -216,8 +216,20 @@ size_t pix_search_bound(const pix_search *search, size_t wanted) {
 
 static void note_trouble(pix_search *search, const pix_search_report *report) {
     const pix_error *why = &report->trouble;
-    if (!why->status || search->troubled ||
-        (why->status == PIX_ENOTFOUND && search->encoded < FEW_PHOTOS))
+    if (search->troubled)
+        return;
+    if (report->damaged > 0) {
+        char count[32];
+        search->troubled = true;
+        const bool one = report->damaged == 1;
+        (void)pix_fail(&search->trouble, PIX_EFORMAT,
+                       "%s: %s stored vector%s damaged: %s photos are not found until pixgrepd "
+                       "index makes %s anew",
+                       search->database, pix_format_count(report->damaged, count),
+                       one ? " is" : "s are", one ? "its" : "their", one ? "it" : "them");
+        return;
+    }
+    if (!why->status || (why->status == PIX_ENOTFOUND && search->encoded < FEW_PHOTOS))
         return;
     search->troubled = true;
     (void)pix_fail(&search->trouble, why->status,

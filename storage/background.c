@@ -34,11 +34,25 @@ static pix_status is_due(pix_store *store, int64_t model_id, bool *due, pix_erro
     return status;
 }
 
+static pix_status is_damaged(pix_store *store, int64_t model_id, bool *damaged, pix_error *error) {
+    int dimension;
+    pix_background background;
+    pix_status status = pix_store_model_dimension(store, model_id, &dimension, error);
+    if (!status)
+        status = pix_store_background_get(store, model_id, dimension, &background, error);
+    *damaged = status == PIX_EFORMAT;
+    if (!status)
+        pix_background_free(&background);
+    return *damaged ? PIX_OK : status;
+}
+
 pix_status pix_store_background_due(pix_store *store, int64_t model_id, bool *due,
                                     pix_error *error) {
     *due = false;
     pix_store_lock(store);
     pix_status status = is_due(store, model_id, due, error);
+    if (!status && !*due)
+        status = is_damaged(store, model_id, due, error);
     pix_store_unlock(store);
     return status;
 }
@@ -61,21 +75,9 @@ static pix_status read_vectors(making *m, pix_store *store, int64_t model_id, pi
     pix_bind_integer(&s, 0);
     pix_status status;
     while (!(status = pix_statement_step(&s, error)) && s.row) {
-        int64_t id = sqlite3_column_int64(s.handle, 0);
-        const void *bytes = sqlite3_column_blob(s.handle, 2);
-        int size = sqlite3_column_bytes(s.handle, 2);
-        if (bytes && (size_t)size == m->dimension * sizeof *m->vector) {
-            pix_vector_load(bytes, m->dimension, m->vector);
-            status = pix_vector_check(m->vector, m->dimension, error) ? PIX_EFORMAT : PIX_OK;
-        } else {
-            status = pix_fail(error, PIX_EFORMAT, "%d bytes instead of %zu", size,
-                              m->dimension * sizeof *m->vector);
-        }
-        if (status) {
-            (void)pix_error_prefix(error, "%s: vector %lld", store->path, (long long)id);
-            break;
-        }
-        add_vector(m, id);
+        if (pix_vector_read(sqlite3_column_blob(s.handle, 2), sqlite3_column_bytes(s.handle, 2),
+                            m->dimension, m->vector))
+            add_vector(m, sqlite3_column_int64(s.handle, 0));
     }
     pix_statement_end(&s);
     return status;
@@ -151,21 +153,25 @@ pix_status pix_store_background_make(pix_store *store, int64_t model_id, const f
     return status;
 }
 
+static pix_status fail_damaged(const pix_statement *s, pix_error *error) {
+    return pix_fail(error, PIX_EFORMAT,
+                    "%s: the mean of its vectors is damaged; pixgrepd index makes it anew",
+                    s->store->path);
+}
+
 static pix_status read_row(pix_statement *s, size_t dimension, pix_background *out,
                            pix_error *error) {
     const void *bytes = sqlite3_column_blob(s->handle, 1);
     int size = sqlite3_column_bytes(s->handle, 1);
     if (!bytes || (size_t)size != dimension * sizeof *out->mean)
-        return pix_fail(error, PIX_EFORMAT, "%s: a mean of %d bytes instead of %zu", s->store->path,
-                        size, dimension * sizeof *out->mean);
+        return fail_damaged(s, error);
     out->mean = malloc((size_t)size);
     if (!out->mean)
         return pix_fail_memory(error);
     pix_vector_load(bytes, dimension, out->mean);
     for (size_t i = 0; i < dimension; i++)
         if (!(fabsf(out->mean[i]) <= 1.001F))
-            return pix_fail(error, PIX_EFORMAT, "%s: a mean that is no mean of unit vectors",
-                            s->store->path);
+            return fail_damaged(s, error);
     out->vectors = sqlite3_column_int64(s->handle, 0);
     out->has_level = sqlite3_column_type(s->handle, 2) == SQLITE_FLOAT;
     out->level = sqlite3_column_double(s->handle, 2);

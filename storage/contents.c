@@ -108,14 +108,8 @@ pix_status pix_store_content_put(pix_store *store, const pix_recipe *recipe,
 
 static pix_status load_vector(const pix_statement *s, int64_t content_id, float *vector,
                               size_t dimension, pix_error *error) {
-    const void *bytes = sqlite3_column_blob(s->handle, 0);
-    size_t size = (size_t)sqlite3_column_bytes(s->handle, 0);
-    if (!bytes || size != dimension * sizeof *vector)
-        return pix_fail(error, PIX_EFORMAT,
-                        "%s: the vector of content %lld has %zu bytes instead of %zu",
-                        s->store->path, (long long)content_id, size, dimension * sizeof *vector);
-    pix_vector_load(bytes, dimension, vector);
-    if (!pix_vector_check(vector, dimension, error))
+    if (pix_vector_read(sqlite3_column_blob(s->handle, 0), sqlite3_column_bytes(s->handle, 0),
+                        dimension, vector))
         return PIX_OK;
     return pix_fail(error, PIX_EFORMAT, "%s: the vector of content %lld is damaged", s->store->path,
                     (long long)content_id);

@@ -112,14 +112,13 @@ static bool check_with(sqlite3 *db, const char *sql, const char *fine, pix_salva
 
 static bool vector_is_sound(sqlite3_stmt *s) {
     size_t dimension = (size_t)sqlite3_column_int64(s, 2);
-    if (dimension == 0 || dimension > 65536 ||
-        (size_t)sqlite3_column_bytes(s, 1) != dimension * sizeof(float))
+    if (dimension == 0 || dimension > 65536)
         return false;
     float *vector = malloc(dimension * sizeof *vector);
     if (!vector)
         return true;
-    pix_vector_load(sqlite3_column_blob(s, 1), dimension, vector);
-    bool sound = pix_vector_check(vector, dimension, NULL) == PIX_OK;
+    bool sound =
+        pix_vector_read(sqlite3_column_blob(s, 1), sqlite3_column_bytes(s, 1), dimension, vector);
     free(vector);
     return sound;
 }

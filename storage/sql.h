@@ -134,6 +134,7 @@
                   " WHERE model_id = ?1 AND id > ?2 ORDER BY id")                                  \
     X(EMBEDDING_GET,                                                                               \
       "SELECT id, content_id, vector FROM embedding WHERE id = ?2 AND model_id = ?1")              \
+    X(EMBEDDING_DROP, "DELETE FROM embedding WHERE id = ?1")                                       \
     X(EMBEDDING_IDS, "SELECT id FROM embedding INDEXED BY embedding_recipe WHERE model_id = ?1")   \
     X(EMBEDDING_COUNT,                                                                             \
       "SELECT count(*) FROM embedding INDEXED BY embedding_recipe WHERE model_id = ?1")            \

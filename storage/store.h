@@ -146,6 +146,11 @@ pix_status pix_store_content_put(pix_store *store, const pix_recipe *recipe,
 pix_status pix_store_vector_get(pix_store *store, int64_t model_id, int64_t content_id,
                                 float *vector, int dimension, bool *found, pix_error *error);
 
+/* Looks at every vector of the model and drops those that are no unit vectors, so that their photos
+ * are UNENCODED. */
+pix_status pix_store_vectors_mend(pix_store *store, int64_t model_id, int64_t *dropped,
+                                  pix_error *error);
+
 /* Says that `path` holds this content (PIX_EINVALID if that is not stored), makes it visible and
  * clears an earlier failure.  Counts as seen. */
 pix_status pix_store_photo_put(pix_store *store, int64_t run_id, int64_t root_id, const char *path,

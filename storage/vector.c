@@ -31,3 +31,10 @@ void pix_vector_load(const void *bytes, size_t dimension, float *vector) {
         memcpy(vector + i, &bits, sizeof bits);
     }
 }
+
+bool pix_vector_read(const void *bytes, int size, size_t dimension, float *vector) {
+    if (!bytes || (size_t)size != dimension * sizeof *vector)
+        return false;
+    pix_vector_load(bytes, dimension, vector);
+    return pix_vector_check(vector, dimension, NULL) == PIX_OK;
+}

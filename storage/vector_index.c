@@ -55,39 +55,31 @@ static pix_status offer_photos(search *s, int64_t content_id, double score, pix_
     return status;
 }
 
-/* The vector in the row of `row`, into s->vector. */
-static pix_status load_vector(search *s, const pix_statement *row, pix_error *error) {
-    size_t dimension = (size_t)s->query->dimension;
+/* The vector in the row of `row`, into s->vector; a damaged one is only counted, and false. */
+static bool load_vector(search *s, const pix_statement *row) {
     const void *bytes = sqlite3_column_blob(row->handle, 2);
     int size = sqlite3_column_bytes(row->handle, 2);
-    if (!bytes || (size_t)size != dimension * sizeof *s->vector)
-        return pix_fail(error, PIX_EFORMAT, "%s: vector %lld has %d bytes instead of %zu",
-                        s->store->path, (long long)sqlite3_column_int64(row->handle, 0), size,
-                        dimension * sizeof *s->vector);
-    pix_vector_load(bytes, dimension, s->vector);
+    bool sound = pix_vector_read(bytes, size, (size_t)s->query->dimension, s->vector);
     s->report.bytes += size;
-    return PIX_OK;
+    s->report.damaged += !sound;
+    return sound;
 }
 
-/* The score of s->vector, which is in the row of `row`, for query q. */
-static pix_status score_vector(search *s, const pix_statement *row, size_t q, double *score,
-                               pix_error *error) {
+/* The score of s->vector for query q. */
+static double score_vector(search *s, size_t q) {
     size_t dimension = (size_t)s->query->dimension;
-    *score = pix_dot(s->query->vectors + q * dimension, s->vector, dimension);
     s->report.rescored++;
-    if (!isfinite(*score))
-        return pix_fail(error, PIX_EFORMAT, "%s: vector %lld holds values that are not numbers",
-                        s->store->path, (long long)sqlite3_column_int64(row->handle, 0));
-    return PIX_OK;
+    return pix_dot(s->query->vectors + q * dimension, s->vector, dimension);
 }
 
 /* Offers the photos of the vector in the row of `row` to the heaps they may enter. */
 static pix_status score_row(search *s, const pix_statement *row, pix_error *error) {
-    pix_status status = load_vector(s, row, error);
+    pix_status status = PIX_OK;
+    if (!load_vector(s, row))
+        return PIX_OK;
     for (size_t q = 0; q < s->query->count && !status; q++) {
-        double score;
-        status = score_vector(s, row, q, &score, error);
-        if (!status && !pix_best_excludes(&s->best[q], score))
+        double score = score_vector(s, q);
+        if (!pix_best_excludes(&s->best[q], score))
             status =
                 offer_photos(s, sqlite3_column_int64(row->handle, 1), score, &s->best[q], error);
     }
@@ -121,11 +113,10 @@ static pix_status score_candidate(search *s, const pix_vector_file *file, size_t
     pix_statement row = pix_statement_begin(s->store, PIX_SQL_EMBEDDING_GET);
     pix_bind_integer(&row, s->query->model_id);
     pix_bind_integer(&row, id);
-    double score;
     pix_status status = pix_statement_step(&row, error);
-    if (status || !row.row || (status = load_vector(s, &row, error)) ||
-        (status = score_vector(s, &row, q, &score, error)))
+    if (status || !row.row || !load_vector(s, &row))
         goto end;
+    double score = score_vector(s, q);
     if (score < (double)candidate->low || score > (double)candidate->high)
         status = pix_fail(error, PIX_EMISMATCH, "%s: not of these vectors", file->path);
     else if (!pix_best_excludes(&s->best[q], score))
@@ -284,7 +275,6 @@ static pix_status find(search *s, pix_error *error) {
         s->report.used_cache = !status;
         if (!status)
             return PIX_OK;
-        /* Of a vector that is damaged, the reading of every vector tells in its own words. */
         if (status != PIX_ELIMIT && status != PIX_EFORMAT && status != PIX_EMISMATCH) {
             if (error)
                 *error = why;

@@ -25,6 +25,7 @@ typedef struct pix_search_report {
     bool used_cache;     /* the .pixv file was read, and not every vector */
     const char *kernels; /* that read it; NULL without */
     int64_t uncached;    /* vectors read because they are newer than the file */
+    int64_t damaged;     /* stored vectors met that are none: their photos are not found */
     pix_error trouble;   /* why the file was not used: no PIX_OK, and what is wrong with it */
 } pix_search_report;
 

@@ -68,22 +68,10 @@ static pix_status read_holdings(pix_store *store, holdings *h, pix_error *error)
     return status;
 }
 
-static pix_status load_row(pix_store *store, const pix_statement *row, size_t dimension,
-                           float *vector, pix_error *error) {
-    const void *bytes = sqlite3_column_blob(row->handle, 2);
-    int size = sqlite3_column_bytes(row->handle, 2);
-    pix_status status = PIX_OK;
-    if (bytes && (size_t)size == dimension * sizeof *vector) {
-        pix_vector_load(bytes, dimension, vector);
-        status = pix_vector_check(vector, dimension, error);
-    } else {
-        status = pix_fail(error, PIX_EFORMAT, "%d bytes instead of %zu", size,
-                          dimension * sizeof *vector);
-    }
-    if (status)
-        (void)pix_error_prefix(error, "%s: vector %lld", store->path,
-                               (long long)sqlite3_column_int64(row->handle, 0));
-    return status;
+/* False for a vector that is damaged: searches do not find it either. */
+static bool load_row(const pix_statement *row, size_t dimension, float *vector) {
+    return pix_vector_read(sqlite3_column_blob(row->handle, 2),
+                           sqlite3_column_bytes(row->handle, 2), dimension, vector);
 }
 
 /* Adds every vector with an id above the file's. */
@@ -98,8 +86,9 @@ static pix_status add_vectors(pix_store *store, pix_vector_cache *cache, pix_vec
     pix_bind_integer(&row, file->state.covered_id);
     pix_status status;
     while (!(status = pix_statement_step(&row, error)) && row.row) {
-        if ((status = load_row(store, &row, dimension, vector, error)) ||
-            (status =
+        if (!load_row(&row, dimension, vector))
+            continue;
+        if ((status =
                  pix_vector_file_add(file, sqlite3_column_int64(row.handle, 0), vector, error)))
             break;
         cache->unpublished++;
@@ -146,7 +135,7 @@ static pix_status sum_samples(pix_store *store, const pix_vector_cache *cache, i
         pix_bind_integer(&row, cache->model_id);
         pix_bind_integer(&row, sqlite3_column_int64(ids.handle, 0));
         status = pix_statement_step(&row, error);
-        if (!status && row.row && !(status = load_row(store, &row, dimension, vector, error))) {
+        if (!status && row.row && load_row(&row, dimension, vector)) {
             for (size_t d = 0; d < dimension; d++)
                 sum[d] += (double)vector[d];
             ++*samples;

@@ -326,7 +326,47 @@ static void write_hits(FILE *out, const pix_request *request, const pix_hit *hit
     pix_json_text(out, report->kernels);
     (void)fprintf(out, ",\"trouble_code\":%d,\"trouble\":", report->trouble.status);
     pix_json_text(out, report->trouble.status ? report->trouble.text : NULL);
-    (void)fputs("}\n", out);
+}
+
+static void write_fact(FILE *out, const char *key, const char *text) {
+    if (!text)
+        return;
+    (void)fputc(',', out);
+    pix_json_bytes(out, key, text, strlen(text));
+}
+
+static void write_photo(FILE *out, const pix_photo_row *photo) {
+    (void)fprintf(out, "{\"id\":%" PRId64 ",\"content\":%" PRId64 ",", photo->id,
+                  photo->content_id);
+    pix_json_bytes(out, "path", photo->path, photo->path_size);
+    (void)fprintf(out, ",\"width\":%" PRId32 ",\"height\":%" PRId32, photo->width, photo->height);
+    write_fact(out, "format", photo->format);
+    write_fact(out, "taken", photo->taken_at);
+    write_fact(out, "camera", photo->camera);
+    if (photo->has_location)
+        (void)fprintf(out, ",\"latitude\":%.17g,\"longitude\":%.17g", photo->latitude,
+                      photo->longitude);
+    (void)fputc('}', out);
+}
+
+static pix_status write_photos(pix_answers *a, const pix_request *request, FILE *out,
+                               const pix_hit *hits, const size_t *counts, pix_error *error) {
+    pix_status status = PIX_OK;
+    bool first = true;
+    (void)fputs(",\"photos\":[", out);
+    for (size_t i = 0; i < request->vector_count; i++)
+        for (size_t k = 0; k < counts[i] && k < (size_t)request->photos && !status; k++) {
+            pix_photo_row photo;
+            status = pix_store_photo_get(a->store, hits[i * (size_t)request->k + k].image_id,
+                                         &photo, error);
+            if (status)
+                break;
+            (void)fputs(first ? "" : ",", out);
+            write_photo(out, &photo);
+            first = false;
+        }
+    (void)fputs("]", out);
+    return status;
 }
 
 static pix_status need_index(pix_answers *a, pix_error *error) {
@@ -381,39 +421,42 @@ static pix_status answer_select(pix_answers *a, const pix_request *request, FILE
     return status;
 }
 
-/* Filter and search see one state of the index. */
+/* In the snapshot that is open. */
 static pix_status find(pix_answers *a, const pix_request *request, pix_hit *hits, size_t *counts,
-                       pix_search_report *report, pix_error *error) {
+                       FILE *out, pix_error *error) {
     pix_vector_query query = {.model_id = a->model_id,
                               .vectors = request->vectors,
                               .count = request->vector_count,
                               .dimension = request->dimension,
                               .k = (size_t)request->k};
-    pix_status status = pix_store_snapshot_begin(a->store, error);
-    if (status)
-        return status;
-    if (request->filter)
-        status = need_selection(a, request->filter, error);
+    pix_search_report report = {0};
+    pix_status status = request->filter ? need_selection(a, request->filter, error) : PIX_OK;
     if (request->filter)
         query.selection = a->selection;
     if (!status)
-        status = pix_vector_index_search(a->store, &query, hits, counts, report, error);
-    pix_store_snapshot_end(a->store);
+        status = pix_vector_index_search(a->store, &query, hits, counts, &report, error);
+    if (status)
+        return status;
+    write_hits(out, request, hits, counts, &report);
+    if (request->photos > 0)
+        status = write_photos(a, request, out, hits, counts, error);
+    (void)fputs("}\n", out);
     return status;
 }
 
+/* Filter, search and photos are of one state of the index. */
 static pix_status answer_search(pix_answers *a, const pix_request *request, FILE *out,
                                 pix_error *error) {
     pix_status status = need_index(a, error);
     if (status)
         return status;
-    pix_search_report report = {0};
     pix_hit *hits = calloc(request->vector_count * (size_t)request->k, sizeof *hits);
     size_t *counts = calloc(request->vector_count, sizeof *counts);
-    status =
-        hits && counts ? find(a, request, hits, counts, &report, error) : pix_fail_memory(error);
-    if (!status)
-        write_hits(out, request, hits, counts, &report);
+    status = hits && counts ? pix_store_snapshot_begin(a->store, error) : pix_fail_memory(error);
+    if (!status) {
+        status = find(a, request, hits, counts, out, error);
+        pix_store_snapshot_end(a->store);
+    }
     free(hits);
     free(counts);
     return status;
@@ -442,17 +485,26 @@ static pix_status compute(pix_answers *a, const pix_answer_job *job, FILE *out, 
     return pix_fail(error, PIX_EINVALID, "nothing to compute");
 }
 
+static bool end_line(pix_answer_job *job, FILE *out) {
+    if (out && fclose(out) == 0)
+        return true;
+    free(job->line);
+    job->line = NULL;
+    return false;
+}
+
+/* An error takes the place of what was written of the answer before it. */
 static void answer(pix_answers *a, pix_answer_job *job) {
     pix_error error;
     FILE *out = open_memstream(&job->line, &job->size);
-    if (!out)
+    pix_status status = out ? compute(a, job, out, &error) : PIX_OK;
+    if (!end_line(job, out) || !status)
         return;
-    if (compute(a, job, out, &error))
+    free(job->line);
+    out = open_memstream(&job->line, &job->size);
+    if (out)
         pix_answer_error(out, &error);
-    if (fclose(out)) {
-        free(job->line);
-        job->line = NULL;
-    }
+    (void)end_line(job, out);
 }
 
 static void *work(void *context) {

@@ -15,6 +15,9 @@
  * none is waited for longer than it would take here. */
 enum { HELLO_MS = 3000, ANSWER_MS = 20000, TEXTS_AT_ONCE = 256 };
 
+/* Photos that come described with the hits of a search, of each vector: a first page. */
+enum { PHOTOS = 16 };
+
 struct pix_backend {
     pix_channel channel;
     bool connected, agreed;
@@ -25,6 +28,8 @@ struct pix_backend {
     json_t
         *early_answer; /* its answer, if it had to be read before it was asked for; may be NULL */
     bool early_heard;
+    json_t *photos; /* of the last search */
+    pix_bytes path, format, taken, camera;
     char kernels[64];
     pix_error silence, refusal;
 };
@@ -204,6 +209,11 @@ void pix_backend_close(pix_backend *backend) {
     free(backend->line);
     free(backend->early);
     json_decref(backend->early_answer);
+    json_decref(backend->photos);
+    pix_bytes_free(&backend->path);
+    pix_bytes_free(&backend->format);
+    pix_bytes_free(&backend->taken);
+    pix_bytes_free(&backend->camera);
     free(backend);
 }
 
@@ -422,6 +432,8 @@ bool pix_backend_best(pix_backend *backend, const float *vectors, size_t count, 
     if (!answers(backend) || k == 0 || count == 0 || count > PIX_CALL_VECTORS ||
         k > PIX_CALL_HITS / count)
         return false;
+    json_decref(backend->photos);
+    backend->photos = NULL;
     FILE *request = begin(backend);
     if (request) {
         (void)fputs("{\"call\":\"search\",\"vectors\":[", request);
@@ -429,7 +441,8 @@ bool pix_backend_best(pix_backend *backend, const float *vectors, size_t count, 
             (void)fputs(i > 0 ? "," : "", request);
             pix_vector_write(request, vectors + i * backend->dimension, backend->dimension, true);
         }
-        (void)fprintf(request, "],\"k\":%zu", k);
+        (void)fprintf(request, "],\"k\":%zu,\"photos\":%d", k,
+                      count * PHOTOS > PIX_CALL_PHOTOS ? 0 : PHOTOS);
         if (filter) {
             (void)fputs(",\"filter\":", request);
             pix_filter_write(request, filter);
@@ -437,7 +450,56 @@ bool pix_backend_best(pix_backend *backend, const float *vectors, size_t count, 
         (void)fputs("}\n", request);
     }
     json_t *answer = ask(backend, request, -1);
-    return answer &&
-           conclude(backend, answer,
-                    read_answers(backend, answer, count, k, hits, counts, report, &error), &error);
+    if (!answer)
+        return false;
+    pix_status status = read_answers(backend, answer, count, k, hits, counts, report, &error);
+    backend->photos = json_incref(json_object_get(answer, "photos"));
+    return conclude(backend, answer, status, &error);
+}
+
+/* A text that may not be there. */
+static pix_status read_fact(const json_t *photo, const char *key, const char *coded,
+                            pix_bytes *into, const char **out) {
+    *out = NULL;
+    if (!json_object_get(photo, key) && !json_object_get(photo, coded))
+        return PIX_OK;
+    pix_status status = pix_answer_bytes(photo, key, into, NULL);
+    *out = into->data;
+    return status;
+}
+
+static int32_t read_side(const json_t *photo, const char *key) {
+    json_int_t side = json_integer_value(json_object_get(photo, key));
+    return side > 0 && side <= INT32_MAX ? (int32_t)side : 0;
+}
+
+static pix_status read_photo(pix_backend *backend, const json_t *photo, pix_photo_row *row) {
+    const json_t *latitude = json_object_get(photo, "latitude");
+    const json_t *longitude = json_object_get(photo, "longitude");
+    *row = (pix_photo_row){.id = json_integer_value(json_object_get(photo, "id")),
+                           .content_id = json_integer_value(json_object_get(photo, "content")),
+                           .width = read_side(photo, "width"),
+                           .height = read_side(photo, "height"),
+                           .has_location = json_is_number(latitude) && json_is_number(longitude),
+                           .latitude = json_number_value(latitude),
+                           .longitude = json_number_value(longitude)};
+    pix_status status = pix_answer_bytes(photo, "path", &backend->path, NULL);
+    row->path = backend->path.data;
+    row->path_size = backend->path.size;
+    if (!status)
+        status = read_fact(photo, "format", "format_base64", &backend->format, &row->format);
+    if (!status)
+        status = read_fact(photo, "taken", "taken_base64", &backend->taken, &row->taken_at);
+    return status ? status
+                  : read_fact(photo, "camera", "camera_base64", &backend->camera, &row->camera);
+}
+
+bool pix_backend_photo(pix_backend *backend, int64_t image_id, pix_photo_row *row) {
+    for (size_t i = 0; backend && i < json_array_size(backend->photos); i++) {
+        const json_t *photo = json_array_get(backend->photos, i);
+        const json_t *id = json_object_get(photo, "id");
+        if (json_is_integer(id) && json_integer_value(id) == image_id)
+            return read_photo(backend, photo, row) == PIX_OK;
+    }
+    return false;
 }

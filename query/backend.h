@@ -56,5 +56,7 @@ bool pix_backend_select(pix_backend *backend, const pix_filter *filter, pix_sele
 bool pix_backend_best(pix_backend *backend, const float *vectors, size_t count, size_t k,
                       const pix_filter *filter, pix_hit *hits, size_t *counts,
                       pix_search_report *report);
+/* Of a photo that is among the first hits of the last search; strings live until the next call. */
+bool pix_backend_photo(pix_backend *backend, int64_t image_id, pix_photo_row *row);
 
 #endif

@@ -64,7 +64,8 @@ static pix_status run(const pix_query_options *options, FILE *out, int *code, pi
     const pix_kernels *kernels;
     bool computes = options->mode == PIX_QUERY_SEARCH || options->mode == PIX_QUERY_EMBED ||
                     options->mode == PIX_QUERY_CROP || options->mode == PIX_QUERY_CLASSIFY;
-    pix_status status = computes ? pix_kernels_wanted(&kernels, error) : PIX_OK;
+    bool chosen = getenv(PIX_ISA_VARIABLE) != NULL; /* perhaps what this CPU has not */
+    pix_status status = computes && chosen ? pix_kernels_wanted(&kernels, error) : PIX_OK;
     *code = EXIT_FOUND;
     if (status)
         return status;

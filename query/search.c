@@ -277,6 +277,8 @@ const char *pix_search_trouble(pix_search *search) {
 
 pix_status pix_search_photo(pix_search *search, int64_t image_id, pix_photo_row *row,
                             pix_error *error) {
+    if (pix_backend_photo(search->backend, image_id, row))
+        return PIX_OK;
     return pix_store_photo_get(search->store, image_id, row, error);
 }
 

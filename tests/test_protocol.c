@@ -96,6 +96,8 @@ static void what_is_no_request_is_refused_in_words(void **state) {
         {"{\"call\":\"search\",\"vectors\":[[1e300]],\"k\":1}", PIX_EFORMAT, "1 numbers"},
         {"{\"call\":\"search\",\"vectors\":[[1],[1]],\"k\":500001}", PIX_ELIMIT, "500000"},
         {"{\"call\":\"search\",\"vectors\":[[1]],\"k\":-1}", PIX_ELIMIT, "k is not"},
+        {"{\"call\":\"search\",\"vectors\":[[1],[1]],\"k\":1,\"photos\":2049}", PIX_ELIMIT, "2048"},
+        {"{\"call\":\"search\",\"vectors\":[[1]],\"k\":1,\"photos\":-1}", PIX_ELIMIT, "photos"},
         {"{\"call\":\"search\",\"vectors\":[\"AAA=\"],\"k\":1}", PIX_EFORMAT, "1 to"},
         {"{\"call\":\"search\",\"vectors\":[\"AAAAPwAA\"],\"k\":1}", PIX_EFORMAT, "1 numbers"},
         {"{\"call\":\"search\",\"vectors\":[\"AADAfw==\"],\"k\":1}", PIX_EFORMAT, "1 numbers"},

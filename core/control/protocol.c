@@ -232,6 +232,18 @@ static size_t count_numbers(const json_t *vector) {
     return size * 3 / 4 / sizeof(float);
 }
 
+/* How many photos of each list are described. */
+static pix_status read_photos(const json_t *object, pix_request *out, pix_error *error) {
+    if (!json_object_get(object, "photos"))
+        return PIX_OK;
+    int64_t most = PIX_CALL_PHOTOS / (int64_t)out->vector_count;
+    pix_status status = pix_answer_integer(object, "photos", &out->photos, error);
+    if (!status && (out->photos < 0 || out->photos > most))
+        status = pix_fail(error, PIX_ELIMIT, "photos is not between 0 and %lld for %zu vectors",
+                          (long long)most, out->vector_count);
+    return status;
+}
+
 static pix_status read_filter(const json_t *object, pix_request *out, pix_error *error) {
     const json_t *filter = json_object_get(object, "filter");
     return filter ? pix_filter_read(filter, &out->filter, error) : PIX_OK;
@@ -258,6 +270,8 @@ static pix_status read_search(const json_t *object, pix_request *out, pix_error 
     for (size_t i = 0; i < count && !status; i++)
         status = pix_answer_vector(json_array_get(list, i), out->vectors + i * dimension, dimension,
                                    error);
+    if (!status)
+        status = read_photos(object, out, error);
     return status ? status : read_filter(object, out, error);
 }
 

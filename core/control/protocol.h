@@ -32,8 +32,14 @@ typedef enum pix_call {
     PIX_CALL_RESCAN
 } pix_call;
 
-/* Texts of at most this many, and vectors and hits for each; more is PIX_ELIMIT. */
-enum { PIX_CALL_TEXTS = 4096, PIX_CALL_VECTORS = 4096, PIX_CALL_HITS = 1000000 };
+/* Texts of at most this many, vectors, hits of all together, and photos described; more is
+ * PIX_ELIMIT. */
+enum {
+    PIX_CALL_TEXTS = 4096,
+    PIX_CALL_VECTORS = 4096,
+    PIX_CALL_HITS = 1000000,
+    PIX_CALL_PHOTOS = 4096
+};
 
 typedef struct pix_request_ids {
     int32_t *data;
@@ -51,7 +57,7 @@ typedef struct pix_request {
     float *vectors;              /* search: [vector_count, dimension] */
     size_t vector_count;
     int dimension;
-    int64_t k;
+    int64_t k, photos;  /* and of the first hits of each vector, so many are described */
     pix_filter *filter; /* select, search; NULL: none */
     char **folders;     /* rescan: absolute; none: every root */
     size_t folder_count;

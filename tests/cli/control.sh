@@ -86,6 +86,8 @@ ask "{\"call\":\"select\",\"filter\":{\"folders\":[{\"path\":\"$photos/1.png\"}]
     "{\"call\":\"select\",\"filter\":{\"min_long\":100}}"
 answers "a filter" '^\{"ok":true,"photos":1,"vectors":1,"undated":0\}$' '^\{"ok":true,"hits":\[\[\[[0-9]+,-?0\.[0-9]+\]\]\],' \
     '^\{"ok":true,"photos":0,"vectors":0,"undated":0\}$'
+ask "{\"call\":\"search\",\"vectors\":[\"$packed\"],\"k\":3,\"photos\":2}"
+answers "photos described" '"photos":\[\{"id":[0-9]+,"content":[0-9]+,"path":"'"$photos"'/[1-5].png","width":7,"height":5,"format":"png"\},\{"id":[^}]*\}\]\}$'
 ask '{"call":"tokenize","text_base64":"YSByZWQgc3F1YXJl"}'
 answers "a text in base64" "\"ids\":$(sed 's/[][]/\\&/g' <<<"$ids")"
 

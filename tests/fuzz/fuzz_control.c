@@ -21,6 +21,8 @@ static void look_at_request(const pix_request *request) {
         demand(isfinite(request->vectors[i]));
     if (request->call == PIX_CALL_SEARCH)
         demand(request->k > 0 && request->k * (int64_t)request->vector_count <= PIX_CALL_HITS);
+    demand(request->photos >= 0 &&
+           request->photos * (int64_t)request->vector_count <= PIX_CALL_PHOTOS);
     for (size_t i = 0; i < request->folder_count; i++)
         demand(request->folders[i][0] == '/');
     const pix_filter *filter = request->filter;

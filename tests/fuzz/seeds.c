@@ -304,7 +304,7 @@ static void make_requests(void) {
         "{\"call\":\"encode_image\",\"exact\":true,\"ignore_rotation\":false}\n",
         "{\"call\":\"encode_text\",\"packed\":true,\"texts\":[{\"text\":\"a dog\"}]}\n",
         "{\"call\":\"search\",\"vectors\":[[0.6,-0.8],[1,0]],\"k\":10}\n",
-        "{\"call\":\"search\",\"vectors\":[\"AAAAPwAAgL8=\"],\"k\":1,\"filter\":{}}\n",
+        "{\"call\":\"search\",\"vectors\":[\"AAAAPwAAgL8=\"],\"k\":1,\"photos\":1,\"filter\":{}}\n",
         "{\"call\":\"select\",\"filter\":{\"folders\":[{\"path\":\"/a\"}],\"since\":\"2023\","
         "\"until\":\"2024-05\",\"camera\":\"canon\",\"formats\":[\"jpeg\"],"
         "\"orientations\":[\"landscape\",\"square\"],\"min_pixels\":1,\"min_long\":2,"

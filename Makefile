@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 BUILD = build/$(PRESET)
 
-.PHONY: all programs demo check check-full sanitize fuzz bench install clean faults scale
+.PHONY: all programs demo check check-offline check-full sanitize fuzz bench install clean faults scale
 
 all:
 	tools/install-dependencies build
@@ -26,6 +26,13 @@ check:
 	tools/install-dependencies check
 	$(MAKE) --no-print-directory all
 	tools/run-tests $(PRESET) --parallel $(JOBS)
+
+# The same where there is no network at all, but for the tests' own server on a loopback that is theirs alone.
+check-offline:
+	tools/install-dependencies check
+	$(MAKE) --no-print-directory all
+	unshare $(shell [ "$$(id -u)" = 0 ] || echo --map-root-user) --net \
+	    sh -c 'busybox ip link set lo up && exec tools/run-tests "$$@"' - $(PRESET) --parallel $(JOBS)
 
 # The same tests under ASan + UBSan, then TSan; but for the rules of the house and the kills by strace.
 sanitize:
@@ -52,10 +59,10 @@ bench:
 	$(MAKE) --no-print-directory all
 	tests/bench/run.sh $(BUILD) build/bench
 
-# Every fault at every place of a small run, an hour; FAULTS="busy clock" takes some of them.
+# Every fault at every place of a small run; FAULTS="others.sh busy" or "calls.sh import kill" takes some of them.
 faults: all
 	tools/install-dependencies check
-	BUILD="$(CURDIR)/$(BUILD)" SOURCE="$(CURDIR)" REFERENCE=none tests/faults/table.sh
+	BUILD="$(CURDIR)/$(BUILD)" SOURCE="$(CURDIR)" REFERENCE=none JOBS=$(JOBS) tests/faults/table.sh
 
 # A million files that hold a thousand pictures; FILES=100000 is quicker.
 FILES ?= 1000000

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A million files that hold a thousand different pictures: what a first walk, a rescan in which nothing changed, and one with a
-# few changes cost.  Usage: scale.sh BUILD [FILES [FOLDER]]; FOLDER is on a file system with so many inodes to spare.
+# few changes cost, and how long watch takes until it answers, and until all is looked at and watched.  Usage: scale.sh BUILD [FILES [FOLDER]]; FOLDER is on a file system with so many inodes to spare.
 set -eu
 build=$(realpath "$1")
 files=${2:-1000000}
@@ -39,4 +39,45 @@ mv "$folder/photos/00001" "$folder/photos/moved"
 printf 'P6\n2 2\n255\n%012d' 5000 >"$folder/originals/new"
 mv "$folder/originals/new" "$folder/photos/00002/0.ppm"
 measure "10 gone, 1,000 moved, 1 changed" index
+
+# watch NAME COMMAND...: one start of the daemon: seconds until it answers and until all is watched, its processor time, the most
+# memory, what it said.
+watch() {
+    local name=$1 answers
+    shift
+    export XDG_RUNTIME_DIR=$folder/run
+    mkdir -p "$XDG_RUNTIME_DIR" && chmod 700 "$XDG_RUNTIME_DIR"
+    : >"$folder/out"
+    start=$EPOCHREALTIME
+    "$@" "$build/bin/pixgrepd" watch >"$folder/out" 2>"$folder/err" &
+    daemon=$!
+    since() { awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }'; }
+    until "$build/bin/pixgrepd" status --json 2>/dev/null | grep -q '"pid":[1-9]'; do sleep 0.05; done
+    answers=$(since)
+    until grep -q ' watched$' "$folder/out"; do sleep 0.05 && kill -0 $daemon; done
+    awk -v name="$name" -v a="$answers" -v s="$(since)" -v f="$files" -v t="$(getconf CLK_TCK)" '
+        FILENAME ~ /stat$/ { c = ($14 + $15) / t }
+        /^VmHWM/ { m = $2 }
+        END { printf "%-32s %8.1f s, %6.1f s of processor %10.0f files/s %8.1f MiB; answers after %.1f s\n",
+                     name, s, c, f / (s > 0 ? s : 0.01), m / 1024, a }' "/proc/$daemon/stat" "/proc/$daemon/status"
+    sed 's/^/    /' "$folder/out" "$folder/err"
+}
+unwatch() {
+    kill $daemon
+    wait $daemon || true
+}
+watch "watch, nothing changed" env
+printf 'P6\n2 2\n255\n%012d' 6000 >"$folder/originals/new"
+touch -d '1 hour ago' "$folder/originals/new"
+start=$EPOCHREALTIME
+mv "$folder/originals/new" "$folder/photos/00003/one-more.ppm"
+until grep -q ': 1 new; ' "$folder/out"; do sleep 0.02 && kill -0 $daemon; done
+echo "    one photo more is in the index after $(since) s; most memory $(awk '/^VmHWM/ { printf "%.1f", $2 / 1024 }' /proc/$daemon/status) MiB"
+unwatch
+if unshare -r true 2>/dev/null; then
+    # shellcheck disable=SC2016
+    watch "watch, where $((files / 2000)) folders may be" unshare -r sh -c \
+        "echo $((files / 2000)) >/proc/sys/user/max_inotify_watches"' && exec "$0" "$@"'
+    unwatch
+fi
 du -m "$XDG_DATA_HOME/pixgrep" | awk '{ print "index: " $1 " MiB" }'

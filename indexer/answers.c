@@ -16,6 +16,7 @@
 #include "core/control/filter.h"
 #include "core/image/decoder.h"
 #include "indexer/commands.h"
+#include "storage/background.h"
 #include "storage/vector_index.h"
 
 struct pix_answers {
@@ -36,6 +37,9 @@ struct pix_answers {
     pix_decode_options decoding; /* of the decoder */
     pix_store *store;
     int64_t model_id; /* in the store; 0: not known yet */
+    int64_t encoded;  /* photos with a vector of it, when it was last looked at */
+    char *library;    /* what hello says of the store, in its state `said_of`; NULL: not known */
+    char said_of[PIX_GENERATION_SIZE];
 
     /* What passed the last filter, in the store as it was then. */
     pix_selection *selection;
@@ -67,8 +71,14 @@ static void drop_selection(pix_answers *a) {
     a->filter = NULL;
 }
 
+static void drop_library(pix_answers *a) {
+    free(a->library);
+    a->library = NULL;
+}
+
 static void close_all(pix_answers *a) {
     drop_selection(a);
+    drop_library(a);
     pix_session_free(a->texts);
     pix_session_free(a->pictures);
     pix_decoder_close(a->decoder);
@@ -101,9 +111,77 @@ static pix_status need_session(pix_answers *a, pix_session **session, int max_im
     return pix_session_new(a->model, precision_of(a), max_images, pix_cpu_count(), session, error);
 }
 
-/* What a client compares before it trusts the rest. */
-static pix_status answer_hello(pix_answers *a, FILE *out, pix_error *error) {
+static pix_status note_model(void *context, const pix_store_model *model) {
+    pix_answers *a = context;
+    if (strcmp(model->fingerprint, pix_model_fingerprint(a->model)) != 0)
+        return PIX_OK;
+    a->model_id = model->id;
+    a->encoded = model->embeddings;
+    return PIX_OK;
+}
+
+static void write_library(const pix_answers *a, int64_t photos, const pix_background *background,
+                          FILE *out) {
+    (void)fputs(",\"generation\":", out);
+    pix_json_text(out, a->said_of);
+    (void)fprintf(out, ",\"photos\":%" PRId64 ",\"encoded\":%" PRId64 ",\"background\":", photos,
+                  a->encoded);
+    if (background->vectors > 0) {
+        (void)fprintf(out, "{\"vectors\":%" PRId64 ",\"mean\":", background->vectors);
+        pix_vector_write(out, background->mean, (size_t)pix_model_config(a->model)->embed_dim,
+                         true);
+        if (background->has_level)
+            (void)fprintf(out, ",\"level\":%.17g", background->level);
+        (void)fputc('}', out);
+    } else {
+        (void)fputs("null", out);
+    }
+}
+
+/* In the snapshot that is open. */
+static pix_status read_library(pix_answers *a, pix_error *error) {
+    int64_t photos = 0;
+    pix_background background = {0};
+    size_t size;
+    a->encoded = 0;
+    pix_status status = pix_store_generation(a->store, a->said_of, error);
+    if (!status)
+        status = pix_store_photo_count(a->store, &photos, error);
+    if (!status)
+        status = pix_store_models(a->store, note_model, a, error);
+    if (!status)
+        status = pix_store_background_get(
+            a->store, a->model_id, pix_model_config(a->model)->embed_dim, &background, error);
+    if (status)
+        return status;
+    FILE *out = open_memstream(&a->library, &size);
+    if (out)
+        write_library(a, photos, &background, out);
+    if (!out || fclose(out)) {
+        drop_library(a);
+        status = pix_fail_memory(error);
+    }
+    pix_background_free(&background);
+    return status;
+}
+
+/* Reads it anew when something was committed since. */
+static pix_status need_library(pix_answers *a, pix_error *error) {
     char generation[PIX_GENERATION_SIZE];
+    pix_status status = pix_store_generation(a->store, generation, error);
+    if (status || (a->library && strcmp(generation, a->said_of) == 0))
+        return status;
+    drop_library(a);
+    status = pix_store_snapshot_begin(a->store, error);
+    if (status)
+        return status;
+    status = read_library(a, error);
+    pix_store_snapshot_end(a->store);
+    return status;
+}
+
+/* What a client compares before it trusts the rest, and what it need not open the index for. */
+static pix_status answer_hello(pix_answers *a, FILE *out, pix_error *error) {
     struct stat info = {0};
     char *path = pix_command_store_path(a->options, error);
     if (!path)
@@ -112,7 +190,7 @@ static pix_status answer_hello(pix_answers *a, FILE *out, pix_error *error) {
     if (!status)
         status = need_store(a, error);
     if (!status)
-        status = pix_store_generation(a->store, generation, error);
+        status = need_library(a, error);
     if (!status && stat(path, &info))
         status = pix_fail_errno(error, "%s", path);
     free(path);
@@ -127,9 +205,7 @@ static pix_status answer_hello(pix_answers *a, FILE *out, pix_error *error) {
     (void)fprintf(out, ",\"fingerprint\":\"%s\",\"dimension\":%d,\"precision\":\"%s\"",
                   pix_model_fingerprint(a->model), pix_model_config(a->model)->embed_dim,
                   pix_precision_name(precision_of(a)));
-    (void)fputs(",\"generation\":", out);
-    pix_json_text(out, generation);
-    (void)fputs("}\n", out);
+    (void)fprintf(out, "%s}\n", a->library);
     return PIX_OK;
 }
 
@@ -298,13 +374,6 @@ static pix_status answer_image(pix_answers *a, const pix_answer_job *job, FILE *
     free(crop);
     free(features);
     return status;
-}
-
-static pix_status note_model(void *context, const pix_store_model *model) {
-    pix_answers *a = context;
-    if (strcmp(model->fingerprint, pix_model_fingerprint(a->model)) == 0)
-        a->model_id = model->id;
-    return PIX_OK;
 }
 
 static void write_hits(FILE *out, const pix_request *request, const pix_hit *hits,

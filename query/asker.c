@@ -40,22 +40,23 @@ static pix_status call_daemon(pix_asker *asker, const pix_expression *first, pix
 }
 
 static pix_status open_index(pix_asker *asker, pix_error *error) {
+    const pix_query_options *options = asker->options;
     const pix_model *model = asker->model;
-    pix_precision precision =
-        pix_precision_or(asker->options->precision, pix_model_precision(model));
+    const pix_search_index index = {.database = options->database,
+                                    .model = pix_model_name(model),
+                                    .fingerprint = pix_model_fingerprint(model),
+                                    .dimension = asker->dimension,
+                                    .backend = asker->backend,
+                                    .precision = pix_precision_name(pix_precision_or(
+                                        options->precision, pix_model_precision(model)))};
     pix_bytes shortage = {0};
-    pix_status status = pix_search_open(asker->options->database, pix_model_name(model),
-                                        pix_model_fingerprint(model), asker->dimension,
-                                        &asker->search, &shortage, error);
+    pix_status status = pix_search_open(&index, &asker->search, &shortage, error);
     if (!status)
-        pix_search_use(asker->search, asker->backend, pix_model_fingerprint(model),
-                       pix_precision_name(precision));
-    if (!status)
-        pix_print_notice(asker->notes, asker->options, asker->model);
+        pix_print_notice(asker->notes, options, model);
     if (!status && shortage.size > 0)
         pix_note(asker->notes, shortage.data);
     if (!status)
-        status = pix_search_select(asker->search, &asker->options->filters, asker->notes, error);
+        status = pix_search_select(asker->search, &options->filters, asker->notes, error);
     pix_bytes_free(&shortage);
     return status;
 }

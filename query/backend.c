@@ -28,6 +28,7 @@ struct pix_backend {
     json_t
         *early_answer; /* its answer, if it had to be read before it was asked for; may be NULL */
     bool early_heard;
+    json_t *hello;  /* what it said */
     json_t *photos; /* of the last search */
     pix_bytes path, format, taken, camera;
     char kernels[64];
@@ -112,6 +113,10 @@ static bool conclude(pix_backend *backend, json_t *answer, pix_status status,
     return !status;
 }
 
+static bool answers(const pix_backend *backend) {
+    return backend && backend->connected && backend->agreed;
+}
+
 static pix_status compare_text(const json_t *answer, const char *key, const char *own,
                                pix_error *error) {
     const char *other = pix_answer_text(answer, key);
@@ -133,8 +138,6 @@ static pix_status compare(const json_t *answer, const pix_backend_wish *wish, pi
         status = compare_text(answer, "fingerprint", wish->fingerprint, error);
     if (!status)
         status = compare_text(answer, "precision", wish->precision, error);
-    if (!status)
-        status = compare_text(answer, "generation", wish->generation, error);
     return status;
 }
 
@@ -195,10 +198,42 @@ void pix_backend_agree(pix_backend *backend, const pix_backend_wish *wish) {
         return;
     backend->dimension = (size_t)wish->dimension;
     json_t *answer = hear(backend, HELLO_MS);
+    backend->hello = json_incref(answer);
     if (answer)
         backend->agreed = conclude(backend, answer, compare(answer, wish, &error), &error);
     else if (backend->connected)
         give_up(backend, &backend->refusal);
+}
+
+/* None is complete, too. */
+static bool read_background(const json_t *object, size_t dimension, pix_background *out) {
+    const json_t *level = json_object_get(object, "level");
+    *out = (pix_background){.vectors = json_integer_value(json_object_get(object, "vectors")),
+                            .has_level = json_is_number(level),
+                            .level = json_number_value(level)};
+    if (json_is_null(object))
+        return true;
+    out->mean = calloc(dimension, sizeof *out->mean);
+    bool fits = out->mean && out->vectors > 0 &&
+                !pix_answer_vector(json_object_get(object, "mean"), out->mean, dimension, NULL);
+    if (!fits)
+        pix_background_free(out);
+    return fits;
+}
+
+bool pix_backend_library(const pix_backend *backend, int64_t *photos, pix_background *background) {
+    int64_t encoded;
+    return answers(backend) && !pix_answer_integer(backend->hello, "photos", photos, NULL) &&
+           !pix_answer_integer(backend->hello, "encoded", &encoded, NULL) && *photos > 0 &&
+           *photos == encoded &&
+           read_background(json_object_get(backend->hello, "background"), backend->dimension,
+                           background);
+}
+
+void pix_backend_compare(pix_backend *backend, const char *generation) {
+    pix_error error;
+    if (answers(backend) && compare_text(backend->hello, "generation", generation, &error))
+        give_up(backend, &error);
 }
 
 void pix_backend_close(pix_backend *backend) {
@@ -209,6 +244,7 @@ void pix_backend_close(pix_backend *backend) {
     free(backend->line);
     free(backend->early);
     json_decref(backend->early_answer);
+    json_decref(backend->hello);
     json_decref(backend->photos);
     pix_bytes_free(&backend->path);
     pix_bytes_free(&backend->format);
@@ -219,10 +255,6 @@ void pix_backend_close(pix_backend *backend) {
 
 const char *pix_backend_silence(const pix_backend *backend) {
     return !backend ? "memory is out" : backend->connected ? NULL : backend->silence.text;
-}
-
-static bool answers(const pix_backend *backend) {
-    return backend && backend->connected && backend->agreed;
 }
 
 static pix_status read_tokens(const json_t *answer, pix_ids *ids, pix_text_cut *cut,

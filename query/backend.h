@@ -13,6 +13,7 @@
 
 #include "core/base/lines.h"
 #include "core/clip/text_input.h"
+#include "storage/background.h"
 #include "storage/vector_index.h"
 
 typedef struct pix_backend pix_backend;
@@ -20,7 +21,6 @@ typedef struct pix_backend pix_backend;
 /* What must be the same at both ends. */
 typedef struct pix_backend_wish {
     const char *database; /* path */
-    const char *generation;
     const char *fingerprint, *precision;
     int dimension;
 } pix_backend_wish;
@@ -32,6 +32,11 @@ pix_backend *pix_backend_open(const pix_list *texts);
 /* One that answers nothing for this reason. */
 pix_backend *pix_backend_none(const char *reason);
 void pix_backend_agree(pix_backend *backend, const pix_backend_wish *wish);
+/* What the daemon says of the index, if it is complete: how many photos there are, each of which
+ * has a vector, and what chance finds among them, freed by the caller.  Else false. */
+bool pix_backend_library(const pix_backend *backend, int64_t *photos, pix_background *background);
+/* For who has opened the index: of another generation nothing more is answered. */
+void pix_backend_compare(pix_backend *backend, const char *generation);
 void pix_backend_close(pix_backend *backend);
 
 /* Why it does not answer; NULL while it does. */

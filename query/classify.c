@@ -190,10 +190,12 @@ static pix_status print_photo(void *context, const pix_photo_row *photo, const f
 /* Opens the index at the photos that pass the filters; *any is false when there are none. */
 static pix_status open_photos(classifying *job, const pix_model *model, bool *any,
                               pix_error *error) {
+    const pix_search_index index = {.database = job->options->database,
+                                    .model = pix_model_name(model),
+                                    .fingerprint = pix_model_fingerprint(model),
+                                    .dimension = pix_model_config(model)->embed_dim};
     pix_bytes shortage = {0};
-    pix_status status =
-        pix_search_open(job->options->database, pix_model_name(model), pix_model_fingerprint(model),
-                        pix_model_config(model)->embed_dim, &job->search, &shortage, error);
+    pix_status status = pix_search_open(&index, &job->search, &shortage, error);
     if (!status && shortage.size > 0)
         (void)fprintf(job->notes, "pixgrep: %s\n", shortage.data);
     pix_bytes_free(&shortage);

@@ -301,9 +301,12 @@ static pix_status open_index(duplicates *job, pix_error *error) {
             return status;
         job->dimension = pix_model_config(job->model)->embed_dim;
     }
-    status = pix_search_open(options->database, job->model ? pix_model_name(job->model) : NULL,
-                             job->model ? pix_model_fingerprint(job->model) : NULL, job->dimension,
-                             &job->search, &shortage, error);
+    const pix_search_index index = {.database = options->database,
+                                    .model = job->model ? pix_model_name(job->model) : NULL,
+                                    .fingerprint =
+                                        job->model ? pix_model_fingerprint(job->model) : NULL,
+                                    .dimension = job->dimension};
+    status = pix_search_open(&index, &job->search, &shortage, error);
     if (!status && job->model)
         pix_print_notice(job->notes, options, job->model);
     if (!status && shortage.size > 0)

@@ -8,30 +8,33 @@
 #include "query/print.h"
 
 struct pix_search {
-    pix_store *store;
+    pix_search_index index;
+    pix_store *store; /* NULL until it is needed */
     int64_t model_id;
     int64_t encoded;          /* photos that can be found */
     bool filtered;            /* not all photos, but those that pass */
     pix_asked_filter asked;   /* this, */
     pix_selection *selection; /* which are these, once they were needed */
-    int dimension;
-    bool frozen; /* a snapshot is open */
+    bool frozen;              /* a snapshot is open */
     pix_background background;
     pix_error trouble; /* to be told; status PIX_OK: none */
     bool troubled;     /* once there was some */
     char *database;    /* path */
-    pix_backend *backend;
 };
 
 /* Without a .pixv file at all, so few photos are searched as fast as anybody could notice. */
 enum { FEW_PHOTOS = 20000 };
 
-static pix_status open_store(pix_search *search, const char *database, pix_error *error) {
-    search->database = database ? strdup(database) : pix_place_data("index.db");
-    if (!search->database && database)
-        return pix_fail_memory(error);
-    if (!search->database)
-        return pix_fail(error, PIX_ENOTFOUND, "HOME is not set: name the index with --db FILE");
+static pix_status find_database(pix_search *search, pix_error *error) {
+    const char *given = search->index.database;
+    search->database = given ? strdup(given) : pix_place_data("index.db");
+    if (search->database)
+        return PIX_OK;
+    return given ? pix_fail_memory(error)
+                 : pix_fail(error, PIX_ENOTFOUND, "HOME is not set: name the index with --db FILE");
+}
+
+static pix_status open_store(pix_search *search, pix_error *error) {
     pix_status status = pix_store_open(search->database, PIX_STORE_READ, &search->store, error);
     if (status == PIX_ENOTFOUND)
         status =
@@ -55,6 +58,18 @@ static pix_status note_model(void *context, const pix_store_model *model) {
     return PIX_OK;
 }
 
+/* The daemon does without the index being open here. */
+static pix_status need_store(pix_search *search, pix_error *error) {
+    coverage seen = {.fingerprint = search->index.fingerprint};
+    if (search->store)
+        return PIX_OK;
+    pix_status status = open_store(search, error);
+    if (!status)
+        status = pix_store_models(search->store, note_model, &seen, error);
+    search->model_id = seen.own.id;
+    return status;
+}
+
 /* Nothing was encoded with this model: says what the index was made with instead. */
 static pix_status fail_mismatch(const char *model, const coverage *seen, int64_t photos,
                                 pix_error *error) {
@@ -75,18 +90,19 @@ static pix_status fail_mismatch(const char *model, const coverage *seen, int64_t
                     total, model, others, seen->other.name, seen->other.name);
 }
 
-static pix_status check_coverage(pix_search *search, const char *model, coverage *seen,
-                                 pix_bytes *note, pix_error *error) {
+static pix_status check_coverage(pix_search *search, pix_bytes *note, pix_error *error) {
+    const char *model = search->index.model;
+    coverage seen = {.fingerprint = search->index.fingerprint};
     pix_store_totals totals = {0};
     pix_status status = pix_store_photo_count(search->store, &totals.photos, error);
     if (!status && totals.photos == 0)
         status = pix_store_totals_get(search->store, &totals, error);
     if (!status)
-        status = pix_store_models(search->store, note_model, seen, error);
+        status = pix_store_models(search->store, note_model, &seen, error);
     if (status)
         return status;
-    search->model_id = seen->own.id;
-    search->encoded = seen->own.embeddings;
+    search->model_id = seen.own.id;
+    search->encoded = seen.own.embeddings;
     char text[256] = "", encoded[32], photos[32];
     if (totals.photos == 0 && totals.missing > 0)
         (void)snprintf(text, sizeof text,
@@ -97,7 +113,7 @@ static pix_status check_coverage(pix_search *search, const char *model, coverage
     else if (!model)
         text[0] = '\0';
     else if (search->encoded == 0)
-        return fail_mismatch(model, seen, totals.photos, error);
+        return fail_mismatch(model, &seen, totals.photos, error);
     else if (search->encoded < totals.photos)
         (void)snprintf(text, sizeof text, "%s of %s photos encoded with %s; run pixgrepd index",
                        pix_format_count(search->encoded, encoded),
@@ -105,26 +121,54 @@ static pix_status check_coverage(pix_search *search, const char *model, coverage
     return pix_bytes_append_text(note, text) ? pix_fail_memory(error) : PIX_OK;
 }
 
-pix_status pix_search_open(const char *database, const char *model, const char *fingerprint,
-                           int dimension, pix_search **out, pix_bytes *note, pix_error *error) {
+/* Whether the daemon keeps this index and says all there is to know of it: nothing is amiss. */
+static bool is_known_there(pix_search *search) {
+    const pix_search_index *index = &search->index;
+    const pix_backend_wish wish = {.database = search->database,
+                                   .fingerprint = index->fingerprint,
+                                   .precision = index->precision,
+                                   .dimension = index->dimension};
+    pix_backend_agree(index->backend, &wish);
+    return pix_backend_library(index->backend, &search->encoded, &search->background);
+}
+
+/* And that the daemon has read the same. */
+static void compare_generations(pix_search *search) {
+    char generation[PIX_GENERATION_SIZE];
+    pix_error error;
+    (void)pix_store_generation(search->store, generation, &error); /* "" is nobody's */
+    pix_backend_compare(search->index.backend, generation);
+}
+
+static pix_status open_index(pix_search *search, pix_bytes *note, pix_error *error) {
+    const pix_search_index *index = &search->index;
+    pix_status status = find_database(search, error);
+    if (status || is_known_there(search))
+        return status;
+    status = open_store(search, error);
+    if (!status)
+        status = check_coverage(search, note, error);
+    if (!status)
+        compare_generations(search);
+    if (!status && index->model)
+        status = pix_store_background_get(search->store, search->model_id, index->dimension,
+                                          &search->background, error);
+    return status;
+}
+
+pix_status pix_search_open(const pix_search_index *index, pix_search **out, pix_bytes *note,
+                           pix_error *error) {
     *out = NULL;
     pix_search *search = calloc(1, sizeof *search);
     if (!search)
         return pix_fail_memory(error);
-    search->dimension = dimension;
-    coverage seen = {.fingerprint = fingerprint};
-    pix_status status = open_store(search, database, error);
-    if (!status)
-        status = check_coverage(search, model, &seen, note, error);
-    if (!status && model)
-        status = pix_store_background_get(search->store, search->model_id, dimension,
-                                          &search->background, error);
-    if (status) {
+    search->index = *index;
+    pix_status status = open_index(search, note, error);
+    if (status)
         pix_search_close(search);
-        return status;
-    }
-    *out = search;
-    return PIX_OK;
+    else
+        *out = search;
+    return status;
 }
 
 void pix_search_close(pix_search *search) {
@@ -144,37 +188,26 @@ const pix_background *pix_search_background(const pix_search *search) {
     return &search->background;
 }
 
-void pix_search_use(pix_search *search, pix_backend *backend, const char *fingerprint,
-                    const char *precision) {
-    char generation[PIX_GENERATION_SIZE];
-    pix_backend_wish wish = {.database = search->database,
-                             .generation = generation,
-                             .fingerprint = fingerprint,
-                             .precision = precision,
-                             .dimension = search->dimension};
-    pix_error error;
-    (void)pix_store_generation(search->store, generation, &error); /* "" is nobody's */
-    pix_backend_agree(backend, &wish);
-    search->backend = backend;
-}
-
 pix_status pix_search_freeze(pix_search *search, pix_error *error) {
-    pix_status status = pix_store_snapshot_begin(search->store, error);
+    pix_status status = need_store(search, error);
+    if (!status)
+        status = pix_store_snapshot_begin(search->store, error);
     search->frozen = !status;
     return status;
 }
 
-/* The daemon does without. */
+/* The photos that pass, in search->selection, of the index opened here. */
 static pix_status need_selection(pix_search *search, pix_error *error) {
-    if (!search->filtered || search->selection)
-        return PIX_OK;
+    pix_status status = need_store(search, error);
+    if (status || !search->filtered || search->selection)
+        return status;
     return pix_selection_new(search->store, search->model_id, &search->asked.filter,
                              &search->selection, error);
 }
 
 static pix_status count_selected(pix_search *search, pix_selected *out, pix_error *error) {
     if (!search->frozen && search->encoded > 0 &&
-        pix_backend_select(search->backend, &search->asked.filter, out))
+        pix_backend_select(search->index.backend, &search->asked.filter, out))
         return PIX_OK;
     pix_status status = need_selection(search, error);
     if (!status)
@@ -190,7 +223,9 @@ pix_status pix_search_select(pix_search *search, const pix_filters *filters, FIL
     char count[32];
     if (!filters->given)
         return PIX_OK;
-    pix_status status = pix_filters_ask(filters, search->store, notes, &search->asked, error);
+    pix_status status = need_store(search, error);
+    if (!status)
+        status = pix_filters_ask(filters, search->store, notes, &search->asked, error);
     search->filtered = !status;
     if (!status)
         status = count_selected(search, &selected, error);
@@ -244,7 +279,7 @@ static pix_status find_here(pix_search *search, const float *vectors, size_t cou
     pix_vector_query query = {.model_id = search->model_id,
                               .vectors = vectors,
                               .count = count,
-                              .dimension = search->dimension,
+                              .dimension = search->index.dimension,
                               .k = k,
                               .selection = search->selection};
     return status ? status
@@ -260,7 +295,7 @@ pix_status pix_search_best(pix_search *search, const float *vectors, size_t coun
     memset(counts, 0, count * sizeof *counts);
     if (search->encoded > 0 &&
         (search->frozen ||
-         !pix_backend_best(search->backend, vectors, count, k, filter, hits, counts, &done)))
+         !pix_backend_best(search->index.backend, vectors, count, k, filter, hits, counts, &done)))
         status = find_here(search, vectors, count, k, hits, counts, &done, error);
     note_trouble(search, &done);
     if (report)
@@ -277,9 +312,10 @@ const char *pix_search_trouble(pix_search *search) {
 
 pix_status pix_search_photo(pix_search *search, int64_t image_id, pix_photo_row *row,
                             pix_error *error) {
-    if (pix_backend_photo(search->backend, image_id, row))
+    if (pix_backend_photo(search->index.backend, image_id, row))
         return PIX_OK;
-    return pix_store_photo_get(search->store, image_id, row, error);
+    pix_status status = need_store(search, error);
+    return status ? status : pix_store_photo_get(search->store, image_id, row, error);
 }
 
 pix_status pix_search_copies(pix_search *search, pix_copies *out, pix_error *error) {
@@ -289,8 +325,11 @@ pix_status pix_search_copies(pix_search *search, pix_copies *out, pix_error *err
 
 pix_status pix_search_vector(pix_search *search, int64_t content_id, float *vector, bool *found,
                              pix_error *error) {
+    pix_status status = need_store(search, error);
+    if (status)
+        return status;
     return pix_store_vector_get(search->store, search->model_id, content_id, vector,
-                                search->dimension, found, error);
+                                search->index.dimension, found, error);
 }
 
 typedef struct visiting {
@@ -323,7 +362,7 @@ pix_status pix_search_each(pix_search *search,
                                               const float *vector, const pix_error *reason),
                            void *context, pix_error *error) {
     visiting job = {.search = search, .each = each, .context = context, .error = error};
-    job.vector = calloc((size_t)search->dimension, sizeof *job.vector);
+    job.vector = calloc((size_t)search->index.dimension, sizeof *job.vector);
     pix_status status = job.vector ? need_selection(search, error) : pix_fail_memory(error);
     if (!status)
         status = pix_selection_each(search->store, search->selection, visit, &job, error);

@@ -20,16 +20,21 @@
 
 typedef struct pix_search pix_search;
 
-/* `database` NULL: the default place.  `model` and `fingerprint` NULL: none is needed, no vector is
- * found.  `note` receives one line, or nothing. */
-pix_status pix_search_open(const char *database, const char *model, const char *fingerprint,
-                           int dimension, pix_search **out, pix_bytes *note, pix_error *error);
-void pix_search_close(pix_search *search);
+/* What is searched.  `database` NULL: the default place.  `model` and `fingerprint` NULL: none is
+ * needed, no vector is found.  `backend` NULL: no daemon is asked; else one that keeps this index,
+ * with this model and precision, answers what does not need a frozen state, and the index is opened
+ * here only when something else is wanted.  All is borrowed until _close. */
+typedef struct pix_search_index {
+    const char *database, *model, *fingerprint;
+    int dimension;
+    pix_backend *backend;
+    const char *precision;
+} pix_search_index;
 
-/* Has the daemon behind `backend`, borrowed until _close, answer what does not need a frozen state,
- * if it keeps this index, with this model and precision. */
-void pix_search_use(pix_search *search, pix_backend *backend, const char *fingerprint,
-                    const char *precision);
+/* `note` receives one line, or nothing. */
+pix_status pix_search_open(const pix_search_index *index, pix_search **out, pix_bytes *note,
+                           pix_error *error);
+void pix_search_close(pix_search *search);
 
 /* From now on everything sees one state of the index, whoever writes it. */
 pix_status pix_search_freeze(pix_search *search, pix_error *error);

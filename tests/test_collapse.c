@@ -119,7 +119,11 @@ static void what_is_shown_is_what_the_definition_says(void **state) {
     pix_search *search;
     pix_error error;
     pix_bytes note = {0};
-    assert_ok(pix_search_open(l->path, "A", fingerprint, DIMENSION, &search, &note, &error),
+    assert_ok(pix_search_open(&(pix_search_index){.database = l->path,
+                                                  .model = "A",
+                                                  .fingerprint = fingerprint,
+                                                  .dimension = DIMENSION},
+                              &search, &note, &error),
               &error);
     for (int q = 0; q < 20; q++) {
         const float *query = l->vectors[(size_t)q * 13];

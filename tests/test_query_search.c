@@ -71,7 +71,11 @@ static void assert_opens_with_note(const library *l, const char *model, const ch
     pix_search *search;
     pix_error error;
     pix_bytes note = {0};
-    assert_ok(pix_search_open(l->path, model, fingerprint, DIMENSION, &search, &note, &error),
+    assert_ok(pix_search_open(&(pix_search_index){.database = l->path,
+                                                  .model = model,
+                                                  .fingerprint = fingerprint,
+                                                  .dimension = DIMENSION},
+                              &search, &note, &error),
               &error);
     assert_string_equal(note.data ? note.data : "", expected);
     pix_bytes_free(&note);
@@ -83,8 +87,12 @@ static void assert_refused(const char *database, const char *model, const char *
     pix_search *search;
     pix_error error;
     pix_bytes note = {0};
-    assert_int_not_equal(
-        pix_search_open(database, model, fingerprint, DIMENSION, &search, &note, &error), PIX_OK);
+    assert_int_not_equal(pix_search_open(&(pix_search_index){.database = database,
+                                                             .model = model,
+                                                             .fingerprint = fingerprint,
+                                                             .dimension = DIMENSION},
+                                         &search, &note, &error),
+                         PIX_OK);
     assert_null(search);
     assert_string_equal(error.text, expected);
     pix_bytes_free(&note);
@@ -104,7 +112,11 @@ static found search_all(const library *l, size_t k) {
     pix_hit hits[8];
     found f = {0};
     const float query[DIMENSION] = {1, 0};
-    assert_ok(pix_search_open(l->path, "A", fingerprint_a, DIMENSION, &search, &note, &error),
+    assert_ok(pix_search_open(&(pix_search_index){.database = l->path,
+                                                  .model = "A",
+                                                  .fingerprint = fingerprint_a,
+                                                  .dimension = DIMENSION},
+                              &search, &note, &error),
               &error);
     k = pix_search_bound(search, k);
     assert_true(k <= 8);

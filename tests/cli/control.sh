@@ -62,7 +62,7 @@ fi
 # What a client hears.
 ask '{"call":"hello","protocol":2}' '{"call":"status"}'
 answers "hello and status" \
-    '^\{"ok":true,"protocol":2,"version":"[0-9.]+","database":\{"device":[0-9]+,"inode":[0-9]+\},"model":"tiny","fingerprint":"[0-9a-f]{64}","dimension":[0-9]+,"precision":"(fp32|int8)","generation":"[^"]+"\}$' \
+    '^\{"ok":true,"protocol":2,"version":"[0-9.]+","database":\{"device":[0-9]+,"inode":[0-9]+\},"model":"tiny","fingerprint":"[0-9a-f]{64}","dimension":[0-9]+,"precision":"(fp32|int8)","generation":"[^"]+","photos":5,"encoded":5,"background":(null|\{.*\})\}$' \
     '^\{"ok":true,"version":"[0-9.]+","pid":'"$daemon"',"clients":1,"state":"idle","paused":false,"photos":5,"roots":1,'
 check "the database is the one" grep -q "\"inode\":$(stat -c %i "$XDG_DATA_HOME/pixgrep/index.db")" "$WORK/out"
 ask '{"call":"tokenize","text":"a red square"}'

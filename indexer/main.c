@@ -3,8 +3,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/base/bytes.h"
+#include "core/base/mapping.h"
 #include "indexer/commands.h"
 #include "indexer/format.h"
 
@@ -51,8 +53,16 @@ static pix_exit finish(pix_exit code) {
     return PIX_EXIT_ERROR;
 }
 
+/* In a signal handler. */
+static void lose_file(const char *line) {
+    (void)!write(STDERR_FILENO, "pixgrepd: ", strlen("pixgrepd: "));
+    (void)!write(STDERR_FILENO, line, strlen(line));
+    _exit(PIX_EXIT_ERROR);
+}
+
 int main(int argc, char **argv) {
     (void)signal(SIGPIPE, SIG_IGN);
+    pix_mapping_guard(lose_file);
     pix_error error = {0};
     pix_options options;
     if (pix_options_parse(argc, argv, &options, &error)) {

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "core/base/bytes.h"
+#include "core/base/mapping.h"
 #include "core/tensor/isa.h"
 #include "query/ask.h"
 #include "query/cache.h"
@@ -117,10 +118,18 @@ static bool close_output(FILE *out) {
     return !failure;
 }
 
+/* In a signal handler. */
+static void lose_file(const char *line) {
+    (void)!write(STDERR_FILENO, "pixgrep: ", strlen("pixgrep: "));
+    (void)!write(STDERR_FILENO, line, strlen(line));
+    _exit(EXIT_ERROR);
+}
+
 int main(int argc, char **argv) {
     pix_query_options options;
     pix_error error = {0};
     int code = EXIT_ERROR;
+    pix_mapping_guard(lose_file);
     FILE *out = pix_output_open();
     if (!out) {
         complain("out of memory", "");

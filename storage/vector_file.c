@@ -6,7 +6,6 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -180,18 +179,10 @@ static pix_status map_blocks(pix_vector_file *file, const pix_pixv_state *state,
         return pix_fail_errno(error, "%s", file->path);
     if ((size_t)info.st_size < needed)
         return damaged(file, "truncated", error);
-    if (needed <= file->mapped)
+    if (needed <= file->map.size)
         return PIX_OK;
-    if (file->map)
-        (void)munmap((void *)file->map, file->mapped);
-    file->map = NULL;
-    file->mapped = 0;
-    void *map = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_SHARED, file->fd, 0);
-    if (map == MAP_FAILED)
-        return pix_fail_errno(error, "%s: cannot map", file->path);
-    file->map = map;
-    file->mapped = (size_t)info.st_size;
-    return PIX_OK;
+    pix_mapping_close(&file->map);
+    return pix_mapping_make(&file->map, file->fd, (size_t)info.st_size, file->path, true, error);
 }
 
 /* A writer that publishes twice meanwhile overwrites what belongs to the state just read: then the
@@ -281,8 +272,7 @@ pix_status pix_vector_file_open(const char *path, const char *fingerprint, int d
 void pix_vector_file_close(pix_vector_file *file) {
     if (!file)
         return;
-    if (file->map)
-        (void)munmap((void *)file->map, file->mapped);
+    pix_mapping_close(&file->map);
     if (file->fd >= 0)
         close(file->fd);
     pix_frame_free(&file->frame);

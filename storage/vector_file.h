@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "core/base/mapping.h"
 #include "core/base/sha256.h"
 #include "storage/frame.h"
 
@@ -67,8 +68,7 @@ typedef struct pix_vector_file {
     size_t lines, block_bytes; /* of codes, of a block */
     off_t slots_at, slot_bytes, blocks_at;
     pix_pixv_state state;
-    const uint8_t *map; /* of the whole file */
-    size_t mapped;
+    pix_mapping map;  /* of the whole file */
     uint8_t *tail;    /* the last block, if it is not full */
     uint64_t *dead;   /* [capacity / 64]; NULL in a reader when none is */
     uint8_t *pending; /* in a writer: full blocks that are not yet written, then the tail */
@@ -92,7 +92,7 @@ static inline size_t pix_vector_file_blocks(const pix_vector_file *file) {
 
 static inline const uint8_t *pix_vector_file_block(const pix_vector_file *file, size_t index) {
     return index < file->state.count / PIX_BLOCK
-               ? file->map + file->blocks_at + index * file->block_bytes
+               ? file->map.data + file->blocks_at + index * file->block_bytes
                : file->tail;
 }
 

@@ -269,7 +269,10 @@ static pix_status find(search *s, pix_error *error) {
         return status;
     if (file) {
         pix_error why = {0};
+        const uint64_t losses = pix_mapping_losses();
         status = search_file(s, file, &why);
+        if (!status && pix_mapping_losses() != losses)
+            status = pix_fail(&why, PIX_EFORMAT, "%s: became shorter meanwhile", file->path);
         if (!status)
             status = read_vectors(s, file->state.covered_id, &s->report.uncached, &why);
         s->report.used_cache = !status;

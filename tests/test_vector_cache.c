@@ -803,6 +803,47 @@ static void damage_is_noticed_and_mended(void **state) {
     pix_store_close(g.store);
 }
 
+static void no_end(const char *line) {
+    (void)!write(STDERR_FILENO, line, strlen(line));
+    _exit(2);
+}
+
+/* While it is searched; the guard is for ever, so in a process of its own. */
+static void cut_under_a_search(fixture *f) {
+    pix_mapping_guard(no_end);
+    compare_some(f, f->store, true);
+    assert_ok(pix_store_snapshot_begin(f->store, &f->error), &f->error);
+    float query[MOST_DIMENSIONS];
+    random_query(f, query);
+    assert_true(compare(f, f->store, query, 10, NULL).used_cache);
+    cut(f, layout_of(f).blocks + 5000);
+    pix_search_report report = compare(f, f->store, query, 10, NULL);
+    assert_false(report.used_cache);
+    assert_non_null(strstr(report.trouble.text, "a block is damaged"));
+    pix_store_snapshot_end(f->store);
+    compare_some(f, f->store, false);
+    settle(f);
+    compare_some(f, f->store, true);
+}
+
+static void a_file_cut_under_a_search_ends_nothing(void **state) {
+    (void)state;
+    fixture f = open_fixture(24);
+    put_photos(&f, 0, 2000);
+    settle(&f);
+    pix_store_close(f.store);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        begin_run(&f);
+        cut_under_a_search(&f);
+        _exit(0);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 /* As a daemon meets it, which keeps its store open from run to run. */
 static void damage_is_mended_by_a_store_that_stays_open(void **state) {
     (void)state;
@@ -980,6 +1021,7 @@ int main(void) {
         cmocka_unit_test(a_read_only_medium_is_searched_with_the_file),
         cmocka_unit_test(damage_is_noticed_and_mended),
         cmocka_unit_test(damage_is_mended_by_a_store_that_stays_open),
+        cmocka_unit_test(a_file_cut_under_a_search_ends_nothing),
         cmocka_unit_test(a_copy_put_back_is_another_index),
         cmocka_unit_test(a_file_that_nothing_changes_stays_known),
         cmocka_unit_test(searches_are_right_while_another_process_writes),

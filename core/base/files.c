@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -69,21 +68,9 @@ pix_status pix_mapping_open(pix_mapping *mapping, const char *path, pix_error *e
     pix_status status = open_regular(path, &fd, &size, error);
     if (status)
         return status;
-    if (size > 0) {
-        void *data = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
-        if (data == MAP_FAILED)
-            status = pix_fail_errno(error, "%s: cannot map", path);
-        else
-            *mapping = (pix_mapping){.data = data, .size = size};
-    }
+    status = pix_mapping_make(mapping, fd, size, path, false, error);
     close(fd);
     return status;
-}
-
-void pix_mapping_close(pix_mapping *mapping) {
-    if (mapping->data)
-        munmap((void *)mapping->data, mapping->size);
-    *mapping = (pix_mapping){0};
 }
 
 pix_status pix_folder_make(const char *path, pix_error *error) {

@@ -10,17 +10,13 @@
 
 #include "core/base/bytes.h"
 #include "core/base/error.h"
+#include "core/base/mapping.h"
 
 /* The whole of a regular file of at most `limit` bytes, appended to *out. */
 pix_status pix_file_read(const char *path, size_t limit, pix_bytes *out, pix_error *error);
 
-/* A file mapped read-only; `data` is NULL when `size` is 0. */
-typedef struct pix_mapping {
-    const uint8_t *data;
-    size_t size;
-} pix_mapping;
+/* The whole of a regular file, mapped; pix_mapping_close ends it. */
 pix_status pix_mapping_open(pix_mapping *mapping, const char *path, pix_error *error);
-void pix_mapping_close(pix_mapping *mapping);
 
 /* Creates `path` and every missing parent; an existing folder is success. */
 pix_status pix_folder_make(const char *path, pix_error *error);

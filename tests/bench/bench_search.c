@@ -234,7 +234,7 @@ static double read_ms(bench *b, size_t *size) {
         (void)pix_fail(&b->error, PIX_ENOTFOUND, "there is no .pixv file");
         die(b);
     }
-    reading r = {.data = file->map + file->blocks_at,
+    reading r = {.data = file->map.data + file->blocks_at,
                  .size = (size_t)file->state.count / PIX_BLOCK * file->block_bytes,
                  .parts = 8 * (size_t)pix_pool_threads(pool)};
     for (int i = 0; i < RUNS; i++) {

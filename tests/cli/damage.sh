@@ -30,4 +30,38 @@ run pixgrepd index --model tiny
 expect 0 "one more run"
 check "nothing is left to tell" test ! -s "$WORK/err"
 
+# A model that another program cuts short while it is in use: one line that names it, no crash.
+own=$WORK/own.pixm
+cut_says="$own: became shorter, or cannot be read, while it was in use"
+cp "$BUILD/share/pixgrep/models/tiny.pixm" "$own"
+coproc pixgrep --model "$own" --batch -k 1 2>"$WORK/batch.err"
+asker=$COPROC_PID
+echo "a red circle" >&"${COPROC[1]}"
+check "an answer before" read -r -t 20 -u "${COPROC[0]}" _
+truncate -s 8192 "$own"
+echo "./exact-224.png" >&"${COPROC[1]}"
+wait "$asker"
+code=$?
+expect 2 "a query with a model cut short"
+check "the query names the model" grep -qx "pixgrep: $cut_says" "$WORK/batch.err"
+
+cp "$BUILD/share/pixgrep/models/tiny.pixm" "$own"
+export XDG_RUNTIME_DIR=$WORK/run
+mkdir -m 700 "$XDG_RUNTIME_DIR"
+pixgrepd watch --model "$own" "$photos" >"$WORK/watch.out" 2>"$WORK/watch.err" &
+daemon=$!
+it_comes_true test -S "$XDG_RUNTIME_DIR/pixgrep.sock"
+run pixgrep --model "$own" -k 1 "a red circle"
+expect 0 "asking the daemon"
+truncate -s 8192 "$own"
+{ cat exact-224.png && echo; } >new.png # a photo to encode
+is_gone() { ! kill -0 "$daemon" 2>/dev/null; }
+it_comes_true is_gone || kill "$daemon"
+wait "$daemon"
+code=$?
+expect 2 "a daemon whose model was cut short"
+check "the daemon names the model" grep -qx "pixgrepd: $cut_says" "$WORK/watch.err"
+run pixgrep --model "$own" -k 1 "a red circle"
+said 2 "pixgrep: $own: 8192 bytes, but its header says *"
+
 finish

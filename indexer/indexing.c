@@ -39,14 +39,15 @@ void pix_indexing_close(pix_indexing *indexing) {
     *indexing = (pix_indexing){0};
 }
 
-static pix_status note_denied(void *context, const pix_failure *failure) {
-    return strcmp(failure->stage, pix_stage_permission) == 0
-               ? pix_paths_add((pix_paths *)context, failure->path)
-               : PIX_OK;
+static pix_status note_unsettled(void *context, const pix_failure *failure) {
+    bool unsettled =
+        strcmp(failure->stage, pix_stage_permission) == 0 ||
+        (strcmp(failure->stage, pix_stage_interrupted) == 0 && failure->tries < PIX_INTERRUPTIONS);
+    return unsettled ? pix_paths_add((pix_paths *)context, failure->path) : PIX_OK;
 }
 
 /* The model's place in the store, the run, and what earlier runs left to be tried again. */
-static pix_status begin(pix_indexing *indexing, pix_scan_context *scan, pix_paths *denied,
+static pix_status begin(pix_indexing *indexing, pix_scan_context *scan, pix_paths *unsettled,
                         pix_error *error) {
     pix_store *store = indexing->store;
     pix_recipe *recipe = &indexing->recipe;
@@ -56,10 +57,10 @@ static pix_status begin(pix_indexing *indexing, pix_scan_context *scan, pix_path
     if (!status)
         status = pix_store_run_begin(store, recipe->model_id, &scan->run_id, error);
     if (!status)
-        status = pix_store_failures(store, note_denied, denied, error);
+        status = pix_store_failures(store, note_unsettled, unsettled, error);
     if (status == PIX_ENOMEM)
         status = pix_fail_memory(error);
-    pix_paths_sort(denied);
+    pix_paths_sort(unsettled);
     pix_pipeline_settings settings = {
         .model = indexing->model, .store = store, .recipe = *recipe, .threads = indexing->threads};
     if (!status && !indexing->pipeline)
@@ -152,7 +153,7 @@ static pix_status rename_photos(pix_store *store, int64_t run_id, pix_targets *t
 
 pix_status pix_indexing_run(pix_indexing *indexing, pix_targets *targets, pix_run *run,
                             pix_error *error) {
-    pix_paths denied = {0};
+    pix_paths unsettled = {0};
     pix_vectors vectors = {.store = indexing->store,
                            .model = indexing->model,
                            .threads = indexing->threads,
@@ -162,20 +163,20 @@ pix_status pix_indexing_run(pix_indexing *indexing, pix_targets *targets, pix_ru
                              .progress = run->progress,
                              .recipe = &indexing->recipe,
                              .walk = &indexing->walk,
-                             .denied = &denied,
+                             .unsettled = &unsettled,
                              .dimension = pix_model_config(indexing->model)->embed_dim,
                              .operation = run->operation,
                              .stopped = run->stopped,
                              .put_off = run->put_off,
                              .progressed = run->progressed,
                              .context = run->context};
-    pix_status status = begin(indexing, &scan, &denied, error);
+    pix_status status = begin(indexing, &scan, &unsettled, error);
     vectors.model_id = indexing->recipe.model_id;
     if (!status && run->renames)
         status = rename_photos(indexing->store, scan.run_id, targets, run->renames, error);
     if (!status)
         status = run_all(indexing, targets, &scan, run, error);
     pix_vectors_free(&vectors);
-    pix_paths_free(&denied);
+    pix_paths_free(&unsettled);
     return status;
 }

@@ -88,6 +88,12 @@ static bool is_permanent(pix_status status) {
            status == PIX_ENOMEM;
 }
 
+static pix_outcome outcome_of(pix_status status) {
+    if (status == PIX_EINTERRUPTED)
+        return PIX_OUTCOME_INTERRUPTED;
+    return is_permanent(status) ? PIX_OUTCOME_BROKEN : PIX_OUTCOME_TROUBLE;
+}
+
 /* Sets the job's mtime and size to the open file's; false when they were others. */
 static bool same_file_state(pix_job *job, int fd) {
     struct stat info;
@@ -148,13 +154,12 @@ static void decode(pix_worker *worker, pix_job *job, int fd) {
     pix_pipeline *pipeline = worker->pipeline;
     job->crop = worker->crops + (size_t)worker->batch_count * pipeline->crop_size;
     pix_status status = pix_decoder_run(worker->decoder, fd, job->crop, &job->photo, &job->error);
-    if (status == PIX_ECRASHED) /* perhaps by a signal to the whole group: only twice is the file */
+    if (status == PIX_ECRASHED || status == PIX_EINTERRUPTED) /* once may be chance */
         status = pix_decoder_run(worker->decoder, fd, job->crop, &job->photo, &job->error);
     if (!same_file_state(job, fd)) {
         finish_unsteady(pipeline, job, "decode");
     } else if (status) {
-        finish(pipeline, job, is_permanent(status) ? PIX_OUTCOME_BROKEN : PIX_OUTCOME_TROUBLE,
-               "decode");
+        finish(pipeline, job, outcome_of(status), "decode");
     } else {
         if (worker->batch_count == 0)
             worker->batch_since_ns = pix_now_ns();

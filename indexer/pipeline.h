@@ -19,14 +19,15 @@
 #include "storage/store.h"
 
 typedef enum pix_outcome {
-    PIX_OUTCOME_ENCODED,   /* `photo` and `vector` are set */
-    PIX_OUTCOME_KNOWN,     /* content that the store has (or has by the time of collecting) */
-    PIX_OUTCOME_BROKEN,    /* this content gives no vector, however often it is tried */
-    PIX_OUTCOME_DENIED,    /* may not be read */
-    PIX_OUTCOME_TROUBLE,   /* did not work this time */
-    PIX_OUTCOME_UNSTEADY,  /* changed while it was read */
-    PIX_OUTCOME_GONE,      /* the file is no longer there */
-    PIX_OUTCOME_CANCELLED, /* the pipeline was stopped before its turn */
+    PIX_OUTCOME_ENCODED,     /* `photo` and `vector` are set */
+    PIX_OUTCOME_KNOWN,       /* content that the store has (or has by the time of collecting) */
+    PIX_OUTCOME_BROKEN,      /* this content gives no vector, however often it is tried */
+    PIX_OUTCOME_DENIED,      /* may not be read */
+    PIX_OUTCOME_INTERRUPTED, /* something else ended its decoder, or held it up */
+    PIX_OUTCOME_TROUBLE,     /* did not work this time */
+    PIX_OUTCOME_UNSTEADY,    /* changed while it was read */
+    PIX_OUTCOME_GONE,        /* the file is no longer there */
+    PIX_OUTCOME_CANCELLED,   /* the pipeline was stopped before its turn */
 } pix_outcome;
 
 typedef struct pix_job pix_job;

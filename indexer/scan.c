@@ -16,7 +16,7 @@ enum { COLLECT_MS = 100 };
 /* So many may go unasked, whatever part of a root they are. */
 enum { FEW_PHOTOS = 50 };
 
-const char pix_stage_permission[] = "permission";
+const char pix_stage_permission[] = "permission", pix_stage_interrupted[] = "interrupted";
 
 typedef struct scan_state {
     const pix_scan_context *context;
@@ -97,6 +97,14 @@ static pix_status record_failure(scan_state *scan, const pix_job *job, const cha
                                  scan->error);
 }
 
+/* A failure that may pass: it does not hide a photo that the index knows. */
+static pix_status record_unsettled(scan_state *scan, const pix_job *job, const char *stage) {
+    if (job->state == PIX_PHOTO_NEW || job->failed_before)
+        return record_failure(scan, job, stage);
+    pass_over(scan, job->path, job->error.text);
+    return PIX_OK;
+}
+
 static void classify(pix_run_counts *counts, const pix_job *job) {
     if (job->state == PIX_PHOTO_CHANGED)
         counts->changed++;
@@ -151,10 +159,9 @@ static pix_status record(scan_state *scan, const pix_job *job) {
     case PIX_OUTCOME_BROKEN:
         return record_failure(scan, job, job->stage);
     case PIX_OUTCOME_DENIED:
-        if (job->state == PIX_PHOTO_NEW || job->failed_before)
-            return record_failure(scan, job, pix_stage_permission);
-        pass_over(scan, job->path, job->error.text);
-        return PIX_OK;
+        return record_unsettled(scan, job, pix_stage_permission);
+    case PIX_OUTCOME_INTERRUPTED:
+        return record_unsettled(scan, job, pix_stage_interrupted);
     case PIX_OUTCOME_UNSTEADY:
         if (put_off(scan, job->path, INT64_MAX))
             return PIX_OK;
@@ -216,19 +223,20 @@ static pix_status see_photo(scan_state *scan, const pix_walk_entry *entry) {
     scan->counts.seen++;
     if (state != PIX_PHOTO_NEW && state != PIX_PHOTO_CHANGED)
         scan->same++;
-    bool denied = state == PIX_PHOTO_FAILED_BEFORE && pix_paths_has(context->denied, entry->path);
+    bool unsettled =
+        state == PIX_PHOTO_FAILED_BEFORE && pix_paths_has(context->unsettled, entry->path);
     if (state == PIX_PHOTO_UNCHANGED)
         scan->counts.unchanged++;
     else if (state == PIX_PHOTO_RETURNED)
         scan->counts.returned++;
-    else if (state == PIX_PHOTO_FAILED_BEFORE && !denied)
+    else if (state == PIX_PHOTO_FAILED_BEFORE && !unsettled)
         scan->counts.failed_before++;
     else if (state == PIX_PHOTO_UNENCODED || !put_off(scan, entry->path, entry->mtime_ns)) {
         pix_job *job = pix_job_new(entry->path, entry->mtime_ns, entry->size_bytes);
         if (!job)
             return pix_fail_memory(scan->error);
         job->state = state;
-        job->failed_before = denied;
+        job->failed_before = unsettled;
         pix_pipeline_submit(context->pipeline, job);
     }
     return PIX_OK;

@@ -21,7 +21,7 @@ typedef struct pix_scan_context {
     pix_progress *progress; /* may be NULL */
     const pix_recipe *recipe;
     const pix_walk_options *walk;
-    const pix_paths *denied; /* sorted: files that could not be read for want of permission */
+    const pix_paths *unsettled; /* sorted: files that failed and are tried again all the same */
     int dimension;
     int64_t run_id;
     const char *operation;          /* "index": how lines on standard error begin */
@@ -47,7 +47,10 @@ typedef struct pix_scan_result {
 pix_status pix_scan(const pix_scan_context *context, const pix_target *target,
                     pix_scan_result *result, pix_error *error);
 
-/* The stage of failures that end when permissions change, which no mtime tells: tried every run. */
-extern const char pix_stage_permission[];
+/* The stages of failures that may end although the file stays as it is: those that end when
+ * permissions change are tried in every run; those of a decoder that something else ended or held
+ * up, PIX_INTERRUPTIONS times, lest a photo that brings this about be tried for ever. */
+extern const char pix_stage_permission[], pix_stage_interrupted[];
+enum { PIX_INTERRUPTIONS = 3 };
 
 #endif

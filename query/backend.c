@@ -430,7 +430,7 @@ static pix_status read_answers(pix_backend *backend, const json_t *answer, size_
                        pix_answer_text(answer, "kernels"));
         report->kernels = backend->kernels;
     }
-    if (code < PIX_OK && code >= PIX_ETIMEOUT)
+    if (pix_status_is_failure(code))
         (void)pix_fail(&report->trouble, (pix_status)code, "%s",
                        pix_answer_text(answer, "trouble"));
     return PIX_OK;

@@ -3,8 +3,10 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +23,36 @@
 #include "core/image/preprocess.h"
 #include "core/image/protocol.h"
 #include "core/image/service.h"
+
+/* As a library that starts a thread when it is loaded: what the sandbox lets that one do. */
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool asked, answered;
+    int result;
+} early = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+static void *run_early(void *unused) {
+    (void)pthread_mutex_lock(&early.lock);
+    while (!early.asked)
+        (void)pthread_cond_wait(&early.changed, &early.lock);
+    early.result = open("/etc/passwd", O_RDONLY) < 0 ? errno : 0;
+    early.answered = true;
+    (void)pthread_cond_signal(&early.changed);
+    (void)pthread_mutex_unlock(&early.lock);
+    return unused;
+}
+
+static int ask_early_thread(void) {
+    (void)pthread_mutex_lock(&early.lock);
+    early.asked = true;
+    (void)pthread_cond_signal(&early.changed);
+    while (!early.answered)
+        (void)pthread_cond_wait(&early.changed, &early.lock);
+    (void)pthread_mutex_unlock(&early.lock);
+    errno = early.result;
+    return early.result ? -1 : 0;
+}
 
 /* What a process taken over would try: 0, or -1 with errno. */
 static long try_call(const char *what) {
@@ -71,9 +103,11 @@ static long try_call(const char *what) {
         return mprotect(
             mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), 4096,
             PROT_READ | PROT_EXEC);
-#ifdef __NR_io_uring_setup
-    if (strcmp(what, "io_uring") == 0)
-        return syscall(__NR_io_uring_setup, 1, NULL);
+    if (strcmp(what, "early thread") == 0)
+        return ask_early_thread();
+#ifdef __x86_64__
+    if (strcmp(what, "x32") == 0) /* the same call by its other number */
+        return syscall(0x40000000 | __NR_getpid);
 #endif
     if (strcmp(what, "bpf") == 0)
         return syscall(__NR_bpf, 0, NULL, 0);
@@ -88,7 +122,73 @@ static int recurse(int depth) {
     return depth == 0 ? 0 : recurse(depth - 1) + here[0];
 }
 
+/* The calls a decoder needs.  Of these some are denied with certain arguments: try_call. */
+static bool is_needed(long call) {
+    static const long needed[] = {
+        __NR_recvmsg,
+        __NR_sendto,
+        __NR_read,
+        __NR_pread64,
+        __NR_write,
+        __NR_lseek,
+        __NR_close,
+        __NR_fstat,
+        __NR_newfstatat,
+        __NR_brk,
+        __NR_munmap,
+        __NR_mremap,
+        __NR_madvise,
+        __NR_mmap,
+        __NR_mprotect,
+        __NR_clone,
+        __NR_clone3,
+        __NR_futex,
+        __NR_set_robust_list,
+        __NR_rseq,
+        __NR_gettid,
+        __NR_getpid,
+        __NR_sched_yield,
+        __NR_sched_getaffinity,
+        __NR_sysinfo,
+        __NR_prlimit64,
+        __NR_rt_sigaction,
+        __NR_rt_sigprocmask,
+        __NR_rt_sigreturn,
+        __NR_sigaltstack,
+        __NR_exit,
+        __NR_exit_group,
+        __NR_clock_gettime,
+        __NR_clock_nanosleep,
+        __NR_gettimeofday,
+        __NR_getrandom,
+        __NR_tgkill,
+    };
+    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
+        if (needed[i] == call)
+            return true;
+    return false;
+}
+
+/* What the kernel calls itself, without asking a filter; SIGILL for whoever else does. */
+static bool is_internal(long call) {
+#ifdef __x86_64__
+    return call == 335 || call == 336; /* uretprobe, uprobe */
+#else
+    return call < 0;
+#endif
+}
+
+/* Whatever else a kernel has, or will have, by its number. */
+static pix_status try_all_others(pix_error *error) {
+    for (long call = 0; call < 1024; call++)
+        if (!is_needed(call) && !is_internal(call) &&
+            (syscall(call, -1, -1, -1, -1, -1, -1) != -1 || errno != EACCES))
+            return pix_fail(error, PIX_EFORMAT, "call %ld: %s", call, strerrordesc_np(errno));
+    return pix_fail(error, PIX_EFORMAT, "all denied");
+}
+
 static void *volatile hoard;
+static bool spoilt;
 
 static pix_status misbehave(const char *what, uint8_t *crop, pix_error *error) {
     if (strcmp(what, "crash") == 0) {
@@ -110,6 +210,20 @@ static pix_status misbehave(const char *what, uint8_t *crop, pix_error *error) {
     if (strcmp(what, "babble") == 0)
         for (;;)
             (void)send(PIX_DECODE_SOCKET, "nonsense", 8, 0);
+    if (strcmp(what, "be killed") == 0)
+        (void)raise(SIGKILL);
+#ifdef __x86_64__
+    if (strcmp(what, "i386") == 0) { /* getpid of another table of calls */
+        long number = 20;
+        __asm__ volatile("int $0x80" : "+a"(number) : : "memory");
+    }
+#endif
+    if (strcmp(what, "spoil") == 0) {
+        spoilt = true;
+        return pix_fail(error, PIX_EUNSUPPORTED, "spoilt");
+    }
+    if (strcmp(what, "all others") == 0)
+        return try_all_others(error);
     if (strcmp(what, "hog") == 0) {
         while ((hoard = malloc((size_t)64 << 20)))
             continue;
@@ -136,6 +250,8 @@ static pix_status decode(int fd, const pix_decode_options *options, uint8_t *cro
                          pix_error *error) {
     char text[64] = "";
     static const char sign[] = "ROGUE ";
+    if (spoilt)
+        return pix_fail(error, PIX_EFORMAT, "corrupt");
     ssize_t size = pread(fd, text, sizeof text - 1, 0);
     if (size < 0 || strncmp(text, sign, strlen(sign)) != 0)
         return pix_preprocess(fd, options, crop, photo, error);
@@ -145,5 +261,8 @@ static pix_status decode(int fd, const pix_decode_options *options, uint8_t *cro
 
 int main(void) {
     pix_error error;
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, run_early, NULL))
+        return 3;
     return pix_decode_serve(decode, &error) ? 2 : 0;
 }

@@ -192,17 +192,54 @@ static void a_hang_is_cut_short(void **state) {
     pix_decode_options options = usual;
     options.timeout_ms = 1500;
     pix_decoder *decoder = open_decoder(
-        script("hang", "[ -e $here/hung ] && exec $real\necho $$ > $here/hung\nexec sleep 600"),
+        script("hang",
+               "[ -e $here/let_go ] && exec $real\necho $$ > $here/hung\nwhile :; do :; done"),
         &options);
     int64_t start = pix_now_ns();
     assert_int_equal(run(decoder, picture, crop, NULL, &error), PIX_ETIMEOUT);
     assert_string_equal(error.text, "decoding took longer than 1.5 s");
     assert_true(pix_now_ns() - start >= (int64_t)1490 * 1000000);
     assert_true(is_gone(noted("hung")));
+    char let_go[4300];
+    (void)snprintf(let_go, sizeof let_go, "%s/let_go", folder);
+    test_write_file(let_go, "", 0);
     for (int i = 0; i < 3; i++) /* a slow machine may need more than one try to start */
         if (!run(decoder, picture, crop, NULL, &error))
             break;
     assert_ok(error.status, &error);
+    pix_decoder_close(decoder);
+}
+
+/* Stopped from a terminal, say: it has not been shown that the photo takes so long. */
+static void a_child_that_is_held_up_is_not_the_photos_fault(void **state) {
+    (void)state;
+    uint8_t crop[BYTES];
+    pix_error error;
+    pix_decode_options options = usual;
+    options.timeout_ms = 1500;
+    pix_decoder *decoder = open_decoder(
+        script("stop", "[ -e $here/held ] && exec $real\necho $$ > $here/held\nkill -STOP $$"),
+        &options);
+    int64_t start = pix_now_ns();
+    assert_int_equal(run(decoder, picture, crop, NULL, &error), PIX_EINTERRUPTED);
+    assert_string_equal(error.text, "the decoder waited for most of 1.5 s");
+    assert_true(pix_now_ns() - start >= (int64_t)1490 * 1000000);
+    assert_true(is_gone(noted("held")));
+    for (int i = 0; i < 3; i++) /* a slow machine may need more than one try to start */
+        if (!run(decoder, picture, crop, NULL, &error))
+            break;
+    assert_ok(error.status, &error);
+    pix_decoder_close(decoder);
+}
+
+static void a_child_that_is_killed_is_not_the_photos_fault(void **state) {
+    (void)state;
+    uint8_t crop[BYTES];
+    pix_error error;
+    pix_decoder *decoder = open_decoder(script("kill", "kill -KILL $$"), &usual);
+    assert_int_equal(run(decoder, picture, crop, NULL, &error), PIX_EINTERRUPTED);
+    assert_string_equal(error.text,
+                        "the decoder was killed from outside, perhaps for want of memory");
     pix_decoder_close(decoder);
 }
 
@@ -351,6 +388,8 @@ int main(void) {
         cmocka_unit_test(a_crash_is_named_and_the_next_photo_gets_a_new_child),
         cmocka_unit_test(a_child_that_ends_or_babbles_is_reported),
         cmocka_unit_test(a_hang_is_cut_short),
+        cmocka_unit_test(a_child_that_is_held_up_is_not_the_photos_fault),
+        cmocka_unit_test(a_child_that_is_killed_is_not_the_photos_fault),
         cmocka_unit_test(a_child_killed_between_photos_is_replaced_silently),
         cmocka_unit_test(the_child_survives_ctrl_c_and_ends_with_its_decoder),
         cmocka_unit_test(the_libraries_chatter_goes_nowhere),

@@ -156,6 +156,7 @@ static void what_is_no_picture_is_named(void **state) {
                    24, PIX_EUNSUPPORTED, "videos");
     static const char svg[] = "<?xml version='1.0'?>\n<svg xmlns='http://www.w3.org/2000/svg'/>";
     assert_refused(svg, sizeof svg - 1, PIX_EUNSUPPORTED, "SVG drawings");
+    assert_refused("P3\n40 30\n255\n1 2 3\n", 21, PIX_EUNSUPPORTED, "PNM in plain text");
 }
 
 static void only_regular_files_are_opened(void **state) {
@@ -175,6 +176,11 @@ static void only_regular_files_are_opened(void **state) {
     test_write_file(temporary("there"), "x", 1);
     assert_ok(pix_photo_open(temporary("there"), &fd, &error), &error);
     close(fd);
+    /* the disk of a virtual machine, say, which ends in .raw, too */
+    assert_int_equal(truncate(temporary("there"), ((off_t)3 << 30) + 1), 0);
+    assert_int_equal(pix_photo_open(temporary("there"), &fd, &error), PIX_ELIMIT);
+    assert_string_equal(error.text, "the file of 3221225473 bytes is over the limit of 3 GiB");
+    assert_int_equal(truncate(temporary("there"), 1), 0);
     fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     uint8_t crop[BYTES];
     pix_photo photo;

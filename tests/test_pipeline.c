@@ -342,6 +342,17 @@ static void a_decoder_that_dies_once_is_not_the_files_fault(void **state) {
     pix_pipeline_close(pipeline);
 }
 
+static void a_decoder_that_is_killed_is_not_the_files_fault(void **state) {
+    (void)state;
+    pix_pipeline *pipeline = open_pipeline(1, decoder_after("killed", "kill -KILL $$"));
+    submit(pipeline, copy("tiny-7x5.png", "killed.png", "killed"));
+    pix_job *job = collect(pipeline);
+    assert_int_equal(job->outcome, PIX_OUTCOME_INTERRUPTED);
+    assert_non_null(strstr(job->error.text, "killed from outside"));
+    pix_pipeline_settle(pipeline, job);
+    pix_pipeline_close(pipeline);
+}
+
 static bool no_memory_to_start;
 
 /* In the place of libc's, which it calls. */
@@ -434,6 +445,7 @@ int main(void) {
         WITH_STORE(a_file_that_changes_while_read_is_not_believed),
         WITH_STORE(copies_of_a_file_that_changed_are_tried_again),
         WITH_STORE(a_decoder_that_dies_once_is_not_the_files_fault),
+        WITH_STORE(a_decoder_that_is_killed_is_not_the_files_fault),
         WITH_STORE(a_decoder_that_cannot_be_started_is_not_the_files_fault),
         WITH_STORE(stopping_finishes_what_has_begun_and_cancels_the_rest),
         WITH_STORE(closing_drops_what_nobody_collected),

@@ -17,6 +17,18 @@ const char *pix_status_text(pix_status status) {
     return "unknown status";
 }
 
+bool pix_status_is_failure(int64_t number) {
+    static const pix_status all[] = {
+#define X(name, value, text) name,
+        PIX_STATUS_MAP(X)
+#undef X
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i] == number)
+            return number != PIX_OK;
+    return false;
+}
+
 static bool continues(char c) {
     return ((unsigned char)c & 0xC0) == 0x80;
 }

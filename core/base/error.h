@@ -7,6 +7,8 @@
 #define PIX_BASE_ERROR_H
 
 #include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 #define PIX_STATUS_MAP(X)                                                                          \
     X(PIX_OK, 0, "ok")                                                                             \
@@ -21,7 +23,8 @@
     X(PIX_EBUSY, -9, "busy")                                                                       \
     X(PIX_ECANCELLED, -10, "cancelled")                                                            \
     X(PIX_ECRASHED, -11, "helper process died")                                                    \
-    X(PIX_ETIMEOUT, -12, "timed out")
+    X(PIX_ETIMEOUT, -12, "timed out")                                                              \
+    X(PIX_EINTERRUPTED, -13, "interrupted from outside")
 
 typedef enum pix_status {
 #define X(name, value, text) name = (value),
@@ -36,6 +39,9 @@ typedef struct pix_error {
 
 /* A short English phrase for a status; never NULL. */
 const char *pix_status_text(pix_status status);
+
+/* Whether a number that came from elsewhere is a status other than PIX_OK. */
+bool pix_status_is_failure(int64_t number);
 
 /* Fills *error with the formatted text and returns `status`, so callers write
  * `return pix_fail(error, PIX_EFORMAT, "...")`. */

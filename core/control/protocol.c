@@ -127,8 +127,7 @@ pix_status pix_answer_parse(const char *line, size_t size, json_t **out, pix_err
     if (status || json_is_true(json_object_get(*out, "ok")))
         return status;
     int64_t code = json_integer_value(json_object_get(*out, "code"));
-    bool known = code < PIX_OK && code >= PIX_ETIMEOUT;
-    status = pix_fail(error, known ? (pix_status)code : PIX_EFORMAT, "%s",
+    status = pix_fail(error, pix_status_is_failure(code) ? (pix_status)code : PIX_EFORMAT, "%s",
                       pix_answer_text(*out, "error"));
     json_decref(*out);
     *out = NULL;

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/base/bytes.h"
@@ -20,6 +21,9 @@
 
 enum { DEFAULT_TIMEOUT_MS = 60000, SIZE_LIMIT = 4096 };
 
+/* 512 megapixels of three 16-bit samples; nothing larger fits into a decoder's address space. */
+#define FILE_LIMIT ((off_t)3 << 30)
+
 struct pix_decoder {
     pix_decode_options options;
     char *program;
@@ -27,6 +31,7 @@ struct pix_decoder {
     const uint8_t *crop;
     size_t crop_size;
     pid_t child; /* 0: none */
+    bool fresh;  /* the child saw no photo before this one */
     bool all;    /* the child is to load every library, not only that of JPEG */
     int socket;
 };
@@ -211,6 +216,7 @@ static bool send_request(const pix_decoder *d, int fd) {
     return sent == sizeof request;
 }
 
+/* Neither the limits nor the filter nor a library's mistake ends in SIGKILL. */
 static pix_status fail_dead(pix_decoder *d, pix_error *error) {
     int how = end_child(d);
     if (WIFEXITED(how) && WEXITSTATUS(how) == 127) /* the dynamic linker's word */
@@ -218,6 +224,9 @@ static pix_status fail_dead(pix_decoder *d, pix_error *error) {
     if (WIFEXITED(how))
         return pix_fail(error, PIX_ECRASHED, "the decoder ended with status %d", WEXITSTATUS(how));
     int number = WTERMSIG(how);
+    if (number == SIGKILL)
+        return pix_fail(error, PIX_EINTERRUPTED,
+                        "the decoder was killed from outside, perhaps for want of memory");
     if (number == SIGBUS)
         return pix_fail(error, PIX_ECRASHED,
                         "the decoder died of SIGBUS: the file shrank or its disk failed");
@@ -225,14 +234,18 @@ static pix_status fail_dead(pix_decoder *d, pix_error *error) {
     return pix_fail(error, PIX_ECRASHED, "the decoder died of SIG%s", name ? name : "?");
 }
 
-static pix_status fail_late(pix_decoder *d, int timeout_ms, pix_error *error) {
-    (void)end_child(d);
-    return pix_fail(error, PIX_ETIMEOUT, "decoding took longer than %g s", timeout_ms / 1000.0);
+/* The processor time that the child has taken so far; -1 when nobody says. */
+static int64_t work_of(const pix_decoder *d) {
+    clockid_t clock;
+    struct timespec taken;
+    if (clock_getcpuclockid(d->child, &clock) || clock_gettime(clock, &taken))
+        return -1;
+    return (int64_t)taken.tv_sec * 1000000000 + taken.tv_nsec;
 }
 
-/* Waits until the reply or the child's end is there; false when the time is over. */
-static bool wait_for_child(const pix_decoder *d, int timeout_ms) {
-    int64_t deadline = pix_now_ns() + (int64_t)timeout_ms * 1000000;
+/* Whether the reply or the child's end is there before the time is over. */
+static bool is_ready(const pix_decoder *d, int64_t timeout_ms) {
+    int64_t deadline = pix_now_ns() + timeout_ms * 1000000;
     for (;;) {
         int64_t left_ms = (deadline - pix_now_ns() + 999999) / 1000000;
         if (left_ms < 0)
@@ -243,6 +256,28 @@ static bool wait_for_child(const pix_decoder *d, int timeout_ms) {
             return true;
         if (ready == 0 && left_ms == 0)
             return false;
+    }
+}
+
+/* A photo may take so much work, not so long: on a busy machine the child gets more time.  One that
+ * hardly works at all is stopped, locked up, or waits for a disk. */
+static pix_status wait_for_child(pix_decoder *d, int64_t work_before, int timeout_ms,
+                                 pix_error *error) {
+    int64_t worked_ms = 0;
+    for (;;) {
+        int64_t period_ms = timeout_ms - worked_ms, earlier_ms = worked_ms;
+        if (is_ready(d, period_ms))
+            return PIX_OK;
+        int64_t work = work_of(d);
+        worked_ms = work < 0 || work_before < 0 ? timeout_ms : (work - work_before) / 1000000;
+        bool enough = worked_ms >= timeout_ms - timeout_ms / 10;
+        if (!enough && worked_ms - earlier_ms >= period_ms / 20)
+            continue;
+        (void)end_child(d);
+        return enough ? pix_fail(error, PIX_ETIMEOUT, "decoding took longer than %g s",
+                                 timeout_ms / 1000.0)
+                      : pix_fail(error, PIX_EINTERRUPTED, "the decoder waited for most of %g s",
+                                 (double)period_ms / 1000.0);
     }
 }
 
@@ -264,7 +299,7 @@ static void sanitise(pix_decode_reply *reply) {
     make_printable(reply->error.text, sizeof reply->error.text);
     if (photo->orientation < 1 || photo->orientation > 8)
         photo->orientation = 1;
-    if (reply->error.status > PIX_OK || reply->error.status < PIX_ETIMEOUT)
+    if (reply->error.status && !pix_status_is_failure(reply->error.status))
         reply->error.status = PIX_EFORMAT;
 }
 
@@ -286,23 +321,25 @@ static pix_status receive_reply(pix_decoder *d, pix_decode_reply *reply, pix_err
 /* Has the child look at the photo; one is started if there is none. */
 static pix_status ask(pix_decoder *d, int fd, pix_decode_reply *reply, pix_error *error) {
     int timeout_ms = d->options.timeout_ms > 0 ? d->options.timeout_ms : DEFAULT_TIMEOUT_MS;
-    bool fresh = d->child == 0;
-    pix_status status = fresh ? start_child(d, error) : PIX_OK;
+    d->fresh = d->child == 0;
+    pix_status status = d->fresh ? start_child(d, error) : PIX_OK;
     if (status)
         return status;
+    int64_t work_before = work_of(d);
     bool sent = send_request(d, fd);
-    if (!sent && !fresh) { /* it died between two photos, which is not this photo's fault */
+    if (!sent && !d->fresh) { /* it died between two photos, which is not this photo's fault */
         (void)end_child(d);
+        d->fresh = true;
         status = start_child(d, error);
         if (status)
             return status;
+        work_before = work_of(d);
         sent = send_request(d, fd);
     }
-    if (!sent)
-        return fail_dead(d, error);
-    if (!wait_for_child(d, timeout_ms))
-        return fail_late(d, timeout_ms, error);
-    return receive_reply(d, reply, error);
+    if (!sent) /* it is dead, or the kernel has no room for one descriptor more */
+        return errno == EPIPE || errno == ECONNRESET ? fail_dead(d, error) : fail_start(d, error);
+    status = wait_for_child(d, work_before, timeout_ms, error);
+    return status ? status : receive_reply(d, reply, error);
 }
 
 /* A first guess at which libraries will be needed; the child knows better, later. */
@@ -312,21 +349,36 @@ static bool begins_as_jpeg(int fd) {
            start[1] == 0xD8 && start[2] == 0xFF;
 }
 
+/* One try, with a child that has the libraries for it. */
+static pix_status try_photo(pix_decoder *d, int fd, pix_decode_reply *reply, pix_error *error) {
+    if (d->child == 0)
+        d->all = !begins_as_jpeg(fd);
+    pix_status status = ask(d, fd, reply, error);
+    if (!status && reply->wants_all) {
+        (void)end_child(d);
+        d->all = true;
+        status = ask(d, fd, reply, error);
+    }
+    if (!status && reply->error.status)
+        status = pix_fail(error, reply->error.status, "%s", reply->error.text);
+    return status;
+}
+
+/* What an earlier photo may have brought about: leaked memory, or damaged. */
+static bool may_be_inherited(pix_status status) {
+    return status == PIX_EFORMAT || status == PIX_ELIMIT || status == PIX_ENOMEM;
+}
+
 pix_status pix_decoder_run(pix_decoder *d, int fd, uint8_t *crop, pix_photo *photo,
                            pix_error *error) {
     pix_decode_reply reply;
-    if (d->child == 0)
-        d->all = !begins_as_jpeg(fd);
-    pix_status status = ask(d, fd, &reply, error);
-    if (!status && reply.wants_all) {
+    pix_status status = try_photo(d, fd, &reply, error);
+    if (may_be_inherited(status) && !d->fresh) {
         (void)end_child(d);
-        d->all = true;
-        status = ask(d, fd, &reply, error);
+        status = try_photo(d, fd, &reply, error);
     }
     if (status)
         return status;
-    if (reply.error.status)
-        return pix_fail(error, reply.error.status, "%s", reply.error.text);
     memcpy(crop, d->crop, d->crop_size);
     *photo = reply.photo;
     return PIX_OK;
@@ -343,6 +395,9 @@ pix_status pix_photo_open(const char *path, int *fd, pix_error *error) {
         status = pix_fail_errno(error, "cannot open");
     else if (!S_ISREG(about.st_mode))
         status = pix_fail(error, PIX_EUNSUPPORTED, "not a regular file");
+    else if (about.st_size > FILE_LIMIT)
+        status = pix_fail(error, PIX_ELIMIT, "the file of %lld bytes is over the limit of 3 GiB",
+                          (long long)about.st_size);
     if (status)
         (void)close(opened);
     else

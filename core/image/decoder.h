@@ -3,7 +3,8 @@
  * A pix_decoder owns one child, pixgrep-decode, a socket to it and memory shared with it.  Picture
  * libraries are linked only there, and before they see a photo the child shuts itself in
  * (sandbox.h).  A child that crashes, hangs or grows without bound costs one file: the error says
- * so and the next call starts a new child.  One thread at a time per decoder; the child dies with
+ * so and the next call starts a new child; and no file is called corrupt by a child that another
+ * file may have damaged.  One thread at a time per decoder; the child dies with
  * the thread that started it.  The libraries' chatter goes nowhere unless PIXGREP_DECODE_STDERR is
  * set in the environment.
  */
@@ -19,7 +20,7 @@ typedef struct pix_decode_options {
     int size;             /* side of the square crop in pixels, 1..4096 */
     bool exact;           /* full decode and OpenAI's order of operations, bit for bit */
     bool ignore_rotation; /* leave the EXIF orientation unapplied, as OpenAI does */
-    int timeout_ms;       /* for one photo; 0 means 60,000 */
+    int timeout_ms;       /* of work for one photo; 0 means 60,000 */
 } pix_decode_options;
 
 typedef struct pix_photo {
@@ -42,12 +43,13 @@ void pix_decoder_close(pix_decoder *decoder);
 
 /* Reads the regular file `fd` from its start and writes crop [size, size, 3].  The error is the
  * reason alone ("truncated JPEG: ..."), without the file's name; PIX_EBUSY says that no child could
- * be started, which is not the photo's fault. */
+ * be started, PIX_EINTERRUPTED that it was killed or held up by something else: neither is the
+ * photo's fault. */
 pix_status pix_decoder_run(pix_decoder *decoder, int fd, uint8_t *crop, pix_photo *photo,
                            pix_error *error);
 
-/* Opens `path` for pix_decoder_run: regular files only, and a FIFO never hangs.  The error is the
- * reason alone. */
+/* Opens `path` for pix_decoder_run: regular files of at most 3 GiB only, and a FIFO never hangs.
+ * The error is the reason alone. */
 pix_status pix_photo_open(const char *path, int *fd, pix_error *error);
 
 #endif

@@ -94,17 +94,28 @@ pix_format pix_format_detect(const uint8_t *data, size_t size) {
     if (has(data, size, 0, "BM"))
         return PIX_FORMAT_BMP;
     if (data[0] == 'P' && data[1] >= '1' && data[1] <= '6' && data[2] <= ' ')
-        return PIX_FORMAT_PNM;
+        return data[1] <= '3' ? PIX_FORMAT_PLAIN_PNM : PIX_FORMAT_PNM;
     return is_svg(data, size) ? PIX_FORMAT_SVG : PIX_FORMAT_UNKNOWN;
 }
 
 const char *pix_format_name(pix_format format) {
-    static const char *const names[] = {
-        [PIX_FORMAT_UNKNOWN] = "unknown", [PIX_FORMAT_JPEG] = "jpeg",  [PIX_FORMAT_PNG] = "png",
-        [PIX_FORMAT_GIF] = "gif",         [PIX_FORMAT_WEBP] = "webp",  [PIX_FORMAT_TIFF] = "tiff",
-        [PIX_FORMAT_BMP] = "bmp",         [PIX_FORMAT_HEIC] = "heic",  [PIX_FORMAT_AVIF] = "avif",
-        [PIX_FORMAT_JP2] = "jp2",         [PIX_FORMAT_JXL] = "jxl",    [PIX_FORMAT_PNM] = "pnm",
-        [PIX_FORMAT_RAW] = "raw",         [PIX_FORMAT_SVG] = "svg",    [PIX_FORMAT_PDF] = "pdf",
-        [PIX_FORMAT_PSD] = "psd",         [PIX_FORMAT_VIDEO] = "video"};
+    static const char *const names[] = {[PIX_FORMAT_UNKNOWN] = "unknown",
+                                        [PIX_FORMAT_JPEG] = "jpeg",
+                                        [PIX_FORMAT_PNG] = "png",
+                                        [PIX_FORMAT_GIF] = "gif",
+                                        [PIX_FORMAT_WEBP] = "webp",
+                                        [PIX_FORMAT_TIFF] = "tiff",
+                                        [PIX_FORMAT_BMP] = "bmp",
+                                        [PIX_FORMAT_HEIC] = "heic",
+                                        [PIX_FORMAT_AVIF] = "avif",
+                                        [PIX_FORMAT_JP2] = "jp2",
+                                        [PIX_FORMAT_JXL] = "jxl",
+                                        [PIX_FORMAT_PNM] = "pnm",
+                                        [PIX_FORMAT_RAW] = "raw",
+                                        [PIX_FORMAT_SVG] = "svg",
+                                        [PIX_FORMAT_PLAIN_PNM] = "plain pnm",
+                                        [PIX_FORMAT_PDF] = "pdf",
+                                        [PIX_FORMAT_PSD] = "psd",
+                                        [PIX_FORMAT_VIDEO] = "video"};
     return names[format];
 }

@@ -21,6 +21,7 @@ typedef enum pix_format {
     PIX_FORMAT_RAW,
     /* Recognised so that the reason for leaving them out can be told. */
     PIX_FORMAT_SVG,
+    PIX_FORMAT_PLAIN_PNM,
     PIX_FORMAT_PDF,
     PIX_FORMAT_PSD,
     PIX_FORMAT_VIDEO

@@ -36,8 +36,12 @@ static pix_status map(int fd, size_t size, view *out, pix_error *error) {
 
 static pix_status refuse(const pix_source *source, pix_error *error) {
     switch (source->format) {
-    case PIX_FORMAT_SVG:
-        return pix_fail(error, PIX_EUNSUPPORTED, "SVG drawings are not supported");
+    case PIX_FORMAT_SVG: /* would have fonts opened by name, which the sandbox denies */
+        return pix_fail(error, PIX_EUNSUPPORTED,
+                        "SVG drawings are not supported: rsvg-convert makes a PNG of one");
+    case PIX_FORMAT_PLAIN_PNM: /* libvips reads zeros where such a file ends early */
+        return pix_fail(error, PIX_EUNSUPPORTED,
+                        "PNM in plain text is not supported: pamtopnm makes it binary");
     case PIX_FORMAT_PDF:
         return pix_fail(error, PIX_EUNSUPPORTED, "PDF documents are not supported");
     case PIX_FORMAT_PSD:

@@ -160,7 +160,9 @@ pix_status pix_sandbox_close(pix_error *error) {
     program p = {.count = 0};
     write_program(&p);
     struct sock_fprog filter = {.len = p.count, .filter = p.code};
-    if (limit(RLIMIT_NOFILE, FILES_LIMIT) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter))
+    /* in the threads, too, that a library may have started by now */
+    if (limit(RLIMIT_NOFILE, FILES_LIMIT) ||
+        syscall(__NR_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &filter))
         return pix_fail_errno(error, "cannot close the decoder's sandbox");
     return PIX_OK;
 }

@@ -58,6 +58,30 @@ check "all files" grep -qFx "7 files: pixgrepd index tries again" "$WORK/out"
 run pixgrepd index
 check "all failed anew" grep -q " 7 failed, 0 failed before" "$WORK/out"
 
+# A decoder that something else killed: the photo gets three chances, each in a run of its own.
+echo "ROGUE be killed" >"$photos/killed.jpg"
+tries_of_killed() { pixgrepd failures --json "$photos/killed.jpg" | grep -o '"stage":"interrupted".*"tries":[0-9]*' | grep -o '[0-9]*$'; }
+run pixgrepd index
+expect 1 "a new failure"
+check "killed.jpg is told" grep -q "killed.jpg: the decoder was killed from outside" "$WORK/err"
+for tries in 1 2 3 3 3; do
+    check "tried $tries times" test "$(tries_of_killed)" = "$tries"
+    run pixgrepd index
+    expect 0 "killed again, or no longer tried"
+    check "among those that failed before" grep -q " 0 failed, 8 failed before" "$WORK/out"
+done
+cp "$SOURCE/tests/golden/preprocess/images/tiny-7x5.png" "$photos/killed.jpg"
+run pixgrepd index
+expect 0 "a file that changed is tried"
+check "and indexed" grep -q " 0 failed, 7 failed before" "$WORK/out"
+
+# A file that no decoder could hold is not even read: this one would take an hour.
+truncate -s 8T "$photos/disk.raw" 2>/dev/null || truncate -s 8G "$photos/disk.raw"
+run timeout 60 pixgrepd index
+expect 1 "one failed"
+check "it is said how large it is" grep -qE "disk.raw: the file of [0-9]+ bytes is over the limit of 3 GiB" "$WORK/err"
+rm "$photos/disk.raw"
+
 cp "$photos/$(ls "$SOURCE/tests/golden/preprocess/images" | head -1)" "$photos/crash.jpg"
 echo "ROGUE crash, again" >"$photos/abort.jpg"
 run pixgrepd index

@@ -1,4 +1,4 @@
--- schema.sql - what index.db holds, version 6 (PRAGMA user_version; application_id is 'pixg').
+-- schema.sql - what index.db holds, version 7 (PRAGMA user_version; application_id is 'pixg').
 --
 -- A photo is a path (image) that holds some content; a vector belongs to a content and a model.
 -- So copies and renamed files share one vector, and several models can stand side by side.
@@ -80,6 +80,28 @@ CREATE INDEX image_root ON image (root_id, missing_since, size_bytes);
 -- A photo that is gone from its folder, but with so many others at once that it stays, and searches
 -- find it, until it returns or its removal is approved.
 CREATE TABLE held (
+    image_id INTEGER PRIMARY KEY REFERENCES image (id) ON DELETE CASCADE,
+    since    INTEGER NOT NULL
+) STRICT;
+
+-- A file system that was met below a root, and where it was mounted.
+CREATE TABLE mount (
+    id       INTEGER PRIMARY KEY,
+    path     BLOB    NOT NULL,
+    identity TEXT    NOT NULL,
+    UNIQUE (path, identity)
+) STRICT;
+
+-- The photos that were last seen on one; all others were on that of their root.
+CREATE TABLE image_mount (
+    image_id INTEGER PRIMARY KEY REFERENCES image (id) ON DELETE CASCADE,
+    mount_id INTEGER NOT NULL REFERENCES mount (id)
+) STRICT;
+CREATE INDEX image_mount_mount ON image_mount (mount_id);
+
+-- Photos that were taken for removed within the last hour, and nobody was asked.  When too many
+-- follow, all of them are held.
+CREATE TABLE gone (
     image_id INTEGER PRIMARY KEY REFERENCES image (id) ON DELETE CASCADE,
     since    INTEGER NOT NULL
 ) STRICT;

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,10 +12,13 @@
 
 #include "indexer/paths.h"
 
+static const pix_identity_sources kernel = {"/proc/self/mountinfo", "/dev/disk/by-uuid"};
+
 /* One line of mountinfo (proc(5)); the strings point into the line, unescaped in place. */
 typedef struct mount {
+    uint64_t number;
     unsigned device_major, device_minor;
-    char *point, *type, *source;
+    char *inside, *point, *type, *source;
 } mount;
 
 /* Spaces, tabs, newlines and backslashes are written as three octal digits. */
@@ -55,15 +59,20 @@ static bool parse_line(char *line, mount *out) {
     if (!field || !out->type || !out->source ||
         !parse_numbers(fields[2], &out->device_major, &out->device_minor))
         return false;
+    out->number = strtoull(fields[0], NULL, 10);
+    out->inside = fields[3];
     out->point = fields[4];
+    unescape(out->inside);
     unescape(out->point);
     unescape(out->source);
     return true;
 }
 
-/* The mount that covers `folder`: the longest mount point, the last of equals, since later mounts
- * hide earlier ones.  *line is heap memory that `found` points into, NULL when there is none. */
-static void find_mount(const char *mountinfo, const char *folder, char **line, mount *found) {
+/* The mount that covers `folder`: the one of this number, or else the longest mount point, the last
+ * of equals, since later mounts hide earlier ones.  *line is heap memory that `found` points into,
+ * NULL when there is none. */
+static void find_mount(const char *mountinfo, const char *folder, uint64_t number, char **line,
+                       mount *found) {
     *line = NULL;
     FILE *file = fopen(mountinfo, "re");
     if (!file)
@@ -73,7 +82,8 @@ static void find_mount(const char *mountinfo, const char *folder, char **line, m
     while (getline(&text, &capacity, file) > 0) {
         mount candidate;
         if (!parse_line(text, &candidate) || !pix_path_is_within(folder, candidate.point) ||
-            (*line && strlen(candidate.point) < strlen(found->point)))
+            (*line && candidate.number != number &&
+             (found->number == number || strlen(candidate.point) < strlen(found->point))))
             continue;
         free(*line);
         *line = text;
@@ -103,9 +113,18 @@ static bool find_uuid(const char *by_uuid, dev_t device, char *out, size_t size)
     return found;
 }
 
+uint64_t pix_mount_number(int fd, const char *name) {
+    struct statx info;
+    if (statx(fd, name, AT_EMPTY_PATH | AT_NO_AUTOMOUNT, STATX_MNT_ID, &info))
+        return 0;
+    if (info.stx_mask & STATX_MNT_ID)
+        return info.stx_mnt_id;
+    /* before Linux 5.8 the device has to do */
+    return UINT64_C(1) << 63 | makedev(info.stx_dev_major, info.stx_dev_minor);
+}
+
 pix_status pix_root_identify(const char *folder, const pix_identity_sources *sources,
                              pix_root_identity *out, pix_error *error) {
-    static const pix_identity_sources kernel = {"/proc/self/mountinfo", "/dev/disk/by-uuid"};
     if (!sources)
         sources = &kernel;
     *out = (pix_root_identity){.text = "unknown"};
@@ -114,7 +133,9 @@ pix_status pix_root_identify(const char *folder, const pix_identity_sources *sou
         return pix_fail_errno(error, "%s", folder);
     char *line;
     mount found = {0};
-    find_mount(sources->mountinfo, path, &line, &found);
+    find_mount(sources->mountinfo, path,
+               sources == &kernel ? pix_mount_number(AT_FDCWD, path) : UINT64_MAX, &line, &found);
+    (void)snprintf(out->inside, sizeof out->inside, "%s", line ? found.inside : "/");
     if (line) {
         out->is_mount = strcmp(path, found.point) == 0;
         /* btrfs reports an anonymous device: the source, when it is a block device, knows better */
@@ -128,4 +149,40 @@ pix_status pix_root_identify(const char *folder, const pix_identity_sources *sou
     free(line);
     free(path);
     return PIX_OK;
+}
+
+static pix_status describe_line(const mount *found, const char *folder, pix_paths *automounts,
+                                pix_bytes *text) {
+    if (!pix_path_is_within(found->point, folder) || strcmp(found->point, folder) == 0)
+        return PIX_OK;
+    for (size_t i = 0; i < automounts->count; i++)
+        if (pix_path_is_within(found->point, automounts->items[i]))
+            return PIX_OK;
+    if (strcmp(found->type, "autofs") == 0 && pix_paths_add(automounts, found->point))
+        return PIX_ENOMEM;
+    char number[32];
+    (void)snprintf(number, sizeof number, "%llu ", (unsigned long long)found->number);
+    return pix_bytes_append_text(text, number) || pix_bytes_append_text(text, found->point) ||
+                   pix_bytes_append_text(text, "\n")
+               ? PIX_ENOMEM
+               : PIX_OK;
+}
+
+pix_status pix_mounts_describe(const char *folder, const pix_identity_sources *sources,
+                               pix_bytes *text) {
+    FILE *file = fopen((sources ? sources : &kernel)->mountinfo, "re");
+    if (!file)
+        return PIX_OK;
+    char *line = NULL;
+    size_t capacity = 0;
+    pix_paths automounts = {0};
+    pix_status status = PIX_OK;
+    mount found;
+    while (!status && getline(&line, &capacity, file) > 0)
+        if (parse_line(line, &found))
+            status = describe_line(&found, folder, &automounts, text);
+    pix_paths_free(&automounts);
+    free(line);
+    (void)fclose(file);
+    return status;
 }

@@ -5,8 +5,11 @@
 #ifndef PIX_INDEXER_ROOT_IDENTITY_H
 #define PIX_INDEXER_ROOT_IDENTITY_H
 
+#include <limits.h>
 #include <stdbool.h>
+#include <stdint.h>
 
+#include "core/base/bytes.h"
 #include "core/base/error.h"
 
 /* Where the kernel tells about mounts and file systems; tests have their own. */
@@ -18,10 +21,20 @@ typedef struct pix_identity_sources {
 typedef struct pix_root_identity {
     char text[512]; /* "uuid:UUID", else "TYPE:SOURCE" ("nfs4:server:/photos"), else "unknown" */
     bool is_mount;  /* the folder is itself a mount point */
+    char inside[PATH_MAX]; /* the folder of the file system that is mounted: "/" for all of it */
 } pix_root_identity;
 
 /* `sources` NULL: the kernel's.  Fails only when the folder cannot be reached. */
 pix_status pix_root_identify(const char *folder, const pix_identity_sources *sources,
                              pix_root_identity *out, pix_error *error);
+
+/* Appends a text of what is mounted below the folder; equal texts, equal mounts.  What the kernel
+ * mounts when it is needed (autofs) may come and go without a difference. */
+pix_status pix_mounts_describe(const char *folder, const pix_identity_sources *sources,
+                               pix_bytes *text);
+
+/* What tells the mount that the folder `name` of `fd` is on from others; 0 when it cannot be told.
+ */
+uint64_t pix_mount_number(int fd, const char *name);
 
 #endif

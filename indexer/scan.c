@@ -258,6 +258,9 @@ static pix_status walk_and_encode(scan_state *scan, pix_walk *walk, bool *stoppe
             break;
         if (entry.kind == PIX_WALK_TROUBLE)
             status = see_trouble(scan, &entry);
+        else if (entry.kind == PIX_WALK_MOUNT)
+            status = pix_store_mount_meet(context->store, context->run_id, entry.path,
+                                          entry.identity, scan->error);
         else if (entry.kind == PIX_WALK_PHOTO)
             status = see_photo(scan, &entry);
         do {
@@ -291,33 +294,29 @@ static pix_status meet_elsewhere(scan_state *scan) {
                               target->identity.is_mount, &scan->root_id, scan->error);
 }
 
-/* More than this, all gone at once, look like a drive or a folder that is away. */
-static int64_t most_to_remove(const pix_target *target) {
-    int64_t fifth = target->photos / 5;
-    return fifth > FEW_PHOTOS ? fifth : FEW_PHOTOS;
-}
-
-static pix_status sweep_below(scan_state *scan, const char *folder, pix_swept *sum) {
-    const pix_scan_context *context = scan->context;
-    pix_swept swept;
-    pix_status status = pix_store_sweep(context->store, context->run_id, scan->root_id, folder,
-                                        (const char *const *)scan->kept.items, scan->kept.count,
-                                        most_to_remove(scan->target), &swept, scan->error);
-    sum->removed += swept.removed;
-    sum->moved += swept.moved;
-    sum->held += swept.held;
-    return status;
-}
-
-static void tell_held(const scan_state *scan, int64_t held) {
+static void tell_held(const scan_state *scan, const pix_swept *swept) {
     begin_note(scan);
     (void)fprintf(stderr,
                   ": %s of %s photos are gone at once: they stay in the index until they return "
                   "(if they are gone for good: pixgrepd approve-removals ",
-                  pix_text_count(held), pix_text_count(scan->target->photos));
+                  pix_text_count(swept->held), pix_text_count(swept->photos));
     pix_print_path(stderr, scan->target->folder);
-    (void)fputc(')', stderr);
-    (void)fputc('\n', stderr);
+    (void)fputs(")\n", stderr);
+}
+
+/* Photos on a drive that is away, or hidden by one. */
+static void tell_elsewhere(void *context, const char *path, int64_t photos) {
+    const scan_state *scan = context;
+    begin_note(scan);
+    (void)fprintf(stderr, ": %s %s on another file system than is at ", pix_text_count(photos),
+                  photos == 1 ? "photo was" : "photos were");
+    pix_print_path(stderr, path);
+    (void)fputs(
+        " now: nothing of it is removed from the index (if they are gone for good: pixgrepd "
+        "forget ",
+        stderr);
+    pix_print_path(stderr, path);
+    (void)fputs(")\n", stderr);
 }
 
 /* A drive that went away since the run began took no photo along. */
@@ -328,16 +327,45 @@ static bool is_still_there(const pix_target *target) {
            now.is_mount == target->identity.is_mount;
 }
 
-static pix_status sweep_parts(scan_state *scan, pix_swept *sum) {
+typedef struct left_out {
+    scan_state *scan;
+    pix_walk *walk;
+} left_out;
+
+/* A file system that the walk was told to leave out: what is there is no longer wanted. */
+static pix_status take_left_out(void *context, const char *path, const char *identity) {
+    left_out *l = context;
+    const pix_scan_context *scan = l->scan->context;
+    bool out;
+    if (pix_walk_leaves_out(l->walk, path, &out))
+        return pix_fail_memory(l->scan->error);
+    return out ? pix_store_mount_meet(scan->store, scan->run_id, path, identity, l->scan->error)
+               : PIX_OK;
+}
+
+static pix_status sweep_store(scan_state *scan, pix_walk *walk, pix_swept *swept) {
+    const pix_scan_context *context = scan->context;
     const pix_target *target = scan->target;
-    pix_status status = PIX_OK;
-    for (size_t i = 0; i < target->parts.count && !status; i++)
-        status = sweep_below(scan, target->parts.items[i], sum);
-    return status;
+    const char *folder = target->folder;
+    bool parts = target->parts.count > 0;
+    pix_sweep what = {.folders = parts ? (const char *const *)target->parts.items : &folder,
+                      .folder_count = parts ? target->parts.count : 1,
+                      .kept = (const char *const *)scan->kept.items,
+                      .kept_count = scan->kept.count,
+                      .photos = target->photos,
+                      .few = FEW_PHOTOS,
+                      .elsewhere = tell_elsewhere,
+                      .context = scan};
+    left_out l = {scan, walk};
+    pix_status status =
+        pix_store_mounts(context->store, target->root, take_left_out, &l, scan->error);
+    return status ? status
+                  : pix_store_sweep(context->store, context->run_id, scan->root_id, &what, swept,
+                                    scan->error);
 }
 
 /* Marks what is gone, if this walk can tell. */
-static pix_status sweep(scan_state *scan) {
+static pix_status sweep(scan_state *scan, pix_walk *walk) {
     const pix_target *target = scan->target;
     pix_run_counts *counts = &scan->counts;
     if (target->elsewhere)
@@ -351,12 +379,8 @@ static pix_status sweep(scan_state *scan) {
                    "(if they are gone for good: pixgrepd forget)");
         return PIX_OK;
     }
-    for (size_t i = 0; i < target->kept.count; i++)
-        if (pix_paths_add(&scan->kept, target->kept.items[i]))
-            return pix_fail_memory(scan->error);
-    pix_swept swept = {0};
-    pix_status status = target->parts.count > 0 ? sweep_parts(scan, &swept)
-                                                : sweep_below(scan, target->folder, &swept);
+    pix_swept swept;
+    pix_status status = sweep_store(scan, walk, &swept);
     int64_t moved = swept.moved;
     /* A moved photo was met as a duplicate, or as new when its content had no vector yet. */
     int64_t from_duplicates = moved < counts->duplicates ? moved : counts->duplicates;
@@ -368,7 +392,7 @@ static pix_status sweep(scan_state *scan) {
     counts->removed = swept.removed - counts->moved;
     counts->held = swept.held;
     if (!status && swept.held > 0)
-        tell_held(scan, swept.held);
+        tell_held(scan, &swept);
     return status;
 }
 
@@ -404,6 +428,9 @@ pix_status pix_scan(const pix_scan_context *context, const pix_target *target,
         result->unreadable = true;
         return PIX_OK;
     }
+    for (size_t i = 0; i < target->inner_count && !status; i++)
+        status = pix_store_mount_assume(context->store, target->inner[i].path,
+                                        target->inner[i].identity, error);
     if (!status && !target->known)
         status = pix_store_root_put(context->store, target->root, target->identity.text,
                                     target->identity.is_mount, &scan.root_id, error);
@@ -412,7 +439,7 @@ pix_status pix_scan(const pix_scan_context *context, const pix_target *target,
     if (!status)
         status = walk_and_encode(&scan, walk, &result->stopped);
     if (!status && !result->stopped)
-        status = sweep(&scan);
+        status = sweep(&scan, walk);
     count_renamed(&scan.counts, target->renamed);
     if (!status)
         status = pix_store_commit(context->store, error);

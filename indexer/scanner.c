@@ -118,7 +118,7 @@ static pix_status run(pix_scanner *scanner, pix_targets *targets, pix_run *run, 
     return status;
 }
 
-/* What the roots are on now, in words. */
+/* What the roots are on now, and what is mounted in them, in words. */
 static pix_status describe_mounts(const pix_targets *targets, pix_bytes *text) {
     pix_bytes_clear(text);
     pix_status status = PIX_OK;
@@ -131,6 +131,8 @@ static pix_status describe_mounts(const pix_targets *targets, pix_bytes *text) {
                                                            : "\nfolder\n"};
         for (size_t k = 0; k < sizeof words / sizeof *words && !status; k++)
             status = pix_bytes_append_text(text, words[k]);
+        if (!status)
+            status = pix_mounts_describe(target->root, NULL, text);
     }
     return status;
 }

@@ -52,7 +52,8 @@ void pix_scanner_ask(pix_scanner *scanner, pix_scanner_report *report);
 /* Scans everything, once for any number of calls before it begins. */
 void pix_scanner_scan_all(pix_scanner *scanner);
 
-/* Scans everything if a root went away, came back or is on another drive since the last time. */
+/* Scans everything if a root, or a drive mounted in one, went away, came back or is another one
+ * since the last time. */
 void pix_scanner_check_mounts(pix_scanner *scanner);
 
 /* Takes a batch, leaving an empty one, unless there is one still to be done. */

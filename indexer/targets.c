@@ -1,6 +1,7 @@
 #include "indexer/targets.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,13 +9,18 @@
 #include <unistd.h>
 
 #include "core/base/files.h"
+#include "indexer/spelling.h"
 
 static void target_free(pix_target *target) {
     free(target->root);
     free(target->folder);
     free(target->identity_before);
     pix_paths_free(&target->parts);
-    pix_paths_free(&target->kept);
+    for (size_t i = 0; i < target->inner_count; i++) {
+        free(target->inner[i].path);
+        free(target->inner[i].identity);
+    }
+    free(target->inner);
 }
 
 void pix_targets_free(pix_targets *targets) {
@@ -95,12 +101,18 @@ static pix_status inspect(pix_target *target, pix_error *error) {
     struct stat info;
     pix_status status = PIX_OK;
     pix_error reason = {0};
+    int fd = -1;
     if (stat(target->folder, &info))
         status = pix_fail_errno(&reason, "cannot be reached");
     else if (!S_ISDIR(info.st_mode))
         status = pix_fail(&reason, PIX_EINVALID, "not a folder");
+    /* Opening, unlike looking, has a drive mounted that is mounted when it is needed (autofs). */
+    else if ((fd = open(target->folder, O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC)) < 0)
+        status = pix_fail_errno(&reason, "cannot be read");
     else
         status = pix_root_identify(target->root, NULL, &target->identity, &reason);
+    if (fd >= 0)
+        close(fd);
     if (status && !target->known)
         return pix_fail(error, status, "%s: %s", target->folder, reason.text);
     if (status)
@@ -111,17 +123,24 @@ static pix_status inspect(pix_target *target, pix_error *error) {
     return PIX_OK;
 }
 
-/* A new root takes over the known ones inside it; what cannot be seen of them now stays. */
+/* A new root takes over the known ones inside it.  What was on drives stays known for that, and
+ * what cannot be seen now is taken for such. */
 static pix_status absorb(pix_target *target, root_list *roots, pix_error *error) {
+    if (roots->count > 0 && !(target->inner = calloc(roots->count, sizeof *target->inner)))
+        return pix_fail_memory(error);
     for (size_t i = 0; i < roots->count; i++) {
-        pix_target *inner = &roots->items[i];
-        if (!pix_path_is_within(inner->root, target->root))
+        pix_target *known = &roots->items[i];
+        if (!pix_path_is_within(known->root, target->root))
             continue;
-        target->photos += inner->photos;
-        pix_status status = inspect(inner, error);
+        target->photos += known->photos;
+        pix_status status = inspect(known, error);
         if (status)
             return status;
-        if ((inner->away[0] || inner->elsewhere) && pix_paths_add(&target->kept, inner->root))
+        if (!known->away[0] && !known->elsewhere && !known->mount_before)
+            continue;
+        pix_inner_root *inner = &target->inner[target->inner_count++];
+        *inner = (pix_inner_root){strdup(known->root), strdup(known->identity_before)};
+        if (!inner->path || !inner->identity)
             return pix_fail_memory(error);
     }
     return PIX_OK;
@@ -161,6 +180,16 @@ static pix_status from_name(const char *name, root_list *roots, pix_target *targ
     if (!target->folder)
         return error->status;
     const pix_target *root = root_around(roots, target->folder);
+    bool right = true;
+    pix_spelling spelling = {0};
+    pix_status status = root && exists
+                            ? pix_spelling_is_right(&spelling, target->folder, root->root, &right)
+                            : PIX_OK;
+    pix_spelling_free(&spelling);
+    if (status)
+        return pix_fail_memory(error);
+    if (!right)
+        root = NULL;
     if (!root && exists && (root = root_by_another_name(roots, target->folder))) {
         free(target->folder); /* its own names for what is in it are not those of the index */
         target->folder = strdup(root->root);
@@ -181,7 +210,7 @@ static pix_status from_name(const char *name, root_list *roots, pix_target *targ
     }
     if (!target->root && !(target->root = strdup(target->folder)))
         return pix_fail_memory(error);
-    pix_status status = inspect(target, error);
+    status = inspect(target, error);
     return status || target->known ? status : absorb(target, roots, error);
 }
 

@@ -14,6 +14,11 @@
 #include "indexer/root_identity.h"
 #include "storage/store.h"
 
+/* A known root inside a new one. */
+typedef struct pix_inner_root {
+    char *path, *identity;
+} pix_inner_root;
+
 typedef struct pix_target {
     char *root;      /* what the index knows or will know */
     char *folder;    /* what is walked: the root or a folder in it */
@@ -26,7 +31,9 @@ typedef struct pix_target {
     char *identity_before; /* of a known root, with `mount_before` */
     bool mount_before;
     char away[1024]; /* why the folder of a known root cannot be reached; nothing below is set */
-    pix_paths kept;  /* known roots inside a new one that are away or elsewhere */
+    pix_inner_root *inner; /* of a new root: those known ones in it that are file systems of their
+                              own, or of which that must be assumed */
+    size_t inner_count;
     pix_root_identity identity;
     bool elsewhere; /* a known root that is on another file system than before */
 } pix_target;

@@ -15,6 +15,8 @@
 #include "core/base/bytes.h"
 #include "indexer/inode_set.h"
 #include "indexer/paths.h"
+#include "indexer/root_identity.h"
+#include "indexer/spelling.h"
 
 /* Each level holds one descriptor; far below the usual limit of 1,024, which others need as well.
  */
@@ -23,6 +25,7 @@ enum { DEPTH_LIMIT = 400 };
 /* One folder being walked: its descriptor and the names in it, sorted. */
 typedef struct walk_level {
     int fd;
+    uint64_t mount;
     size_t path_size; /* of the folder's path in walk->path */
     char *bytes;      /* the names, each after a byte holding its d_type and before a NUL */
     size_t *names;    /* offsets into bytes */
@@ -31,6 +34,7 @@ typedef struct walk_level {
 
 struct pix_walk {
     const pix_walk_options *options;
+    const char *root;
     size_t root_size; /* what to cut off a path to make it relative: the root and its slash */
     const char *const *parts;
     size_t part_count, part_next;
@@ -40,6 +44,13 @@ struct pix_walk {
     pix_inode_set entered; /* folders, kept only when links are followed */
     pix_paths links;       /* symbolic links to folders: walked after everything real */
     size_t link_next;
+    uint64_t root_mount, outer_mount; /* of the root, and of what the outermost level is in */
+    pix_paths mounts;                 /* that were yielded */
+    pix_bytes identity;               /* of the last of them */
+    char *folder;                     /* that was opened, until the mounts above it are yielded */
+    pix_bytes above;                  /* the folder that the last part was in, with its slash */
+    bool cut_off;                     /* the walk leaves that out */
+    pix_spelling spelling;
     char reason[160];
 };
 
@@ -72,6 +83,11 @@ void pix_walk_close(pix_walk *walk) {
     while (walk->depth > 0)
         level_close(&walk->levels[--walk->depth]);
     pix_paths_free(&walk->links);
+    pix_paths_free(&walk->mounts);
+    pix_bytes_free(&walk->identity);
+    free(walk->folder);
+    pix_bytes_free(&walk->above);
+    pix_spelling_free(&walk->spelling);
     free(walk->levels);
     pix_inode_set_free(&walk->entered);
     pix_bytes_free(&walk->path);
@@ -142,10 +158,31 @@ static pix_status trouble_errno(pix_walk *walk, pix_walk_entry *entry, int cause
     return trouble(walk, entry, strerror_r(cause, buffer, sizeof buffer));
 }
 
+/* Makes *entry the mount at walk->path, unless it was yielded before. */
+static pix_status meet_mount(pix_walk *walk, pix_walk_entry *entry) {
+    for (size_t i = 0; i < walk->mounts.count; i++)
+        if (strcmp(walk->mounts.items[i], walk->path.data) == 0)
+            return PIX_OK;
+    pix_root_identity identity;
+    if (pix_root_identify(walk->path.data, NULL, &identity, NULL))
+        return PIX_OK; /* it went away again */
+    bool part = strcmp(identity.inside, "/") != 0;
+    pix_bytes_clear(&walk->identity);
+    if (pix_paths_add(&walk->mounts, walk->path.data) ||
+        pix_bytes_append_text(&walk->identity, identity.text) ||
+        (part && (pix_bytes_append_text(&walk->identity, " ") ||
+                  pix_bytes_append_text(&walk->identity, identity.inside))))
+        return PIX_ENOMEM;
+    *entry = (pix_walk_entry){
+        .kind = PIX_WALK_MOUNT, .path = walk->path.data, .identity = walk->identity.data};
+    return PIX_OK;
+}
+
 /* Makes the folder `fd`, whose path is walk->path, the innermost level.  Takes `fd`.  An entry of
  * kind PIX_WALK_END says that there is nothing to report. */
 static pix_status enter(pix_walk *walk, int fd, pix_walk_entry *entry) {
-    walk_level new = {.fd = fd, .path_size = walk->path.size};
+    uint64_t around = walk->depth > 0 ? walk->levels[walk->depth - 1].mount : walk->outer_mount;
+    walk_level new = {.fd = fd, .mount = pix_mount_number(fd, ""), .path_size = walk->path.size};
     entry->kind = PIX_WALK_END;
     if (walk->options->follow) {
         struct stat info;
@@ -157,7 +194,7 @@ static pix_status enter(pix_walk *walk, int fd, pix_walk_entry *entry) {
             status = pix_inode_set_add(&walk->entered, info.st_dev, info.st_ino, &added);
         if (!added) {
             close(fd);
-            return status;
+            return status || new.mount == around ? status : meet_mount(walk, entry);
         }
     }
     walk_level *levels =
@@ -175,12 +212,13 @@ static pix_status enter(pix_walk *walk, int fd, pix_walk_entry *entry) {
         level_close(&new);
         return PIX_ENOMEM;
     }
-    if (nomedia) {
+    if (nomedia)
         level_close(&new);
-        return PIX_OK;
-    }
-    walk->levels[walk->depth++] = new;
-    return listed ? trouble_errno(walk, entry, listed) : PIX_OK;
+    else
+        walk->levels[walk->depth++] = new;
+    if (listed && !nomedia)
+        return trouble_errno(walk, entry, listed);
+    return new.mount == around ? PIX_OK : meet_mount(walk, entry);
 }
 
 static bool matches(const pix_walk *walk, const char *name) {
@@ -246,6 +284,7 @@ static pix_status follow_link(pix_walk *walk, pix_walk_entry *entry) {
     if (pix_bytes_append_text(&walk->path, walk->links.items[walk->link_next++]))
         return PIX_ENOMEM;
     int fd = open(walk->path.data, O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC);
+    walk->outer_mount = walk->root_mount;
     if (fd >= 0)
         return enter(walk, fd, entry);
     return errno == ENOENT || errno == ENOTDIR ? PIX_OK : trouble_errno(walk, entry, errno);
@@ -269,9 +308,73 @@ static pix_status is_cut_off(pix_walk *walk, const char *part, bool *cut) {
         walk->path.data[walk->path.size] = '\0';
         if (slash > name)
             *cut |= (name[0] == '.' && !walk->options->hidden) ||
+                    (!walk->options->follow && lstat(walk->path.data, &info) == 0 &&
+                     S_ISLNK(info.st_mode)) ||
                     matches(walk, walk->path.data + (name - part));
         name = slash + 1;
     }
+    return PIX_OK;
+}
+
+/* Makes *entry the first mount that was not yielded yet among the folders that the first `size`
+ * bytes of `path` lead through, below the root. */
+static pix_status meet_mounts_above(pix_walk *walk, const char *path, size_t size,
+                                    pix_walk_entry *entry) {
+    walk->outer_mount = walk->root_mount;
+    for (size_t at = walk->root_size, end; at < size; at = end + 1) {
+        end = at + strcspn(path + at, "/");
+        if (set_path(walk, path, end))
+            return PIX_ENOMEM;
+        uint64_t mount = pix_mount_number(AT_FDCWD, walk->path.data);
+        if (mount == walk->outer_mount)
+            continue;
+        walk->outer_mount = mount;
+        if (meet_mount(walk, entry))
+            return PIX_ENOMEM;
+        if (entry->kind == PIX_WALK_MOUNT)
+            return PIX_OK;
+    }
+    return PIX_OK;
+}
+
+/* Looks at the folder that `part` is in, of size `size` with its slash: whether the walk leaves it
+ * out, or what it is mounted on. */
+static pix_status look_above(pix_walk *walk, const char *part, size_t size, pix_walk_entry *entry) {
+    if (walk->above.size == size && memcmp(walk->above.data, part, size) == 0)
+        return PIX_OK;
+    pix_bytes_clear(&walk->above);
+    bool right = false;
+    if (is_cut_off(walk, part, &walk->cut_off) ||
+        (size > walk->root_size && set_path(walk, part, size - 1)) ||
+        (size > walk->root_size && !walk->cut_off &&
+         pix_spelling_is_right(&walk->spelling, walk->path.data, walk->root, &right)))
+        return PIX_ENOMEM;
+    walk->cut_off |= size > walk->root_size && !right;
+    if (!walk->cut_off && (meet_mounts_above(walk, part, size - 1, entry)))
+        return PIX_ENOMEM;
+    if (entry->kind == PIX_WALK_MOUNT) {
+        walk->part_next--; /* it comes again */
+        return PIX_OK;
+    }
+    return pix_bytes_append(&walk->above, part, size);
+}
+
+static int by_bytes(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Puts the path of a part, or what its folder lists in its place, into walk->path; sets *there to
+ * false when that is nothing, or another part. */
+static pix_status spell(pix_walk *walk, const char *part, size_t folder_size, bool *there) {
+    const char *name;
+    if (pix_spelling_look_up(&walk->spelling, part, &name))
+        return PIX_ENOMEM;
+    *there = name != NULL;
+    if (set_path(walk, part, folder_size) || (name && pix_bytes_append_text(&walk->path, name)))
+        return PIX_ENOMEM;
+    const char *path = walk->path.data;
+    if (name && name != part + folder_size)
+        *there = !bsearch(&path, walk->parts, walk->part_count, sizeof *walk->parts, by_bytes);
     return PIX_OK;
 }
 
@@ -281,25 +384,38 @@ static pix_status next_part(pix_walk *walk, pix_walk_entry *entry) {
     size_t size = strlen(part);
     if (size < walk->root_size) { /* the root */
         int fd = open(part, O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC);
+        walk->outer_mount = walk->root_mount;
         if (set_path(walk, part, size))
             return PIX_ENOMEM;
         return fd < 0 ? trouble_errno(walk, entry, errno) : enter(walk, fd, entry);
     }
-    bool cut;
-    if (is_cut_off(walk, part, &cut))
+    size_t folder_size = (size_t)(strrchr(part, '/') + 1 - part);
+    if (look_above(walk, part, folder_size, entry))
         return PIX_ENOMEM;
-    const char *name = strrchr(part, '/') + 1;
-    if (cut || set_path(walk, part, (size_t)(name - part)))
-        return cut ? PIX_OK : PIX_ENOMEM;
+    if (entry->kind == PIX_WALK_MOUNT || walk->cut_off)
+        return PIX_OK;
+    if (set_path(walk, part, folder_size))
+        return PIX_ENOMEM;
     int fd = open(walk->path.data, O_PATH | O_DIRECTORY | O_CLOEXEC);
     int cause = errno;
-    pix_status status = set_path(walk, part, size);
-    if (!status && fd >= 0)
-        status = look(walk, fd, name, DT_UNKNOWN, entry);
-    else if (!status && cause != ENOENT && cause != ENOTDIR)
+    bool there = true;
+    pix_status status =
+        fd >= 0 ? spell(walk, part, folder_size, &there) : set_path(walk, part, size);
+    if (!status && fd >= 0 && there)
+        status = look(walk, fd, strrchr(walk->path.data, '/') + 1, DT_UNKNOWN, entry);
+    else if (!status && fd < 0 && cause != ENOENT && cause != ENOTDIR)
         status = trouble_errno(walk, entry, cause);
     if (fd >= 0)
         close(fd);
+    return status;
+}
+
+pix_status pix_walk_leaves_out(pix_walk *walk, const char *path, bool *out) {
+    pix_bytes below = {0};
+    pix_status status = pix_bytes_append_text(&below, path) || pix_bytes_append_text(&below, "/")
+                            ? PIX_ENOMEM
+                            : is_cut_off(walk, below.data, out);
+    pix_bytes_free(&below);
     return status;
 }
 
@@ -325,6 +441,17 @@ static pix_status step(pix_walk *walk, pix_walk_entry *entry) {
 
 pix_status pix_walk_next(pix_walk *walk, pix_walk_entry *entry, pix_error *error) {
     *entry = (pix_walk_entry){.kind = PIX_WALK_END};
+    if (walk->folder) {
+        if (meet_mounts_above(walk, walk->folder, strlen(walk->folder), entry))
+            return pix_fail_memory(error);
+        if (entry->kind == PIX_WALK_MOUNT)
+            return PIX_OK;
+        pix_status status = set_path(walk, walk->folder, strlen(walk->folder));
+        free(walk->folder);
+        walk->folder = NULL;
+        if (status)
+            return pix_fail_memory(error);
+    }
     while (entry->kind == PIX_WALK_END && (walk->depth > 0 || walk->part_next < walk->part_count ||
                                            walk->link_next < walk->links.count))
         if (step(walk, entry))
@@ -338,7 +465,9 @@ static pix_walk *walk_new(const char *root, const pix_walk_options *options) {
         return NULL;
     walk->options = options;
     size_t root_size = strlen(root);
+    walk->root = root;
     walk->root_size = root[root_size - 1] == '/' ? root_size : root_size + 1;
+    walk->root_mount = pix_mount_number(AT_FDCWD, root);
     return walk;
 }
 
@@ -364,8 +493,15 @@ pix_status pix_walk_open(const char *root, const char *folder, const pix_walk_op
         status = pix_fail_errno(error, "%s", folder);
         goto fail;
     }
+    walk->outer_mount = pix_mount_number(fd, "");
+    walk->folder = strdup(folder);
+    if (!walk->folder || pix_bytes_append_text(&walk->path, folder)) {
+        close(fd);
+        status = pix_fail_memory(error);
+        goto fail;
+    }
     pix_walk_entry entry;
-    if (pix_bytes_append_text(&walk->path, folder) || enter(walk, fd, &entry)) {
+    if (enter(walk, fd, &entry)) {
         status = pix_fail_memory(error);
         goto fail;
     }

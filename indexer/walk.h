@@ -27,6 +27,8 @@ typedef struct pix_walk_options {
 typedef enum pix_walk_kind {
     PIX_WALK_PHOTO,
     PIX_WALK_TROUBLE, /* a folder or file that could not be looked at: `reason` */
+    PIX_WALK_MOUNT,   /* a folder below the root that is on another file system than the one it is
+                         in, before what is in it */
     PIX_WALK_END
 } pix_walk_kind;
 
@@ -37,25 +39,32 @@ typedef struct pix_walk_entry {
     int64_t mtime_ns;
     int64_t size_bytes;
     const char *reason;
+    const char *identity; /* of a mount: which file system, and what part of it */
 } pix_walk_entry;
 
 typedef struct pix_walk pix_walk;
 
-/* Walks `folder`, which is `root` or below it (both absolute, without a trailing slash).  A pattern
- * leaves out files and folders whose name, or whose path relative to `root`, or, when the pattern
- * begins with '/', whose whole path it matches; '*' does not cross a '/'.  Folders that hold a file
- * named ".nomedia" are left out, too.  A folder reached by links is entered once, under its real
- * path when that is part of the walk.  The options are borrowed until _close. */
+/* Walks `folder`, which is `root` or below it (both absolute, without a trailing slash, and
+ * borrowed until _close).  A pattern leaves out files and folders whose name, or whose path
+ * relative to `root`, or, when the pattern begins with '/', whose whole path it matches; '*' does
+ * not cross a '/'.  Folders that hold a file named ".nomedia" are left out, too.  A folder reached
+ * by links is entered once, under its real path when that is part of the walk.  The options are
+ * borrowed until _close. */
 pix_status pix_walk_open(const char *root, const char *folder, const pix_walk_options *options,
                          pix_walk **out, pix_error *error);
 /* Walks only the files and folders `parts`, which are `root` or below it, in their order.  What is
- * gone, or would not be met by a walk of `root`, yields nothing.  The parts are borrowed, too. */
+ * gone, or would not be met by a walk of `root`, yields nothing; what a folder lists under another
+ * name has that.  The parts are borrowed, too, and sorted. */
 pix_status pix_walk_open_parts(const char *root, const char *const *parts, size_t count,
                                const pix_walk_options *options, pix_walk **out, pix_error *error);
 void pix_walk_close(pix_walk *walk);
 
 /* The next entry; after PIX_WALK_END, again that.  Fails only when memory is out. */
 pix_status pix_walk_next(pix_walk *walk, pix_walk_entry *entry, pix_error *error);
+
+/* Whether this walk, but for its parts, leaves out what is at or below `path`, a folder below the
+ * root. */
+pix_status pix_walk_leaves_out(pix_walk *walk, const char *path, bool *out);
 
 /* True when the name ends like a photo's.  What the file really is, its content decides later. */
 bool pix_walk_is_photo_name(const char *name);

@@ -80,6 +80,7 @@ static pix_status move_all(move *m, pix_error *error) {
         (status = drop_rest(m, PIX_SQL_IMAGE_DROP_BELOW, error)) ||
         (status = rewrite(m, PIX_SQL_FAILURE_MOVE, &count, error)) ||
         (status = drop_rest(m, PIX_SQL_FAILURE_DROP_BELOW, error)) ||
+        (status = rewrite(m, PIX_SQL_MOUNT_MOVE, &count, error)) ||
         (status = rewrite(m, PIX_SQL_ROOT_MOVE, &count, error)))
         return status;
     if (m->any)

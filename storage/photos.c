@@ -1,13 +1,14 @@
 #include <string.h>
 #include <time.h>
 
+#include "storage/mounts.h"
 #include "storage/range.h"
-#include "storage/statement.h"
 
 /* What the index says of a path that was met. */
 typedef struct known_photo {
     int64_t id; /* 0: nothing */
-    bool same;  /* mtime and size */
+    int64_t mount_id;
+    bool same; /* mtime and size */
     bool present;
     bool encoded;
 } known_photo;
@@ -30,6 +31,7 @@ static pix_status look_up(pix_store *store, const pix_recipe *recipe, const char
                     sqlite3_column_int64(s.handle, 2) == size_bytes,
             .present = sqlite3_column_int(s.handle, 3) != 0,
             .encoded = sqlite3_column_int(s.handle, 4) != 0,
+            .mount_id = sqlite3_column_int64(s.handle, 5),
         };
     pix_statement_end(&s);
     return status;
@@ -107,6 +109,8 @@ static pix_status see(pix_store *store, int64_t run_id, const pix_recipe *recipe
     if (photo.same && !photo.present &&
         (status = make_present(store, run_id, photo.id, path, error)))
         return status;
+    if ((status = pix_image_mount_note(store, photo.id, path, photo.mount_id, error)))
+        return status;
     return mark_photo(store, photo.id, error);
 }
 
@@ -154,7 +158,8 @@ static pix_status put(pix_store *store, int64_t run_id, int64_t root_id, const c
         status = pix_statement_step(&s, error);
     }
     pix_statement_end(&s);
-    if (status || (status = clear_failure(store, path, error)))
+    if (status || (status = clear_failure(store, path, error)) ||
+        (status = pix_image_mount_note(store, id, path, 0, error)))
         return status;
     return mark_photo(store, id, error);
 }

@@ -1,12 +1,13 @@
 #include <time.h>
 
-#include "storage/statement.h"
+#include "storage/mounts.h"
 
 static void forget_seen(pix_store *store) {
     store->run_id = 0;
     pix_id_set_free(&store->seen_images);
     pix_id_set_free(&store->seen_failures);
     pix_id_set_free(&store->held);
+    pix_mounts_forget(store);
 }
 
 static pix_status begin(pix_store *store, int64_t model_id, int64_t *run_id, pix_error *error) {

@@ -38,6 +38,9 @@ static const struct table {
          "id, root_id, path, mtime_ns, size_bytes, stage, reason, tries, first_at, last_at,"
          " run_id"),
     COPY("held", "image_id", "image_id, since"),
+    COPY("gone", "image_id", "image_id, since"),
+    COPY("mount", "id", "id, path, identity"),
+    COPY("image_mount", "image_id", "image_id, mount_id"),
 };
 
 /* Few rows that much depends on: what their own indexes tell of them, when they are lost. */
@@ -67,6 +70,9 @@ static const char make_whole[] =
     "DELETE FROM failure WHERE root_id NOT IN (SELECT id FROM root)"
     " OR run_id NOT IN (SELECT id FROM run);"
     "DELETE FROM held WHERE image_id NOT IN (SELECT id FROM image);"
+    "DELETE FROM gone WHERE image_id NOT IN (SELECT id FROM image);"
+    "DELETE FROM image_mount WHERE image_id NOT IN (SELECT id FROM image)"
+    " OR mount_id NOT IN (SELECT id FROM mount);"
     /* a dimension that is not that of the vectors would condemn them all */
     "UPDATE model SET dimension = d FROM (SELECT model_id, d, max(n) FROM (SELECT model_id,"
     " length(vector) / 4 AS d, count(*) AS n FROM embedding WHERE length(vector) >= 4"

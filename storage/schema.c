@@ -79,6 +79,22 @@ static const char *const upgrades[] = {
     "    token   INTEGER NOT NULL,               -- random\n"
     "    commits INTEGER NOT NULL                -- so far\n"
     ") STRICT",
+    /* 6 to 7 */
+    "CREATE TABLE mount (\n"
+    "    id       INTEGER PRIMARY KEY,\n"
+    "    path     BLOB    NOT NULL,\n"
+    "    identity TEXT    NOT NULL,\n"
+    "    UNIQUE (path, identity)\n"
+    ") STRICT;\n"
+    "CREATE TABLE image_mount (\n"
+    "    image_id INTEGER PRIMARY KEY REFERENCES image (id) ON DELETE CASCADE,\n"
+    "    mount_id INTEGER NOT NULL REFERENCES mount (id)\n"
+    ") STRICT;\n"
+    "CREATE INDEX image_mount_mount ON image_mount (mount_id);\n"
+    "CREATE TABLE gone (\n"
+    "    image_id INTEGER PRIMARY KEY REFERENCES image (id) ON DELETE CASCADE,\n"
+    "    since    INTEGER NOT NULL\n"
+    ") STRICT",
 };
 
 const pix_schema pix_schema_current = {

@@ -64,7 +64,8 @@
                  " EXISTS (SELECT 1 FROM embedding e INDEXED BY embedding_recipe"                  \
                  "  WHERE e.model_id = ?2 AND e.content_id = i.content_id"                         \
                  "  AND e.precision IN (?3, 'fp32')"                                               \
-                 "  AND e.ignore_rotation = ?4 AND e.exact >= ?5)"                                 \
+                 "  AND e.ignore_rotation = ?4 AND e.exact >= ?5),"                                \
+                 " (SELECT mount_id FROM image_mount WHERE image_id = i.id)"                       \
                  " FROM image i WHERE i.path = ?1")                                                \
     X(IMAGE_RETURN, "UPDATE image SET missing_since = NULL, run_id = ?1 WHERE id = ?2")            \
     X(IMAGE_HIDE, "UPDATE image SET missing_since = ?1 WHERE id = ?2")                             \
@@ -88,6 +89,27 @@
     X(IMAGE_COPIES, "SELECT id, root_id FROM image INDEXED BY image_content"                       \
                     " WHERE content_id = ?1 AND missing_since IS NULL"                             \
                     " AND NOT EXISTS (SELECT 1 FROM held WHERE image_id = id)")                    \
+    X(MOUNT_FIND, "SELECT id FROM mount WHERE path = ?1 AND identity = ?2")                        \
+    X(MOUNT_ADD, "INSERT INTO mount (path, identity) VALUES (?1, ?2)")                             \
+    X(MOUNT_MOVE, "UPDATE OR IGNORE mount SET path = " PIX_MOVED " WHERE " PIX_BELOW)              \
+    X(MOUNT_ASSUME, "INSERT OR IGNORE INTO image_mount (image_id, mount_id)"                       \
+                    " SELECT id, ?4 FROM image WHERE " PIX_BELOW)                                  \
+    X(MOUNT_DROP_UNUSED, "DELETE FROM mount WHERE id NOT IN (SELECT mount_id FROM image_mount)")   \
+    X(MOUNTS, "SELECT path, identity FROM mount WHERE " PIX_BELOW)                                 \
+    X(IMAGE_MOUNT, "SELECT m.id, m.path FROM image_mount JOIN mount m ON m.id = mount_id"          \
+                   " WHERE image_id = ?1")                                                         \
+    X(IMAGE_MOUNT_PUT, "INSERT OR REPLACE INTO image_mount (image_id, mount_id) VALUES (?1, ?2)")  \
+    X(IMAGE_MOUNT_DROP, "DELETE FROM image_mount WHERE image_id = ?1")                             \
+    X(GONE_ADD, "INSERT OR REPLACE INTO gone (image_id, since) VALUES (?1, ?2)")                   \
+    X(GONE_DROP, "DELETE FROM gone WHERE image_id = ?1")                                           \
+    X(GONE_DROP_OLD, "DELETE FROM gone WHERE since NOT BETWEEN ?1 AND ?2")                         \
+    X(GONE_DROP_BELOW, "DELETE FROM gone WHERE image_id IN"                                        \
+                       " (SELECT id FROM image WHERE " PIX_BELOW ")")                              \
+    X(GONE_BEFORE, "SELECT id, content_id, 1 FROM held JOIN image ON id = image_id"                \
+                   " WHERE root_id = ?1 UNION ALL"                                                 \
+                   " SELECT id, content_id, 0 FROM gone JOIN image ON id = image_id"               \
+                   " WHERE root_id = ?1 AND missing_since IS NOT NULL"                             \
+                   " AND NOT EXISTS (SELECT 1 FROM failure WHERE failure.path = image.path)")      \
     X(HELD, "SELECT image_id FROM held")                                                           \
     X(HELD_BELOW, "SELECT id, path FROM held JOIN image ON id = image_id WHERE " PIX_BELOW)        \
     X(HELD_ADD, "INSERT OR IGNORE INTO held (image_id, since) VALUES (?1, ?2)")                    \

@@ -11,7 +11,7 @@
 #include "core/base/files.h"
 #include "core/tensor/pool.h"
 #include "storage/database.h"
-#include "storage/statement.h"
+#include "storage/mounts.h"
 #include "storage/vector_cache.h"
 
 void pix_store_lock(pix_store *store) {
@@ -127,6 +127,7 @@ void pix_store_close(pix_store *store) {
     pix_id_set_free(&store->seen_images);
     pix_id_set_free(&store->seen_failures);
     pix_id_set_free(&store->held);
+    pix_mounts_forget(store);
     pix_bytes_free(&store->row_text);
     pthread_mutex_destroy(&store->mutex);
     free(store->path);

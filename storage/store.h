@@ -180,18 +180,46 @@ pix_status pix_store_failures(pix_store *store,
 pix_status pix_store_failures_retry(pix_store *store, const char *path, int64_t *count,
                                     pix_error *error);
 
+/* In this run the file system `identity` was found mounted at `path`, below a root: photos that are
+ * seen there are on it. */
+pix_status pix_store_mount_meet(pix_store *store, int64_t run_id, const char *path,
+                                const char *identity, pix_error *error);
+/* The photos at or below `path` that were on their root's own file system were on `identity`,
+ * mounted at `path`. */
+pix_status pix_store_mount_assume(pix_store *store, const char *path, const char *identity,
+                                  pix_error *error);
+/* The file systems at or below `folder` that photos were last seen on. */
+pix_status pix_store_mounts(pix_store *store, const char *folder,
+                            pix_status (*each)(void *context, const char *path,
+                                               const char *identity),
+                            void *context, pix_error *error);
+
+/* What is to be looked for in a root, after a run has seen what is there. */
+typedef struct pix_sweep {
+    const char *const *folders; /* at or below which; none inside another */
+    size_t folder_count;
+    const char *const *kept; /* at or below which nothing is known: they could not be read */
+    size_t kept_count;
+    int64_t photos; /* the root had before the run */
+    int64_t few;    /* so many, or a fifth of all, may go unasked */
+    /* Told where so many photos stay because they were last seen on another file system than what
+     * is there now; may be NULL. */
+    void (*elsewhere)(void *context, const char *path, int64_t photos);
+    void *context;
+} pix_sweep;
+
 typedef struct pix_swept {
     int64_t removed; /* marked as missing */
     int64_t moved;   /* those of them whose content this run found under a new path */
-    int64_t held;    /* not marked, because there were too many */
+    int64_t held;    /* not marked, because they are too many, with those held before */
+    int64_t photos;  /* of so many, that were there an hour ago */
 } pix_swept;
-/* Marks as missing every photo at or below `folder` that this run did not see and that is not at or
- * below one of the `kept` paths (folders that could not be read), and forgets failures there
- * likewise. Missing photos are not found by searches but keep their vectors, so that returning
- * costs nothing.  When more than `most` contents' last known photos are among them, all such are
- * held instead: they stay as they are until they are seen again or pix_store_held_judge. */
-pix_status pix_store_sweep(pix_store *store, int64_t run_id, int64_t root_id, const char *folder,
-                           const char *const *kept, size_t kept_count, int64_t most,
+/* Marks as missing every photo that this run did not see where it was last seen, and forgets
+ * failures there likewise.  Missing photos are not found by searches but keep their vectors, so
+ * that returning costs nothing.  The last known photos of their contents count: when more than
+ * `few`, and more than a fifth of the root, are gone within an hour, however many sweeps that took,
+ * all of these are held: they are shown until they are seen again or pix_store_held_judge. */
+pix_status pix_store_sweep(pix_store *store, int64_t run_id, int64_t root_id, const pix_sweep *what,
                            pix_swept *swept, pix_error *error);
 
 typedef enum pix_judgement {
@@ -199,7 +227,8 @@ typedef enum pix_judgement {
     PIX_JUDGED_BACK, /* no longer held */
     PIX_JUDGED_UNKNOWN
 } pix_judgement;
-/* Asks about every held photo at or below `folder`; *gone counts those that are. */
+/* Asks about every held photo at or below `folder`; *gone counts those that are.  What went there
+ * unasked counts no longer. */
 pix_status pix_store_held_judge(pix_store *store, const char *folder,
                                 pix_judgement (*judge)(void *context, const char *path),
                                 void *context, int64_t *gone, pix_error *error);

@@ -10,6 +10,12 @@
 #include "storage/sql.h"
 #include "storage/store.h"
 
+/* A file system below a root that the run has met. */
+typedef struct pix_met_mount {
+    int64_t id;
+    char *path;
+} pix_met_mount;
+
 struct pix_store {
     char *path;
     pix_store_mode mode;
@@ -26,6 +32,8 @@ struct pix_store {
     int64_t run_id; /* the open run, 0 for none */
     pix_id_set seen_images, seen_failures;
     pix_id_set held; /* when the run began; may hold ids that no longer are */
+    pix_met_mount *met;
+    size_t met_count, met_capacity;
 
     pix_bytes row_text; /* of the last pix_store_photo_get */
 

@@ -1,57 +1,144 @@
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
+#include "storage/mounts.h"
 #include "storage/range.h"
-#include "storage/statement.h"
+
+/* What goes within this time counts as going at once. */
+enum { AT_ONCE_S = 3600 };
 
 /* A row that the run did not see. */
 typedef struct unseen {
     int64_t id, content_id;
     bool moved;
     bool alive; /* its content is, under another path */
+    bool held;  /* already */
 } unseen;
+
+typedef struct unseen_rows {
+    unseen *items; /* collected first, because changing rows disturbs reading them */
+    size_t count, capacity;
+} unseen_rows;
+
+/* Where photos were that are not looked for: another file system is there now. */
+typedef struct place {
+    char *path;
+    int64_t photos;
+} place;
 
 typedef struct sweep {
     pix_store *store;
-    pix_range range;
+    const pix_sweep *what;
     int64_t run_id, root_id;
-    const char *const *kept;
-    size_t kept_count;
-    unseen *rows; /* collected first, because changing rows disturbs reading them */
-    size_t count, capacity;
+    unseen_rows images, failures;
+    unseen_rows before;    /* photos that are held, or went unasked within the hour */
+    int64_t hidden_before; /* of them, those not held */
+    pix_id_set ids;        /* of images */
+    place *places;
+    size_t place_count, place_capacity;
 } sweep;
 
+static void sweep_free(sweep *w) {
+    free(w->images.items);
+    free(w->failures.items);
+    free(w->before.items);
+    pix_id_set_free(&w->ids);
+    for (size_t i = 0; i < w->place_count; i++)
+        free(w->places[i].path);
+    free(w->places);
+}
+
 static bool is_kept(const sweep *w, const char *path) {
-    for (size_t i = 0; i < w->kept_count; i++)
-        if (pix_path_is_below(path, w->kept[i]))
+    for (size_t i = 0; i < w->what->kept_count; i++)
+        if (pix_path_is_below(path, w->what->kept[i]))
             return true;
     return false;
 }
 
-static pix_status add_row(sweep *w, const unseen *row, pix_error *error) {
-    unseen *rows = pix_array_reserve(w->rows, &w->capacity, w->count, 1, sizeof *rows);
-    if (!rows)
+static pix_status add_row(unseen_rows *rows, const unseen *row, pix_error *error) {
+    unseen *items = pix_array_reserve(rows->items, &rows->capacity, rows->count, 1, sizeof *items);
+    if (!items)
         return pix_fail_memory(error);
-    rows[w->count++] = *row;
-    w->rows = rows;
+    items[rows->count++] = *row;
+    rows->items = items;
     return PIX_OK;
 }
 
-/* Collects what `sql` yields (id, path, ...) in the range and the run did not see. */
-static pix_status collect(sweep *w, pix_sql sql, const pix_id_set *seen, pix_error *error) {
-    w->count = 0;
-    bool images = sql == PIX_SQL_IMAGE_BELOW;
-    pix_statement s = pix_statement_begin(w->store, sql);
-    pix_bind_range(&s, &w->range);
+static pix_status note_place(sweep *w, const char *path, pix_error *error) {
+    for (size_t i = 0; i < w->place_count; i++)
+        if (strcmp(w->places[i].path, path) == 0) {
+            w->places[i].photos++;
+            return PIX_OK;
+        }
+    place *places =
+        pix_array_reserve(w->places, &w->place_capacity, w->place_count, 1, sizeof *places);
+    char *copy = strdup(path);
+    if (places)
+        w->places = places;
+    if (!places || !copy) {
+        free(copy);
+        return pix_fail_memory(error);
+    }
+    w->places[w->place_count++] = (place){copy, 1};
+    return PIX_OK;
+}
+
+/* Whether what is at `path` now is on another file system than the photo was. */
+static pix_status is_elsewhere(sweep *w, int64_t id, const char *path, bool *elsewhere,
+                               pix_error *error) {
+    int64_t mount_id;
+    char *point;
+    pix_status status = pix_image_mount_get(w->store, id, &mount_id, &point, error);
+    const pix_met_mount *now = pix_mount_around(w->store, path);
+    *elsewhere = mount_id != (now ? now->id : 0);
+    if (!status && *elsewhere)
+        status = note_place(w, point ? point : now->path, error);
+    free(point);
+    return status;
+}
+
+static pix_status collect_images(sweep *w, const pix_range *range, pix_error *error) {
+    pix_statement s = pix_statement_begin(w->store, PIX_SQL_IMAGE_BELOW);
+    pix_bind_range(&s, range);
+    pix_bind_integer(&s, w->root_id);
+    pix_status status;
+    while (!(status = pix_statement_step(&s, error)) && s.row) {
+        unseen row = {.id = sqlite3_column_int64(s.handle, 0),
+                      .content_id = sqlite3_column_int64(s.handle, 2)};
+        const char *path = pix_statement_text(&s, 1);
+        bool elsewhere;
+        if (pix_id_set_has(&w->store->seen_images, row.id) || is_kept(w, path))
+            continue;
+        if ((status = is_elsewhere(w, row.id, path, &elsewhere, error)))
+            break;
+        if (!elsewhere && ((status = add_row(&w->images, &row, error)) ||
+                           (status = pix_id_set_add(&w->ids, row.id, error))))
+            break;
+    }
+    pix_statement_end(&s);
+    return status;
+}
+
+static bool is_in_a_place(const sweep *w, const char *path) {
+    for (size_t i = 0; i < w->place_count; i++)
+        if (pix_path_is_below(path, w->places[i].path))
+            return true;
+    return false;
+}
+
+static pix_status collect_failures(sweep *w, const pix_range *range, pix_error *error) {
+    pix_statement s = pix_statement_begin(w->store, PIX_SQL_FAILURE_BELOW);
+    pix_bind_range(&s, range);
     pix_bind_integer(&s, w->root_id);
     pix_status status;
     while (!(status = pix_statement_step(&s, error)) && s.row) {
         unseen row = {.id = sqlite3_column_int64(s.handle, 0)};
-        if (pix_id_set_has(seen, row.id) || is_kept(w, pix_statement_text(&s, 1)))
+        const char *path = pix_statement_text(&s, 1);
+        if (pix_id_set_has(&w->store->seen_failures, row.id) || is_kept(w, path) ||
+            is_in_a_place(w, path))
             continue;
-        if (images)
-            row.content_id = sqlite3_column_int64(s.handle, 2);
-        if ((status = add_row(w, &row, error)))
+        if ((status = add_row(&w->failures, &row, error)))
             break;
     }
     pix_statement_end(&s);
@@ -70,30 +157,46 @@ static pix_status look_for_new_path(const sweep *w, unseen *row, pix_error *erro
     return status;
 }
 
-/* Whether a photo of the content is left: one that this run saw, or one of another root, on which
- * that root's own sweep decides. */
+/* Whether a photo of the content is left that is not gone as well. */
 static pix_status look_for_copies(const sweep *w, unseen *row, pix_error *error) {
     pix_statement s = pix_statement_begin(w->store, PIX_SQL_IMAGE_COPIES);
     pix_bind_integer(&s, row->content_id);
     pix_status status = PIX_OK;
     while (!row->alive && !(status = pix_statement_step(&s, error)) && s.row)
-        row->alive = sqlite3_column_int64(s.handle, 1) != w->root_id ||
-                     pix_id_set_has(&w->store->seen_images, sqlite3_column_int64(s.handle, 0));
+        row->alive = !pix_id_set_has(&w->ids, sqlite3_column_int64(s.handle, 0));
     pix_statement_end(&s);
     return status;
 }
 
-/* Finds what has moved, and how many rows are the last of their content, if that could be more than
- * `most`. */
-static pix_status judge(sweep *w, int64_t most, int64_t *last, pix_error *error) {
+/* Finds what has moved, and how many rows are the last of their content. */
+static pix_status judge(sweep *w, int64_t *last, pix_error *error) {
     *last = 0;
     pix_status status = PIX_OK;
-    for (size_t i = 0; i < w->count && !status; i++)
-        status = look_for_new_path(w, &w->rows[i], error);
-    for (size_t i = 0; (int64_t)w->count > most && i < w->count && !status; i++) {
-        status = look_for_copies(w, &w->rows[i], error);
-        *last += !w->rows[i].alive;
+    for (size_t i = 0; i < w->images.count && !status; i++) {
+        unseen *row = &w->images.items[i];
+        if (!(status = look_for_new_path(w, row, error)))
+            status = look_for_copies(w, row, error);
+        *last += !row->alive;
     }
+    return status;
+}
+
+static pix_status collect_before(sweep *w, pix_error *error) {
+    pix_statement s = pix_statement_begin(w->store, PIX_SQL_GONE_BEFORE);
+    pix_bind_integer(&s, w->root_id);
+    pix_status status;
+    while (!(status = pix_statement_step(&s, error)) && s.row) {
+        unseen row = {.id = sqlite3_column_int64(s.handle, 0),
+                      .content_id = sqlite3_column_int64(s.handle, 1),
+                      .held = sqlite3_column_int(s.handle, 2) != 0};
+        if (pix_id_set_has(&w->ids, row.id))
+            continue;
+        if ((status = look_for_copies(w, &row, error)) ||
+            (!row.alive && (status = add_row(&w->before, &row, error))))
+            break;
+        w->hidden_before += !row.alive && !row.held;
+    }
+    pix_statement_end(&s);
     return status;
 }
 
@@ -110,70 +213,110 @@ pix_status pix_store_image_hide(pix_store *store, int64_t id, pix_error *error) 
     return status ? status : pix_store_held_release(store, id, error);
 }
 
+static pix_status hold(const sweep *w, int64_t id, pix_error *error) {
+    return run_on(w->store, PIX_SQL_HELD_ADD, id, time(NULL), error);
+}
+
 /* Of too many that are gone, those that nothing else stands for are held. */
 static pix_status take_images(sweep *w, bool too_many, pix_swept *swept, pix_error *error) {
     pix_status status = PIX_OK;
-    for (size_t i = 0; i < w->count && !status; i++) {
-        const unseen *row = &w->rows[i];
+    for (size_t i = 0; i < w->images.count && !status; i++) {
+        const unseen *row = &w->images.items[i];
         if (too_many && !row->alive) {
-            status = run_on(w->store, PIX_SQL_HELD_ADD, row->id, time(NULL), error);
+            status = hold(w, row->id, error);
             swept->held++;
-        } else {
-            status = pix_store_image_hide(w->store, row->id, error);
-            swept->removed++;
-            swept->moved += row->moved;
+            continue;
         }
+        status = pix_store_image_hide(w->store, row->id, error);
+        if (!status && !row->alive)
+            status = run_on(w->store, PIX_SQL_GONE_ADD, row->id, time(NULL), error);
+        swept->removed++;
+        swept->moved += row->moved;
     }
     return status;
 }
 
-static pix_status drop_failures(sweep *w, pix_error *error) {
-    pix_status status = collect(w, PIX_SQL_FAILURE_BELOW, &w->store->seen_failures, error);
-    for (size_t i = 0; i < w->count && !status; i++) {
-        pix_statement s = pix_statement_begin(w->store, PIX_SQL_FAILURE_DROP);
-        pix_bind_integer(&s, w->rows[i].id);
+/* Those that went before, fewer, are part of the many, too. */
+static pix_status take_back(sweep *w, pix_swept *swept, pix_error *error) {
+    pix_status status = PIX_OK;
+    for (size_t i = 0; i < w->before.count && !status; i++) {
+        const unseen *row = &w->before.items[i];
+        swept->held++;
+        if (row->held ||
+            (status = run_on(w->store, PIX_SQL_IMAGE_RETURN, w->run_id, row->id, error)) ||
+            (status = hold(w, row->id, error)))
+            continue;
+        pix_statement s = pix_statement_begin(w->store, PIX_SQL_GONE_DROP);
+        pix_bind_integer(&s, row->id);
         status = pix_statement_run(&s, error);
     }
     return status;
 }
 
-static pix_status note_scan(sweep *w, pix_error *error) {
+static pix_status drop_failures(sweep *w, pix_error *error) {
+    pix_status status = PIX_OK;
+    for (size_t i = 0; i < w->failures.count && !status; i++) {
+        pix_statement s = pix_statement_begin(w->store, PIX_SQL_FAILURE_DROP);
+        pix_bind_integer(&s, w->failures.items[i].id);
+        status = pix_statement_run(&s, error);
+    }
+    return status;
+}
+
+static pix_status note_scan(sweep *w, const char *folder, pix_error *error) {
     pix_statement s = pix_statement_begin(w->store, PIX_SQL_ROOT_SCANNED);
     pix_bind_integer(&s, time(NULL));
     pix_bind_integer(&s, w->root_id);
-    pix_bind_path(&s, w->range.folder);
+    pix_bind_path(&s, folder);
     return pix_statement_run(&s, error);
 }
 
-static pix_status carry_out(sweep *w, int64_t most, pix_swept *swept, pix_error *error) {
-    pix_store *store = w->store;
-    int64_t last;
-    pix_status status = pix_store_check_run(store, w->run_id, error);
-    if (status || (status = collect(w, PIX_SQL_IMAGE_BELOW, &store->seen_images, error)) ||
-        (status = judge(w, most, &last, error)) || (status = pix_store_change(store, error)) ||
-        (status = take_images(w, last > most, swept, error)))
-        return status;
-    if (swept->held == 0) /* what failed may return with the rest */
-        status = drop_failures(w, error);
-    return status ? status : note_scan(w, error);
+static pix_status collect(sweep *w, pix_error *error) {
+    pix_status status = PIX_OK;
+    for (int failures = 0; failures < 2; failures++)
+        for (size_t i = 0; i < w->what->folder_count && !status; i++) {
+            pix_range range;
+            if (!(status = pix_range_init(&range, w->what->folders[i], error)))
+                status = failures ? collect_failures(w, &range, error)
+                                  : collect_images(w, &range, error);
+            pix_range_free(&range);
+        }
+    return status;
 }
 
-pix_status pix_store_sweep(pix_store *store, int64_t run_id, int64_t root_id, const char *folder,
-                           const char *const *kept, size_t kept_count, int64_t most,
+static pix_status carry_out(sweep *w, pix_swept *swept, pix_error *error) {
+    pix_store *store = w->store;
+    int64_t last, now = time(NULL);
+    pix_status status = pix_store_check_run(store, w->run_id, error);
+    if (status || (status = collect(w, error)) || (status = judge(w, &last, error)) ||
+        (status = pix_store_change(store, error)) ||
+        (status = run_on(store, PIX_SQL_GONE_DROP_OLD, now - AT_ONCE_S, now, error)) ||
+        (last > 0 && (status = collect_before(w, error))))
+        return status;
+    swept->photos = w->what->photos + w->hidden_before;
+    int64_t most = swept->photos / 5;
+    if (most < w->what->few)
+        most = w->what->few;
+    bool too_many = last + (int64_t)w->before.count > most;
+    status = take_images(w, too_many, swept, error);
+    if (!status && too_many)
+        status = take_back(w, swept, error);
+    if (!status && swept->held == 0) /* what failed may return with the rest */
+        status = drop_failures(w, error);
+    for (size_t i = 0; i < w->what->folder_count && !status; i++)
+        status = note_scan(w, w->what->folders[i], error);
+    return status;
+}
+
+pix_status pix_store_sweep(pix_store *store, int64_t run_id, int64_t root_id, const pix_sweep *what,
                            pix_swept *swept, pix_error *error) {
     *swept = (pix_swept){0};
-    sweep w = {.store = store,
-               .run_id = run_id,
-               .root_id = root_id,
-               .kept = kept,
-               .kept_count = kept_count};
-    pix_status status = pix_range_init(&w.range, folder, error);
-    if (status)
-        return status;
+    sweep w = {.store = store, .what = what, .run_id = run_id, .root_id = root_id};
     pix_store_lock(store);
-    status = carry_out(&w, most, swept, error);
+    pix_status status = carry_out(&w, swept, error);
     pix_store_unlock(store);
-    free(w.rows);
-    pix_range_free(&w.range);
+    for (size_t i = 0; i < w.place_count && !status && what->elsewhere; i++)
+        what->elsewhere(what->context, w.places[i].path, w.places[i].photos);
+    sweep_free(&w);
     return status;
 }

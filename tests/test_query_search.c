@@ -6,6 +6,7 @@
 #include "query/search.h"
 #include "storage/store.h"
 #include "tests/support.h"
+#include "tests/sweep.h"
 
 enum { DIMENSION = 2 };
 
@@ -206,7 +207,7 @@ static void photos_that_are_gone_are_not_found(void **state) {
     put_photo(&l, 2);
     pix_swept swept;
     pix_error error;
-    assert_ok(pix_store_sweep(l.store, l.run, l.root, "/p", NULL, 0, 1000, &swept, &error), &error);
+    assert_ok(test_sweep(l.store, l.run, l.root, "/p", NULL, 1000, &swept, &error), &error);
     assert_int_equal(swept.removed, 2);
     end_run(&l);
     found f = search_all(&l, 5);
@@ -214,7 +215,7 @@ static void photos_that_are_gone_are_not_found(void **state) {
     assert_int_equal(f.numbers[0], 2);
     assert_opens_with_note(&l, "A", fingerprint_a, "");
     begin_run(&l, "A", fingerprint_a);
-    assert_ok(pix_store_sweep(l.store, l.run, l.root, "/p", NULL, 0, 1000, &swept, &error), &error);
+    assert_ok(test_sweep(l.store, l.run, l.root, "/p", NULL, 1000, &swept, &error), &error);
     end_run(&l);
     assert_opens_with_note(&l, "A", fingerprint_a,
                            "no photos: all 3 known ones are missing; is their drive there?");

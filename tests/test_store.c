@@ -13,6 +13,7 @@
 #include "storage/schema.h"
 #include "storage/store.h"
 #include "tests/support.h"
+#include "tests/sweep.h"
 
 enum { DIMENSION = 8 };
 
@@ -109,8 +110,7 @@ static pix_photo_state see(fixture *f, const char *path, int64_t mtime_ns, int64
 
 static int64_t sweep(fixture *f, const char *folder, const char *kept, int64_t *moved) {
     pix_swept swept;
-    assert_ok(pix_store_sweep(f->store, f->run, f->root, folder, &kept, kept != NULL, 1000, &swept,
-                              &f->error),
+    assert_ok(test_sweep(f->store, f->run, f->root, folder, kept, 1000, &swept, &f->error),
               &f->error);
     assert_int_equal(swept.held, 0);
     if (moved)
@@ -550,14 +550,12 @@ static void only_the_open_run_may_see_or_sweep(void **state) {
     put_photo(&f, "/photos/a.jpg", 1, 1, 1);
     end_run(&f);
     pix_swept swept;
-    assert_int_equal(
-        pix_store_sweep(f.store, f.run, f.root, "/photos", NULL, 0, 1000, &swept, &f.error),
-        PIX_EINVALID);
+    assert_int_equal(test_sweep(f.store, f.run, f.root, "/photos", NULL, 1000, &swept, &f.error),
+                     PIX_EINVALID);
     int64_t old = f.run;
     begin_run(&f);
-    assert_int_equal(
-        pix_store_sweep(f.store, old, f.root, "/photos", NULL, 0, 1000, &swept, &f.error),
-        PIX_EINVALID);
+    assert_int_equal(test_sweep(f.store, old, f.root, "/photos", NULL, 1000, &swept, &f.error),
+                     PIX_EINVALID);
     pix_photo_state seen;
     assert_int_equal(
         pix_store_photo_see(f.store, old, &f.recipe, "/photos/a.jpg", 1, 1, &seen, &f.error),
@@ -591,9 +589,8 @@ static root_list roots(fixture *f) {
 
 static pix_swept sweep_all(fixture *f, int64_t most) {
     pix_swept swept;
-    assert_ok(
-        pix_store_sweep(f->store, f->run, f->root, "/photos", NULL, 0, most, &swept, &f->error),
-        &f->error);
+    assert_ok(test_sweep(f->store, f->run, f->root, "/photos", NULL, most, &swept, &f->error),
+              &f->error);
     return swept;
 }
 
@@ -1250,10 +1247,10 @@ static void the_file_has_the_format_the_design_fixes(void **state) {
     assert_int_equal(number(f.path,
                             "SELECT count(*) FROM pragma_table_list"
                             " WHERE schema = 'main' AND strict AND name NOT LIKE 'sqlite%'"),
-                     11);
+                     14);
     assert_int_equal(number(f.path, "SELECT count(*) FROM sqlite_schema WHERE type = 'table'"
                                     " AND name NOT LIKE 'sqlite%'"),
-                     11);
+                     14);
     pix_store_close(f.store);
 }
 

@@ -6,6 +6,7 @@
 
 #include "storage/vector_index.h"
 #include "tests/store_writer.h"
+#include "tests/sweep.h"
 
 enum { DIMENSION = 24 };
 
@@ -430,8 +431,7 @@ static void a_returned_photo_is_found_again_and_a_missing_one_is_not(void **stat
                                           &seen, &f.error),
                       &f.error);
         }
-        assert_ok(pix_store_sweep(f.store, f.run, f.root, "/p", NULL, 0, 1000, &swept, &f.error),
-                  &f.error);
+        assert_ok(test_sweep(f.store, f.run, f.root, "/p", NULL, 1000, &swept, &f.error), &f.error);
         pix_hit hits[2];
         size_t count;
         assert_ok(search(&f, f.recipe.model_id, vector, DIMENSION, 2, hits, &count, &f.error),

@@ -91,6 +91,9 @@ check "copies dropped: 100" grep -q " 100 removed," "$WORK/out"
 rm "$photos/moved"/20?.ppm
 index 0 "ten removed"
 check "ten removed" grep -q " 10 removed," "$WORK/out"
+run pixgrepd approve-removals "$photos"
+expect 0 "nothing is to be approved"
+check "nothing is to be approved" grep -qFx "$photos: 0 removed" "$WORK/out"
 
 # Moved to a root that is scanned later: held for one run, then known to be there.
 mv "$photos/moved" "$WORK/zoo"
@@ -100,10 +103,71 @@ index 0 "the other root is known"
 check "removed here" grep -q "^$photos: 40 seen,.* 90 removed" "$WORK/out"
 totals "moved to another root" 130 0 "$(pixgrepd status --json | sed 's/.*"missing":\([0-9]*\).*/\1/')"
 
+# What goes within an hour goes at once, however many runs that takes: those that went before are held, too.
+drained=$WORK/drained
+make "$drained/few" 1001 1040
+make "$drained/more" 1041 1080
+make "$drained/rest" 1081 1200
+index 0 "to be drained" --db "$WORK/drained.db" "$drained"
+rm -r "$drained/few"
+index 0 "drained a little" --db "$WORK/drained.db"
+check "drained a little: 40 removed" grep -q " 40 removed," "$WORK/out"
+mv "$drained/more" "$WORK/more"
+index 0 "drained further" --db "$WORK/drained.db"
+check "drained further: all are told of" grep -qF "$drained: 80 of 200 photos are gone at once" "$WORK/err"
+run pixgrepd status --db "$WORK/drained.db" --json
+check "drained further: all are held" grep -q '"photos":200,.*"missing":0,"held":80,' "$WORK/out"
+rm -r "$drained/rest/"110?.ppm
+index 0 "drained once more" --db "$WORK/drained.db"
+check "drained once more: those, too" grep -qF "$drained: 90 of 200 photos are gone at once" "$WORK/err"
+mv "$WORK/more" "$drained/more"
+index 0 "filled a little" --db "$WORK/drained.db"
+check "filled a little: few enough to go" grep -q " 50 removed," "$WORK/out"
+rm "$drained/rest/1111.ppm"
+index 0 "one too many" --db "$WORK/drained.db"
+check "one too many" grep -qF "$drained: 51 of 200 photos are gone at once" "$WORK/err"
+run pixgrepd approve-removals --db "$WORK/drained.db" "$drained/rest"
+check "approved below" grep -qFx "$drained/rest: 11 removed" "$WORK/out"
+index 0 "approved below" --db "$WORK/drained.db"
+check "the others are few enough" grep -q " 40 removed," "$WORK/out"
+rm "$drained/rest/"112?.ppm
+index 0 "approved ones do not count" --db "$WORK/drained.db"
+check "approved ones do not count" grep -q " 10 removed," "$WORK/out"
+
+# The same while it is watched: batch after batch.
+drained=$WORK/watched
+for ((part = 0; part < 10; part++)); do make "$drained/$part" $((2000 + 40 * part)) $((2039 + 40 * part)); done
+pixgrepd watch --db "$WORK/watched.db" "$drained" >"$WORK/watch.out" 2>"$WORK/watch.err" &
+daemon=$!
+trap 'kill -9 "$daemon" 2>/dev/null; rm -rf "${other:-}" "$WORK"' EXIT
+check "watched" it_comes_true grep -q ' watched$' "$WORK/watch.out"
+counts() { pixgrepd status --db "$WORK/watched.db" --json | sed 's/.*"photos":\([0-9]*\),.*"missing":\([0-9]*\),"held":\([0-9]*\),.*/\1 \2 \3/'; }
+rm -r "$drained/0"
+check "watched: 40 go" it_comes_true eval '[ "$(counts)" = "360 40 0" ]'
+rm -r "$drained/1"
+check "watched: 40 more go" it_comes_true eval '[ "$(counts)" = "320 80 0" ]'
+rm -r "$drained/2"
+check "watched: with the third all are held" it_comes_true eval '[ "$(counts)" = "400 0 120" ]'
+rm -r "$drained/3"
+check "watched: and the fourth" it_comes_true eval '[ "$(counts)" = "400 0 160" ]'
+rm -r "$drained"/[4-8]
+check "watched: and all others at once" it_comes_true eval '[ "$(counts)" = "400 0 360" ]'
+check "watched: it tells" grep -qF "pixgrepd: watch $drained: 360 of 400 photos are gone at once" "$WORK/watch.err"
+cp -rp "$drained/9" "$WORK/nine"
+mv "$drained/9" "$drained/nine"
+check "watched: moving is not removing" it_comes_true grep -q "^$drained: 40 moved; 0 encoded" "$WORK/watch.out"
+cp -rp "$drained/nine" "$drained/copies"
+check "watched: copies" it_comes_true grep -q "^$drained: 40 duplicates; 0 encoded" "$WORK/watch.out"
+rm -r "$drained/copies"
+check "watched: copies go unasked" it_comes_true eval '[ "$(counts)" = "400 40 360" ]'
+kill "$daemon"
+wait "$daemon"
+run pixgrepd approve-removals --db "$WORK/watched.db"
+check "watched: approved" grep -qFx "$drained: 360 removed" "$WORK/out"
+
 # A root that is on another file system by the time its turn comes, another root having taken long.
 if [ "$(stat -f -c %T /dev/shm 2>/dev/null)" = tmpfs ] && [ "$(stat -f -c %T "$WORK")" != tmpfs ]; then
     other=$(mktemp -d /dev/shm/pixgrep-cli-XXXXXX)
-    trap 'rm -rf "$other" "$WORK"' EXIT
     mkdir "$WORK/first"
     make "$WORK/turn" 301 320
     make "$other" 301 301

@@ -15,21 +15,28 @@ static bool is_letter(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-/* Whether the folder could have another name in mind: it is not ASCII, or the file is found with
- * its capitals and small letters exchanged as well. */
-static pix_status is_ambiguous(const char *path, size_t folder_size, bool *ambiguous) {
-    char *other = strdup(path);
-    if (!other)
-        return PIX_ENOMEM;
-    bool letters = false, ascii = true;
-    for (char *c = other + folder_size; *c; c++) {
-        ascii &= (unsigned char)*c < 0x80;
+/* Exchanges capitals and small letters; false when there are none. */
+static bool swap_letters(char *text) {
+    bool letters = false;
+    for (char *c = text; *c; c++) {
         letters |= is_letter(*c);
         if (is_letter(*c))
             *c ^= 'a' ^ 'A';
     }
+    return letters;
+}
+
+/* Whether the folder could have another name in mind: it is not ASCII, or the file is found with
+ * its letters exchanged as well. */
+static pix_status is_ambiguous(const char *path, size_t folder_size, bool *ambiguous) {
     struct stat info;
-    *ambiguous = !ascii || (letters && lstat(other, &info) == 0);
+    for (const char *c = path + folder_size; *c; c++)
+        if ((*ambiguous = (unsigned char)*c >= 0x80))
+            return PIX_OK;
+    char *other = strdup(path);
+    if (!other)
+        return PIX_ENOMEM;
+    *ambiguous = swap_letters(other + folder_size) && lstat(other, &info) == 0;
     free(other);
     return PIX_OK;
 }
@@ -90,6 +97,27 @@ pix_status pix_spelling_look_up(pix_spelling *spelling, const char *path, const 
     return PIX_OK;
 }
 
+char *pix_spelling_correct(const char *path) {
+    pix_spelling spelling = {0};
+    pix_bytes out = {0};
+    pix_status status = pix_bytes_append_text(&out, path[0] && !path[1] ? "/" : "");
+    for (const char *at = path; !status && *at && at[1]; at += strcspn(at + 1, "/") + 1) {
+        size_t folder_size = out.size + 1;
+        status = pix_bytes_append(&out, at, strcspn(at + 1, "/") + 1);
+        const char *name = NULL;
+        if (!status)
+            status = pix_spelling_look_up(&spelling, out.data, &name);
+        if (status || !name || name == out.data + folder_size)
+            continue;
+        out.size = folder_size;
+        status = pix_bytes_append_text(&out, name);
+    }
+    pix_spelling_free(&spelling);
+    if (status)
+        pix_bytes_free(&out);
+    return out.data;
+}
+
 pix_status pix_spelling_is_right(pix_spelling *spelling, const char *path, const char *folder,
                                  bool *right) {
     *right = true;
@@ -106,4 +134,36 @@ pix_status pix_spelling_is_right(pix_spelling *spelling, const char *path, const
     }
     free(part);
     return status;
+}
+
+/* Whether the folder finds its first file that has letters when they are exchanged, too. */
+static pix_status is_folding(const pix_spelling *spelling, bool *folding) {
+    *folding = false;
+    for (size_t i = 0; i < spelling->names.count; i++) {
+        pix_bytes other = {0};
+        struct stat info;
+        if (pix_bytes_append(&other, spelling->folder.data, spelling->folder.size) ||
+            pix_bytes_append_text(&other, spelling->names.items[i])) {
+            pix_bytes_free(&other);
+            return PIX_ENOMEM;
+        }
+        char *name = other.data + spelling->folder.size;
+        bool letters = swap_letters(name);
+        *folding =
+            letters && !pix_paths_has(&spelling->names, name) && lstat(other.data, &info) == 0;
+        pix_bytes_free(&other);
+        if (letters)
+            break;
+    }
+    return PIX_OK;
+}
+
+pix_status pix_spelling_is_lost(pix_spelling *spelling, const char *path, bool *lost) {
+    struct stat info;
+    *lost = false;
+    if (lstat(path, &info) == 0)
+        return PIX_OK;
+    if (list(spelling, path, (size_t)(strrchr(path, '/') + 1 - path)))
+        return PIX_ENOMEM;
+    return is_folding(spelling, lost);
 }

@@ -21,8 +21,15 @@ void pix_spelling_free(pix_spelling *spelling);
  * right when the folder cannot be listed.  Fails only when memory is out. */
 pix_status pix_spelling_look_up(pix_spelling *spelling, const char *path, const char **name);
 
+/* `path` with each name as it is listed, where it is; heap memory.  NULL when memory is out. */
+char *pix_spelling_correct(const char *path);
+
 /* Whether all of `path` after `folder`, which it is below, is written as it is listed. */
 pix_status pix_spelling_is_right(pix_spelling *spelling, const char *path, const char *folder,
                                  bool *right);
+
+/* Whether the file is gone and may have been listed under another name than in `path`: its folder
+ * finds the files that are left in it under other names, too. */
+pix_status pix_spelling_is_lost(pix_spelling *spelling, const char *path, bool *lost);
 
 #endif

@@ -62,12 +62,17 @@ char *pix_folder_path_as_named(const char *name, pix_error *error) {
 }
 
 char *pix_folder_path(const char *name, bool *exists, pix_error *error) {
-    char *path = realpath(name, NULL);
-    *exists = path != NULL;
-    if (path)
+    char *real = realpath(name, NULL);
+    *exists = real != NULL;
+    if (real) {
+        char *path = pix_spelling_correct(real);
+        free(real);
+        if (!path)
+            (void)pix_fail_memory(error);
         return path;
+    }
     int cause = errno;
-    path = pix_folder_path_as_named(name, error);
+    char *path = pix_folder_path_as_named(name, error);
     errno = cause;
     return path;
 }
@@ -180,16 +185,6 @@ static pix_status from_name(const char *name, root_list *roots, pix_target *targ
     if (!target->folder)
         return error->status;
     const pix_target *root = root_around(roots, target->folder);
-    bool right = true;
-    pix_spelling spelling = {0};
-    pix_status status = root && exists
-                            ? pix_spelling_is_right(&spelling, target->folder, root->root, &right)
-                            : PIX_OK;
-    pix_spelling_free(&spelling);
-    if (status)
-        return pix_fail_memory(error);
-    if (!right)
-        root = NULL;
     if (!root && exists && (root = root_by_another_name(roots, target->folder))) {
         free(target->folder); /* its own names for what is in it are not those of the index */
         target->folder = strdup(root->root);
@@ -210,7 +205,7 @@ static pix_status from_name(const char *name, root_list *roots, pix_target *targ
     }
     if (!target->root && !(target->root = strdup(target->folder)))
         return pix_fail_memory(error);
-    status = inspect(target, error);
+    pix_status status = inspect(target, error);
     return status || target->known ? status : absorb(target, roots, error);
 }
 
@@ -266,20 +261,81 @@ pix_status pix_targets_choose(pix_store *store, const char *const *names, size_t
     return status;
 }
 
+/* Adds the path to the target's parts, or the folder it was in to `folders`, where it may have been
+ * known by another name. */
+static pix_status add_part(pix_target *target, const char *path, pix_spelling *spelling,
+                           pix_paths *folders) {
+    bool lost;
+    if (pix_spelling_is_lost(spelling, path, &lost))
+        return PIX_ENOMEM;
+    if (!lost)
+        return pix_paths_add(&target->parts, path);
+    char *folder = strdup(path);
+    if (!folder)
+        return PIX_ENOMEM;
+    char *slash = strrchr(folder, '/');
+    slash[slash == folder ? 1 : 0] = '\0';
+    pix_status status = PIX_OK;
+    if (folders->count == 0 || strcmp(folders->items[folders->count - 1], folder) != 0)
+        status = pix_paths_add(folders, folder);
+    free(folder);
+    return status;
+}
+
+static bool is_within_any(const char *path, const pix_paths *folders, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (pix_path_is_within(path, folders->items[i]))
+            return true;
+    return false;
+}
+
+/* Has `folders`, sorted, take the place of the parts in them. */
+static pix_status add_folders(pix_target *target, pix_paths *folders) {
+    pix_paths parts = {0};
+    pix_status status = PIX_OK;
+    pix_paths_sort(folders); /* what one is in comes before it */
+    for (size_t i = 0; i < target->parts.count && !status; i++)
+        if (!is_within_any(target->parts.items[i], folders, folders->count))
+            status = pix_paths_add(&parts, target->parts.items[i]);
+    for (size_t i = 0; i < folders->count && !status; i++)
+        if (!is_within_any(folders->items[i], folders, i))
+            status = pix_paths_add(&parts, folders->items[i]);
+    pix_paths_sort(&parts);
+    pix_paths_free(&target->parts);
+    target->parts = parts;
+    return status;
+}
+
+/* Gives the target its parts; *whole when all of it is to be walked. */
+static pix_status narrow(pix_target *target, const pix_paths *paths, bool *whole) {
+    pix_spelling spelling = {0};
+    pix_paths folders = {0};
+    pix_status status = PIX_OK;
+    *whole = false;
+    for (size_t k = 0; k < paths->count && !status; k++) {
+        *whole |= strcmp(paths->items[k], target->root) == 0;
+        if (!*whole && pix_path_is_within(paths->items[k], target->root))
+            status = add_part(target, paths->items[k], &spelling, &folders);
+    }
+    if (!status && folders.count > 0)
+        status = add_folders(target, &folders);
+    *whole |= target->parts.count > 0 && strcmp(target->parts.items[0], target->root) == 0;
+    if (*whole)
+        pix_paths_free(&target->parts);
+    pix_spelling_free(&spelling);
+    pix_paths_free(&folders);
+    return status;
+}
+
 pix_status pix_targets_narrow(pix_targets *targets, const pix_paths *paths, pix_error *error) {
     size_t kept = 0;
     for (size_t i = 0; i < targets->count; i++) {
-        pix_target *target = &targets->items[i];
-        bool whole = false;
-        for (size_t k = 0; k < paths->count; k++) {
-            whole |= strcmp(paths->items[k], target->root) == 0;
-            if (!whole && pix_path_is_within(paths->items[k], target->root) &&
-                pix_paths_add(&target->parts, paths->items[k]))
-                return pix_fail_memory(error);
-        }
-        if (whole || target->parts.count > 0) {
-            pix_target keep = *target;
-            *target = targets->items[kept];
+        bool whole;
+        if (narrow(&targets->items[i], paths, &whole))
+            return pix_fail_memory(error);
+        if (whole || targets->items[i].parts.count > 0) {
+            pix_target keep = targets->items[i];
+            targets->items[i] = targets->items[kept];
             targets->items[kept++] = keep;
         }
     }

@@ -53,9 +53,9 @@ void pix_targets_free(pix_targets *targets);
  * parts unless it is the root itself. */
 pix_status pix_targets_narrow(pix_targets *targets, const pix_paths *paths, pix_error *error);
 
-/* The folder as an absolute path without links, or, when it cannot be reached (errno says why),
- * without "." and ".."; heap memory.  NULL when memory is out or `name` is relative to a folder
- * that is gone. */
+/* The folder as an absolute path without links, its names as they are listed, or, when it cannot be
+ * reached (errno says why), without "." and ".."; heap memory.  NULL when memory is out or `name`
+ * is relative to a folder that is gone. */
 char *pix_folder_path(const char *name, bool *exists, pix_error *error);
 /* As for one that cannot be reached: links stay. */
 char *pix_folder_path_as_named(const char *name, pix_error *error);

@@ -63,6 +63,52 @@ static void escapes_are_undone(void **state) {
     assert_true(identity.is_mount);
 }
 
+static void a_part_of_a_file_system_is_told(void **state) {
+    (void)state;
+    const char *text = "22 1 254:0 / / rw - ext4 a rw\n"
+                       "23 22 254:0 /srv/my\\040photos /usr rw - ext4 a rw\n";
+    assert_string_equal(identify("/", text).inside, "/");
+    assert_string_equal(identify("/usr", text).inside, "/srv/my photos");
+    assert_string_equal(identify("/usr", "").inside, "/");
+}
+
+static const char *described(const char *folder, const char *mountinfo) {
+    static pix_bytes text;
+    char path[PATH_MAX];
+    (void)snprintf(path, sizeof path, "%s/mountinfo", test_folder());
+    test_write_file(path, mountinfo, strlen(mountinfo));
+    pix_identity_sources sources = {.mountinfo = path};
+    pix_bytes_clear(&text);
+    assert_int_equal(pix_bytes_append_text(&text, ""), PIX_OK);
+    assert_int_equal(pix_mounts_describe(folder, &sources, &text), PIX_OK);
+    return text.data;
+}
+
+static void what_is_mounted_below_a_folder_has_a_text(void **state) {
+    (void)state;
+    assert_string_equal(described("/p", "22 1 254:0 / / rw - ext4 a rw\n"
+                                        "23 22 0:31 / /p rw - ext4 b rw\n"
+                                        "24 23 0:32 / /p/usb rw - vfat c rw\n"
+                                        "25 22 0:33 / /pq rw - vfat d rw\n"
+                                        "26 24 0:34 / /p/usb/deep rw - vfat e rw\n"),
+                        "24 /p/usb\n26 /p/usb/deep\n");
+    assert_string_equal(described("/", "22 1 254:0 / / rw - ext4 a rw\n"
+                                       "23 22 0:31 / /p rw - ext4 b rw\n"),
+                        "23 /p\n");
+}
+
+static void what_is_mounted_when_needed_makes_no_difference(void **state) {
+    (void)state;
+    static const char automount[] = "23 22 0:31 / /p/net rw - autofs systemd-1 rw\n";
+    char text[512];
+    (void)snprintf(text, sizeof text,
+                   "%s24 23 0:32 / /p/net rw - nfs4 s:/ rw\n"
+                   "25 23 0:33 / /p/net/a rw - nfs4 s:/a rw\n",
+                   automount);
+    assert_string_equal(described("/p", automount), "23 /p/net\n");
+    assert_string_equal(described("/p", text), "23 /p/net\n");
+}
+
 static void broken_lines_are_passed_over(void **state) {
     (void)state;
     assert_string_equal(identify("/usr", "\n22\n22 1 x / / rw - ext4 no rw\n"
@@ -163,6 +209,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_longest_mount_point_counts),
         cmocka_unit_test(the_last_of_stacked_mounts_counts),
+        cmocka_unit_test(a_part_of_a_file_system_is_told),
+        cmocka_unit_test(what_is_mounted_below_a_folder_has_a_text),
+        cmocka_unit_test(what_is_mounted_when_needed_makes_no_difference),
         cmocka_unit_test(escapes_are_undone),
         cmocka_unit_test(broken_lines_are_passed_over),
         cmocka_unit_test(the_file_system_uuid_comes_first),

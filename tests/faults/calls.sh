@@ -2,7 +2,7 @@
 # calls.sh SCENE FAULT CALL: the CALL fails, or the process that makes it is killed, at the first time a thread makes it, the
 # second, and so on until none makes it so often; of what only pixgrep-decode makes so often, while its libraries are loaded,
 # every tenth.  SCENE is what runs: index (half of it is there), first (nothing is), import,
-# query, start (of watch) or watch (while it takes up changes).  FAULT is kill, an error's name, or that with a + for a
+# salvage, query, start (of watch) or watch (while it takes up changes).  FAULT is kill, an error's name, or that with a + for a
 # trouble that lasts.
 . "$(dirname "$0")/support.sh"
 scene=$1 fault=$2 call=$3
@@ -83,6 +83,36 @@ import_examine() {
     (cd "$data/models" && sha256sum --quiet -c "$WORK/sums" 2>&1) >"$WORK/differs"
     check "$at: then it is there" test ! -s "$WORK/differs"
     check "$at: then nothing else is left" test "$(ls "$data/models" | tr '\n' ' ')" = "current first.pixm second.pixm "
+}
+
+# What is saved of a damaged index, whose latest rows are in its log alone, is saved in the end whatever happened to the salvage.
+salvage_prepare() {
+    make_library
+    fresh
+    leave_log
+    mv "$data" "$WORK/logged"
+    local page
+    for ((page = 2; page < 20; page++)); do
+        rm -rf "$WORK/half"
+        cp -a "$WORK/logged" "$WORK/half"
+        dd if=/dev/zero of="$WORK/half/index.db" bs=16384 seek=$page count=1 conv=notrunc 2>/dev/null
+        fresh
+        pixgrepd salvage 2>/dev/null | grep -q ': damaged: ' && rows >"$WORK/must" && [ "$(grep -c '^photo' "$WORK/must")" -eq $total ] && return
+    done
+    exit 1
+}
+salvage_run() {
+    fresh
+    traced pixgrepd salvage
+}
+salvage_examine() {
+    run pixgrepd salvage
+    expect 0 "$at: again"
+    check "$at: then it is sound" test -z "$(unsound)"
+    count_lost
+    run pixgrepd index --quiet "$photos"
+    expect 0 "$at: then a run"
+    check "$at: then every photo is there" cmp <(rows | grep '^photo') "$WORK/complete"
 }
 
 # An ensemble of sentences, which the cache of prompts keeps one of and is to keep another.

@@ -42,6 +42,12 @@ fresh() {
     [ "${1:-half}" = nothing ] || cp -a "$WORK/half" "$data"
 }
 
+# leave_log: an indexer that is killed as it begins to move what it committed from the log to the index.
+leave_log() {
+    { strace -f -qq -o "$WORK/trace" -P "$db" -e trace=pwrite64 -e inject=pwrite64:signal=SIGKILL:when=1 \
+        pixgrepd index --quiet "$photos" >/dev/null 2>&1; } 2>/dev/null
+}
+
 # Every vector with its content, every present photo with both.
 rows() {
     sqlite3 "$db" "
@@ -50,13 +56,13 @@ rows() {
             JOIN content ON content.id = content_id JOIN embedding USING (content_id) WHERE missing_since IS NULL" | sort
 }
 answers() { pixgrep -k 50 'a red square' 2>/dev/null; }
-# What is wrong with the index, if anything.
+# What is wrong with the index, if anything; its tables are made together, so there may be none yet.
 unsound() {
-    sqlite3 "$db" "PRAGMA integrity_check; PRAGMA foreign_key_check;
-        SELECT 'tally' WHERE (SELECT photos FROM tally WHERE model_id = 0) <>
-            (SELECT count(*) FROM image JOIN embedding USING (content_id) WHERE missing_since IS NULL)" 2>&1 | grep -vx ok
+    local tally="SELECT 'tally' WHERE (SELECT photos FROM tally WHERE model_id = 0) <>
+        (SELECT count(*) FROM image JOIN embedding USING (content_id) WHERE missing_since IS NULL)"
+    [ "$(sqlite3 "$db" 'SELECT count(*) FROM sqlite_schema' 2>&1)" != 0 ] || tally=
+    sqlite3 "$db" "PRAGMA integrity_check; PRAGMA foreign_key_check; $tally" 2>&1 | grep -vx ok
 }
-
 # Every photo that is not there has a line in $WORK/trouble; `rows` are in $WORK/after.
 all_told() {
     local name

@@ -39,6 +39,9 @@ list() {
     on import ENOMEM mmap
     on import EMFILE openat
     on import EACCES openat
+    on salvage kill pwrite64 fdatasync ftruncate unlink link rename
+    on salvage EIO pwrite64 pread64 fdatasync rename link
+    on salvage ENOSPC pwrite64
     on query kill pwrite64 fdatasync ftruncate unlink fcntl mmap openat
     on query EIO pwrite64 fdatasync ftruncate unlink pread64 read
     on query ENOSPC pwrite64 openat
@@ -56,7 +59,7 @@ list() {
     on start EACCES bind
     on start EIO listen
     on start EAGAIN clone3
-    for fault in power indexers busy clock changing corrupt full readonly; do echo "others.sh $fault"; done
+    for fault in losses power indexers busy clock changing corrupt full readonly; do echo "others.sh $fault"; done
 }
 printf '%-52s %8s %9s\n' fault injected "rows lost"
 list | grep -E -- "${FAULTS:-}" | xargs -P "${JOBS:-$(nproc)}" -I FAULT bash -c 'bash FAULT' || exit 1

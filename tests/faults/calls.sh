@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
 # calls.sh SCENE FAULT CALL: the CALL fails, or the process that makes it is killed, at the first time a thread makes it, the
 # second, and so on until none makes it so often; of what only pixgrep-decode makes so often, while its libraries are loaded,
-# every tenth.  SCENE is what runs: index (half of it is there), first (nothing is), import,
-# salvage, query, start (of watch) or watch (while it takes up changes).  FAULT is kill, an error's name, or that with a + for a
-# trouble that lasts.
+# every tenth.  SCENE is what runs: index (half of it is there), first (nothing is), import, salvage, query, start (of watch) or
+# watch (while it takes up changes).  FAULT is kill, an error's name, or that with a + for a trouble that lasts.
 . "$(dirname "$0")/support.sh"
 scene=$1 fault=$2 call=$3
 weights=$SOURCE/tests/golden/models

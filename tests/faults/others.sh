@@ -69,27 +69,26 @@ play_power() {
 }
 
 play_indexers() {
-    local n i refused=0 code done
+    local n i refused=0 code ended
     make_library
     for ((n = 0; n < 30; n++)); do
         fresh "$([ $((n % 2)) -eq 0 ] || echo nothing)"
-        [ -e "$db" ] || : >"$WORK/must.none"
         local pids=()
         for i in 1 2 3; do
             pixgrepd index --quiet "$photos" >/dev/null 2>"$WORK/trouble.$i" &
             pids+=($!)
         done
-        done=0
+        ended=0
         for i in 1 2 3; do
             wait "${pids[i - 1]}"
             code=$?
-            [ $code -ne 0 ] || done=$((done + 1))
+            [ $code -ne 0 ] || ended=$((ended + 1))
             [ $code -ne 2 ] || refused=$((refused + 1))
             check "three indexers: exit code $code" test $code -eq 0 -o $code -eq 2
             [ $code -ne 2 ] || check "three indexers: one line that says why" \
                 grep -q 'another pixgrepd' <(grep -v 'bundled model' "$WORK/trouble.$i")
         done
-        check "three indexers: one of them did it" test $done -ge 1
+        check "three indexers: one of them did it" test $ended -ge 1
         rows >"$WORK/after"
         check "three indexers: all is there" cmp <(grep '^photo' "$WORK/after") "$WORK/complete"
         [ $((n % 2)) -ne 0 ] || examine "three indexers" 0

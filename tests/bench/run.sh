@@ -224,12 +224,43 @@ cold() {
     row "cold query, $1 photos, beyond encoding: ms" "$(calc "$asked - $encoded" %.1f)" "" "" "<= $2"
 }
 
+# warm COUNT TARGET: the same process where pixgrepd watch runs, and alone; the usual index and model, int8.
+warm() {
+    local home=$folder/warm-$1 words="'a dog on a beach'" place daemon there alone i
+    local -x XDG_DATA_HOME=$home
+    mkdir -p "$home/pixgrep/models"
+    ln -sf "$model" "$home/pixgrep/models/ViT-B-32.pixm"
+    echo ViT-B-32 >"$home/pixgrep/models/current"
+    [ -f "$home/pixgrep/index.db" ] || "$build/tests/bench_fill" "$home/pixgrep/index.db" "$model" int8 "$1"
+    place=$(mktemp -d)
+    XDG_RUNTIME_DIR=$place "$pixgrepd" watch --quiet >/dev/null 2>&1 &
+    daemon=$!
+    for ((i = 0; i < 100; i++)); do
+        XDG_RUNTIME_DIR=$place "$pixgrep" --explain a dog 2>&1 >/dev/null | grep -q '^computed *by the running' && break
+        sleep 0.1
+    done
+    there=$(XDG_RUNTIME_DIR=$place median_of "$pixgrep -k 10 $words") || there=
+    alone=$(XDG_RUNTIME_DIR='' median_of "$pixgrep -k 10 $words") || alone=
+    kill "$daemon"
+    wait "$daemon" || true
+    rm -rf "$place"
+    echo "$1 photos, int8: $there ms where pixgrepd watch runs, $alone ms alone"
+    row "warm query by the daemon, $1 photos: ms" "$there" "" "" "<= $2"
+    row "the same query without it: ms" "$alone" "" "" ""
+}
+
+median_of() {
+    hyperfine -N --warmup 5 --runs 50 --export-csv "$folder/times.csv" "$1" >/dev/null 2>&1 &&
+        awk -F, 'FNR > 1 { printf "%.1f\n", $4 * 1000 }' "$folder/times.csv"
+}
+
 for count in ${SEARCH:-100000 1000000}; do
     say "search among $count"
     target=$(calc "$count > 100000 ? $count * 25 / 1e6 : 3" %.0f)
     search "$count" "$target"
     if [ -n "$weights" ] && command -v hyperfine >/dev/null; then
         cold "$count" "$(calc "10 + $count * 50 / 1e6" %.0f)"
+        [ "$count" -ne 100000 ] || warm "$count" 6
     fi
 done
 

@@ -180,35 +180,6 @@ static pix_status need_library(pix_answers *a, pix_error *error) {
     return status;
 }
 
-/* What a client compares before it trusts the rest, and what it need not open the index for. */
-static pix_status answer_hello(pix_answers *a, FILE *out, pix_error *error) {
-    struct stat info = {0};
-    char *path = pix_command_store_path(a->options, error);
-    if (!path)
-        return error->status;
-    pix_status status = need_model(a, error);
-    if (!status)
-        status = need_store(a, error);
-    if (!status)
-        status = need_library(a, error);
-    if (!status && stat(path, &info))
-        status = pix_fail_errno(error, "%s", path);
-    free(path);
-    if (status)
-        return status;
-    (void)fprintf(out, "{\"ok\":true,\"protocol\":%d,\"version\":\"" PIX_VERSION "\"",
-                  PIX_PROTOCOL);
-    (void)fprintf(out, ",\"database\":{\"device\":%" PRIu64 ",\"inode\":%" PRIu64 "}",
-                  (uint64_t)info.st_dev, (uint64_t)info.st_ino);
-    (void)fputs(",\"model\":", out);
-    pix_json_text(out, pix_model_name(a->model));
-    (void)fprintf(out, ",\"fingerprint\":\"%s\",\"dimension\":%d,\"precision\":\"%s\"",
-                  pix_model_fingerprint(a->model), pix_model_config(a->model)->embed_dim,
-                  pix_precision_name(precision_of(a)));
-    (void)fprintf(out, "%s}\n", a->library);
-    return PIX_OK;
-}
-
 static pix_status need_text(pix_answers *a, pix_error *error) {
     const char *why = NULL;
     pix_status status = need_model(a, error);
@@ -283,7 +254,7 @@ static void write_vectors(FILE *out, const float *vectors, size_t count, size_t 
         (void)fputs(i > 0 ? "," : "", out);
         pix_vector_write(out, vectors + i * dimension, dimension, packed);
     }
-    (void)fputs("]}\n", out);
+    (void)fputc(']', out);
 }
 
 static pix_status encode_texts(pix_answers *a, const pix_request *request, pix_ids *ids,
@@ -297,7 +268,7 @@ static pix_status encode_texts(pix_answers *a, const pix_request *request, pix_i
         status = pix_normalise(vectors + i * dimension, dimension, error);
     if (status)
         return status;
-    (void)fputs("{\"ok\":true,", out);
+    (void)fputc(',', out);
     for (size_t i = 0; i < count && request->texts; i++) {
         (void)fputs(i > 0 ? ",{" : "\"texts\":[{", out);
         write_tokens(out, &ids[i], &cuts[i]);
@@ -307,8 +278,9 @@ static pix_status encode_texts(pix_answers *a, const pix_request *request, pix_i
     return PIX_OK;
 }
 
-static pix_status answer_texts(pix_answers *a, const pix_request *request, FILE *out,
-                               pix_error *error) {
+/* Members of an answer, once all of them are known. */
+static pix_status write_texts(pix_answers *a, const pix_request *request, FILE *out,
+                              pix_error *error) {
     pix_status status = need_text(a, error);
     if (!status)
         status = need_session(a, &a->texts, 0, error);
@@ -329,6 +301,48 @@ static pix_status answer_texts(pix_answers *a, const pix_request *request, FILE 
     free(cuts);
     free(vectors);
     return status;
+}
+
+static pix_status answer_texts(pix_answers *a, const pix_request *request, FILE *out,
+                               pix_error *error) {
+    (void)fputs("{\"ok\":true", out);
+    pix_status status = write_texts(a, request, out, error);
+    (void)fputs("}\n", out);
+    return status;
+}
+
+/* What a client compares before it trusts the rest, and what it need not open the index for; and
+ * what it asks for in the same breath, which does without, if need be. */
+static pix_status answer_hello(pix_answers *a, const pix_request *request, FILE *out,
+                               pix_error *error) {
+    struct stat info = {0};
+    char *path = pix_command_store_path(a->options, error);
+    if (!path)
+        return error->status;
+    pix_status status = need_model(a, error);
+    if (!status)
+        status = need_store(a, error);
+    if (!status)
+        status = need_library(a, error);
+    if (!status && stat(path, &info))
+        status = pix_fail_errno(error, "%s", path);
+    free(path);
+    if (status)
+        return status;
+    (void)fprintf(out, "{\"ok\":true,\"protocol\":%d,\"version\":\"" PIX_VERSION "\"",
+                  PIX_PROTOCOL);
+    (void)fprintf(out, ",\"database\":{\"device\":%" PRIu64 ",\"inode\":%" PRIu64 "}",
+                  (uint64_t)info.st_dev, (uint64_t)info.st_ino);
+    (void)fputs(",\"model\":", out);
+    pix_json_text(out, pix_model_name(a->model));
+    (void)fprintf(out, ",\"fingerprint\":\"%s\",\"dimension\":%d,\"precision\":\"%s\"",
+                  pix_model_fingerprint(a->model), pix_model_config(a->model)->embed_dim,
+                  pix_precision_name(precision_of(a)));
+    (void)fputs(a->library, out);
+    if (request->text_count > 0)
+        (void)write_texts(a, request, out, error);
+    (void)fputs("}\n", out);
+    return PIX_OK;
 }
 
 static pix_status need_decoder(pix_answers *a, const pix_request *request, pix_error *error) {
@@ -370,6 +384,7 @@ static pix_status answer_image(pix_answers *a, const pix_answer_job *job, FILE *
     if (!status) {
         (void)fputs("{\"ok\":true,", out);
         write_vectors(out, features, 1, dimension, job->request.packed);
+        (void)fputs("}\n", out);
     }
     free(crop);
     free(features);
@@ -534,7 +549,7 @@ static pix_status answer_search(pix_answers *a, const pix_request *request, FILE
 static pix_status compute(pix_answers *a, const pix_answer_job *job, FILE *out, pix_error *error) {
     switch (job->request.call) {
     case PIX_CALL_HELLO:
-        return answer_hello(a, out, error);
+        return answer_hello(a, &job->request, out, error);
     case PIX_CALL_TOKENIZE:
         return answer_tokenize(a, &job->request, out, error);
     case PIX_CALL_ENCODE_TEXT:

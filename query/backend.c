@@ -24,10 +24,7 @@ struct pix_backend {
     size_t dimension;
     char *line; /* the request at hand */
     size_t size;
-    char *early; /* one sent ahead; NULL: none */
-    json_t
-        *early_answer; /* its answer, if it had to be read before it was asked for; may be NULL */
-    bool early_heard;
+    char *early;    /* the request that hello made, too; NULL: none */
     json_t *hello;  /* what it said */
     json_t *photos; /* of the last search */
     pix_bytes path, format, taken, camera;
@@ -55,53 +52,38 @@ static pix_status end(FILE *request, pix_error *error) {
 }
 
 /* Waits for a line of answer; NULL without one.  A request that is refused, as that of a broken
- * picture, is no trouble with the daemon. */
+ * picture, is no trouble with the daemon; what is no answer at all is. */
 static json_t *hear(pix_backend *backend, int timeout_ms) {
+    static const char refused[] = "{\"ok\":false,";
     pix_error error = {0};
     const char *text;
     size_t size;
     json_t *answer = NULL;
-    if (pix_channel_wait(&backend->channel, timeout_ms, &text, &size, &error))
+    pix_status status = pix_channel_wait(&backend->channel, timeout_ms, &text, &size, &error);
+    if (!status && (status = pix_answer_parse(text, size, &answer, &error)) &&
+        strncmp(text, refused, sizeof refused - 1) == 0) {
+        backend->refusal = error;
+        return NULL;
+    }
+    if (status)
         give_up(backend, &error);
-    else
-        (void)pix_answer_parse(text, size, &answer, &backend->refusal);
     return answer;
 }
 
-/* Answers come in the order of their requests: that of the one sent ahead before all others. */
-static void hear_early(pix_backend *backend) {
-    if (backend->early && !backend->early_heard)
-        backend->early_answer = hear(backend, ANSWER_MS);
-    backend->early_heard = true;
-}
-
-/* Whether the request at hand is the one sent ahead; then *answer is its answer. */
-static bool was_sent_ahead(pix_backend *backend, json_t **answer) {
-    if (!backend->early)
-        return false;
-    hear_early(backend);
-    if (strcmp(backend->early, backend->line) != 0)
-        return false;
-    *answer = backend->early_answer;
-    backend->early_answer = NULL;
-    free(backend->early);
-    backend->early = NULL;
-    return true;
-}
-
-/* Ends and sends a request; the answer is the caller's reference, NULL without one. */
+/* Ends and sends a request, unless it was made with hello; the answer is the caller's reference,
+ * NULL without one. */
 static json_t *ask(pix_backend *backend, FILE *request, int fd) {
     pix_error error = {0};
-    json_t *answer = NULL;
     pix_status status = end(request, &error);
-    if (!status && was_sent_ahead(backend, &answer))
-        return answer;
-    if (!status && backend->connected)
+    if (!status && backend->early && strcmp(backend->early, backend->line) == 0 &&
+        json_object_get(backend->hello, "vectors"))
+        return json_incref(backend->hello);
+    if (!status)
         status = pix_channel_send(&backend->channel, backend->line, backend->size, fd, ANSWER_MS,
                                   &error);
     if (status)
         give_up(backend, &error);
-    return backend->connected ? hear(backend, ANSWER_MS) : NULL;
+    return status ? NULL : hear(backend, ANSWER_MS);
 }
 
 /* The end of a call: whether the answer was what it must be. */
@@ -142,37 +124,54 @@ static pix_status compare(const json_t *answer, const pix_backend_wish *wish, pi
 }
 
 static void write_words(FILE *out, const pix_list *texts, size_t first, size_t count) {
-    (void)fputs("{\"call\":\"encode_text\",\"packed\":true,\"texts\":[", out);
+    (void)fputs(",\"packed\":true,\"texts\":[", out);
     for (size_t i = 0; i < count; i++) {
         const char *text = texts->entries[first + i].text;
         (void)fputs(i > 0 ? ",{" : "{", out);
         pix_json_bytes(out, "text", text, strlen(text));
         (void)fputc('}', out);
     }
-    (void)fputs("]}\n", out);
+    (void)fputc(']', out);
+}
+
+/* Writes a request for the vectors of words. */
+static void write_encode(FILE *out, const pix_list *texts, size_t first, size_t count) {
+    (void)fputs("{\"call\":\"encode_text\"", out);
+    write_words(out, texts, first, count);
+    (void)fputs("}\n", out);
+}
+
+/* Keeps the request that hello makes in one, too. */
+static pix_status foresee(pix_backend *backend, const pix_list *texts, size_t count,
+                          pix_error *error) {
+    size_t size;
+    FILE *request = open_memstream(&backend->early, &size);
+    if (request)
+        write_encode(request, texts, 0, count);
+    return end(request, error);
 }
 
 /* Says hello and, in the same breath, asks for what will be wanted. */
 static void greet(pix_backend *backend, const pix_list *texts) {
-    char hello[64];
+    size_t count = texts ? texts->count : 0;
     pix_error error = {0};
-    int size =
-        snprintf(hello, sizeof hello, "{\"call\":\"hello\",\"protocol\":%d}\n", PIX_PROTOCOL);
     FILE *request = begin(backend);
-    if (request && texts && texts->count > 0)
-        write_words(request, texts, 0, texts->count < TEXTS_AT_ONCE ? texts->count : TEXTS_AT_ONCE);
+    if (count > TEXTS_AT_ONCE)
+        count = TEXTS_AT_ONCE;
+    if (request)
+        (void)fprintf(request, "{\"call\":\"hello\",\"protocol\":%d", PIX_PROTOCOL);
+    if (request && count > 0)
+        write_words(request, texts, 0, count);
+    if (request)
+        (void)fputs("}\n", request);
     pix_status status = end(request, &error);
-    if (!status && pix_channel_put(&backend->channel, hello, (size_t)size))
-        status = pix_fail_memory(&error);
+    if (!status && count > 0)
+        status = foresee(backend, texts, count, &error);
     if (!status)
-        status = pix_channel_send(&backend->channel, backend->line, backend->size, -1, ANSWER_MS,
-                                  &error);
-    if (status) {
+        status =
+            pix_channel_send(&backend->channel, backend->line, backend->size, -1, HELLO_MS, &error);
+    if (status)
         give_up(backend, &error);
-    } else if (backend->size > 0) {
-        backend->early = backend->line;
-        backend->line = NULL;
-    }
 }
 
 pix_backend *pix_backend_none(const char *reason) {
@@ -243,7 +242,6 @@ void pix_backend_close(pix_backend *backend) {
         pix_channel_close(&backend->channel);
     free(backend->line);
     free(backend->early);
-    json_decref(backend->early_answer);
     json_decref(backend->hello);
     json_decref(backend->photos);
     pix_bytes_free(&backend->path);
@@ -326,7 +324,7 @@ static bool encode_words(pix_backend *backend, const pix_list *texts, size_t fir
     pix_error error = {0};
     FILE *request = begin(backend);
     if (request)
-        write_words(request, texts, first, count);
+        write_encode(request, texts, first, count);
     json_t *answer = ask(backend, request, -1);
     if (!answer)
         return false;

@@ -334,7 +334,8 @@ static pix_status read_arguments(const json_t *object, pix_request *out, pix_err
         status = pix_answer_integer(object, "protocol", &protocol, error);
         if (!status && protocol != PIX_PROTOCOL)
             status = pix_fail(error, PIX_EMISMATCH, "this daemon speaks protocol %d", PIX_PROTOCOL);
-        return status;
+        return status || !json_object_get(object, "texts") ? status
+                                                           : read_texts(object, out, error);
     case PIX_CALL_TOKENIZE:
         return pix_answer_bytes(object, "text", &out->text, error);
     case PIX_CALL_ENCODE_TEXT:

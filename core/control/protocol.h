@@ -49,7 +49,7 @@ typedef struct pix_request_ids {
 typedef struct pix_request {
     pix_call call;
     pix_bytes text;       /* tokenize */
-    pix_bytes *texts;     /* encode_text: [text_count] or NULL, and then */
+    pix_bytes *texts;     /* encode_text, hello: [text_count] or NULL, and then */
     pix_request_ids *ids; /* [text_count] */
     size_t text_count;
     bool exact, ignore_rotation; /* encode_image */

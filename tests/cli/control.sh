@@ -78,6 +78,10 @@ answers "search" '^\{"ok":true,"hits":\[\[\[[0-9]+,-?0\.[0-9]+\],\[[0-9]+,-?0\.[
 ask '{"call":"encode_text","packed":true,"texts":[{"text":"a red square"},{"text_base64":"YSByZWQgc3F1YXJl"}]}'
 answers "words" '^\{"ok":true,"texts":\[\{"ids":\[[0-9,]+\],"cut":0,"cut_words":""\},\{.*\}\],"vectors":\["[A-Za-z0-9+/=]+","[A-Za-z0-9+/=]+"\]\}$'
 packed=$(sed 's/.*"vectors":\["\([^"]*\)".*/\1/' "$WORK/out")
+ask '{"call":"hello","protocol":2,"packed":true,"texts":[{"text":"a red square"}]}' '{"call":"hello","protocol":2,"texts":1}'
+answers "hello and words" '^\{"ok":true,"protocol":2,.*,"background":.*,"texts":\[\{"ids":.*\}\],"vectors":\["'"${packed//+/\\+}"'"\]\}$' \
+    '^\{"ok":false,"code":-3,"error":"texts is not a list"\}$'
+ask '{"call":"encode_text","texts":[{"text":"a red square"}]}'
 check "words: their tokens" grep -qF "\"ids\":$ids,\"cut\"" "$WORK/out"
 ask "{\"call\":\"search\",\"vectors\":[$vector],\"k\":3}" "{\"call\":\"search\",\"vectors\":[\"$packed\"],\"k\":3}"
 check "a packed vector is the same" test "$(sed -n 1p "$WORK/out")" = "$(sed -n 2p "$WORK/out")"

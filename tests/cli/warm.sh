@@ -118,13 +118,13 @@ unspoil() {
 }
 long=$(printf 'word %.0s' {1..100})
 for manner in half gone garbage empty refuse endless slow version; do
-    for number in 1 2 3 4; do # hello, encode, select, search
+    for number in 1 2 3 4; do # hello with the words, select, search; with a picture one more
         [ $manner != version ] || [ $number -eq 1 ] || continue
         spoil $manner $number
         XDG_RUNTIME_DIR=$WORK/bad both --type jpeg square
         XDG_RUNTIME_DIR=$WORK/bad both --type jpeg ./five.jpg
         XDG_RUNTIME_DIR=$WORK/bad both -k 3 "$long"
-        how=$(XDG_RUNTIME_DIR=$WORK/bad computed --type jpeg square)
+        how=$(XDG_RUNTIME_DIR=$WORK/bad computed --type jpeg ./five.jpg)
         case $manner/$number in
         slow/*) check "$manner $number: $how" test "$how" = "by the running pixgrepd watch" ;;
         refuse/[234]) ;; # it refuses this, and answers what comes next

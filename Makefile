@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 BUILD = build/$(PRESET)
 
-.PHONY: all programs demo check check-offline check-full sanitize fuzz bench install clean faults scale
+.PHONY: all programs demo check check-offline check-full sanitize fuzz bench install clean faults soak scale
 
 all:
 	tools/install-dependencies build
@@ -63,6 +63,12 @@ bench:
 faults: all
 	tools/install-dependencies check
 	BUILD="$(CURDIR)/$(BUILD)" SOURCE="$(CURDIR)" REFERENCE=none JOBS=$(JOBS) tests/faults/table.sh
+
+# A night of pixgrepd watch in twenty minutes, with all that can happen to it; MINUTES=2 is a quick look, SEED=N the same events again.
+MINUTES ?= 20
+soak: all
+	tools/install-dependencies check
+	MINUTES="$(MINUTES)" SEED="$(SEED)" BUILD="$(CURDIR)/$(BUILD)" SOURCE="$(CURDIR)" REFERENCE=none tests/faults/soak.sh
 
 # A million files that hold a thousand pictures; FILES=100000 is quicker.
 FILES ?= 1000000

@@ -2,7 +2,12 @@
 #include "core/image/decoder.h"
 
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "core/base/threads.h"
@@ -167,6 +172,35 @@ static void the_decoder_has_the_descriptors_it_needs(void **state) {
     close(high);
 }
 
+/* As a kernel without seccomp, or one that wraps this process and denies it. */
+static bool deny_seccomp(void) {
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_seccomp, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog filter = {.len = sizeof code / sizeof *code, .filter = code};
+    return !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) &&
+           !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter);
+}
+
+static void without_a_sandbox_nothing_is_decoded(void **state) {
+    (void)state;
+    pid_t process = fork();
+    if (process == 0) {
+        pix_error error = {0};
+        if (!deny_seccomp())
+            _exit(2);
+        pix_status status = run_file(open_rogue(0), picture, &error);
+        _exit(status != PIX_EBUSY || strcmp(error.text, "cannot close the decoder's sandbox: "
+                                                        "Function not implemented") != 0);
+    }
+    int how;
+    assert_int_equal(waitpid(process, &how, 0), process);
+    assert_int_equal(how, 0);
+}
+
 static bool has_children(pid_t pid) {
     char path[64], line[64] = "";
     (void)snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)pid, (int)pid);
@@ -225,6 +259,7 @@ int main(void) {
         cmocka_unit_test(no_file_is_called_corrupt_by_a_decoder_that_another_damaged),
         cmocka_unit_test(a_file_that_ends_the_decoder_costs_itself_alone),
         cmocka_unit_test(the_decoder_has_the_descriptors_it_needs),
+        cmocka_unit_test(without_a_sandbox_nothing_is_decoded),
         cmocka_unit_test(a_decoder_that_hangs_dies_with_its_parent),
     };
     return cmocka_run_group_tests(tests, make_files, NULL);

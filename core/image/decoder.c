@@ -371,7 +371,7 @@ static bool may_be_inherited(pix_status status) {
 
 pix_status pix_decoder_run(pix_decoder *d, int fd, uint8_t *crop, pix_photo *photo,
                            pix_error *error) {
-    pix_decode_reply reply;
+    pix_decode_reply reply = {0};
     pix_status status = try_photo(d, fd, &reply, error);
     if (may_be_inherited(status) && !d->fresh) {
         (void)end_child(d);

@@ -95,7 +95,13 @@ static pix_status need_model(pix_answers *a, pix_error *error) {
     return a->model ? PIX_OK : pix_library_open(a->options->model, &a->model, error);
 }
 
+/* An index that is not where it was opened is not what anybody else reads. */
 static pix_status need_store(pix_answers *a, pix_error *error) {
+    if (a->store && pix_store_place_get(a->store) != PIX_STORE_IN_PLACE) {
+        pix_store_close(a->store);
+        a->store = NULL;
+        a->model_id = 0;
+    }
     return a->store ? PIX_OK : pix_command_open_store(a->options, PIX_STORE_READ, &a->store, error);
 }
 

@@ -12,6 +12,8 @@
 #include "core/tensor/pool.h"
 #include "storage/database.h"
 #include "storage/mounts.h"
+#include "storage/place.h"
+#include "storage/statement.h"
 #include "storage/vector_cache.h"
 
 void pix_store_lock(pix_store *store) {
@@ -80,6 +82,24 @@ static void init_mutex(pthread_mutex_t *mutex) {
     pthread_mutexattr_destroy(&recursive);
 }
 
+static pix_status open_reader(pix_store *store, pix_error *error) {
+    pix_place_note(store);
+    return pix_database_open_reader(store->path, &store->db, error);
+}
+
+static pix_status open_writer(pix_store *store, pix_error *error) {
+    pix_status status;
+    if ((status = pix_store_make_file(store->path, error)) ||
+        (status = pix_database_check(store->path, error)) ||
+        (status = pix_store_take_lock(store->path, &store->lock_fd, error)))
+        return status;
+    pix_place_note(store);
+    status = pix_database_open_writer(store->path, &store->db, error);
+    if (!status)
+        pix_place_note_side_files(store);
+    return status;
+}
+
 pix_status pix_store_open(const char *path, pix_store_mode mode, pix_store **out,
                           pix_error *error) {
     *out = NULL;
@@ -94,11 +114,9 @@ pix_status pix_store_open(const char *path, pix_store_mode mode, pix_store **out
     if (!store->path)
         status = pix_fail_memory(error);
     else if (mode == PIX_STORE_READ)
-        status = pix_database_open_reader(path, &store->db, error);
-    else if (!(status = pix_store_make_file(path, error)) &&
-             !(status = pix_database_check(path, error)) &&
-             !(status = pix_store_take_lock(path, &store->lock_fd, error)))
-        status = pix_database_open_writer(path, &store->db, error);
+        status = open_reader(store, error);
+    else
+        status = open_writer(store, error);
     if (status) {
         pix_store_close(store);
         return status;
@@ -121,7 +139,13 @@ void pix_store_close(pix_store *store) {
     pix_pool_free(store->pool);
     for (int i = 0; i < PIX_SQL_COUNT; i++)
         (void)sqlite3_finalize(store->statements[i]);
+    bool left = store->mode == PIX_STORE_WRITE && store->db &&
+                pix_store_place_get(store) != PIX_STORE_IN_PLACE;
+    if (left)
+        pix_place_leave(store);
     (void)sqlite3_close(store->db);
+    if (left)
+        pix_place_drop_side_files(store);
     if (store->lock_fd >= 0)
         close(store->lock_fd); /* last: until now the file was ours alone */
     pix_id_set_free(&store->seen_images);
@@ -130,6 +154,7 @@ void pix_store_close(pix_store *store) {
     pix_mounts_forget(store);
     pix_bytes_free(&store->row_text);
     pthread_mutex_destroy(&store->mutex);
+    free(store->log_path);
     free(store->path);
     free(store);
 }
@@ -219,10 +244,22 @@ pix_status pix_store_check_run(pix_store *store, int64_t run_id, pix_error *erro
     return status;
 }
 
+void pix_store_undo(pix_store *store) {
+    pix_store_lock(store);
+    if (store->in_batch)
+        store->writing_id = 0; /* perhaps it was the first batch that had the row */
+    roll_back(store);
+    pix_store_unlock(store);
+}
+
 pix_status pix_store_commit(pix_store *store, pix_error *error) {
     pix_store_lock(store);
     pix_status status = check_writable(store, error);
-    if (!status && store->in_batch) {
+    pix_error cause;
+    if (!status && store->in_batch && (status = pix_place_check(store, &cause))) {
+        pix_store_give_up(store, &cause);
+        status = pix_fail(error, status, "%s", cause.text);
+    } else if (!status && store->in_batch) {
         pix_statement s = pix_statement_begin(store, PIX_SQL_COMMIT);
         status = pix_statement_run(&s, error);
         if (!status)

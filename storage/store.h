@@ -26,9 +26,20 @@ typedef enum pix_store_mode { PIX_STORE_READ, PIX_STORE_WRITE } pix_store_mode;
 pix_status pix_store_open(const char *path, pix_store_mode mode, pix_store **out, pix_error *error);
 /* Rolls an open batch back: commit first. */
 void pix_store_close(pix_store *store);
-/* When writing fails (a full disk), the open batch is lost as a whole; from then on every change
- * and commit fails with that reason, and only opening the store again helps. */
+/* Drops the open batch. */
+void pix_store_undo(pix_store *store);
+/* When writing fails (a full disk), or another file is in the place of this one, the open batch is
+ * lost as a whole; from then on every change and commit fails with that reason, and only opening
+ * the store again helps. */
 pix_status pix_store_commit(pix_store *store, pix_error *error);
+
+/* What is at the store's path by now.  Another file there is another index. */
+typedef enum pix_store_place {
+    PIX_STORE_IN_PLACE,
+    PIX_STORE_REPLACED,
+    PIX_STORE_REMOVED
+} pix_store_place;
+pix_store_place pix_store_place_get(const pix_store *store);
 
 /* From begin to end everything read sees one state, and nothing can be changed (PIX_EINVALID).
  * Meanwhile the store belongs to this thread: others wait.  May be nested. */

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <sqlite3.h>
+#include <sys/types.h>
 
 #include "core/base/bytes.h"
 #include "storage/id_set.h"
@@ -16,9 +17,18 @@ typedef struct pix_met_mount {
     char *path;
 } pix_met_mount;
 
+/* (0, 0): none */
+typedef struct pix_file_id {
+    dev_t device;
+    ino_t inode;
+} pix_file_id;
+
 struct pix_store {
     char *path;
     pix_store_mode mode;
+    pix_file_id file; /* that was opened */
+    pix_file_id log;  /* of a writer, with its path */
+    char *log_path;
     int lock_fd;           /* -1 in a reader */
     pthread_mutex_t mutex; /* recursive: callbacks run with it held */
     sqlite3 *db;

@@ -570,7 +570,11 @@ static pix_status compute(pix_answers *a, const pix_answer_job *job, FILE *out, 
     case PIX_CALL_PAUSE:
     case PIX_CALL_RESUME:
     case PIX_CALL_RESCAN:
-        break; /* the loop's */
+    case PIX_CALL_FORGET:
+    case PIX_CALL_MOVE:
+    case PIX_CALL_APPROVE:
+    case PIX_CALL_RETRY:
+        break; /* the loop's, or the scanner's */
     }
     return pix_fail(error, PIX_EINVALID, "nothing to compute");
 }
@@ -681,6 +685,21 @@ void pix_answers_submit(pix_answers *a, pix_answer_job *job) {
     a->last = &job->next;
     pthread_cond_signal(&a->asked);
     pthread_mutex_unlock(&a->lock);
+}
+
+void pix_answers_withdraw(pix_answers *a, int64_t asker) {
+    pix_answer_job *dropped = NULL;
+    pthread_mutex_lock(&a->lock);
+    for (pix_answer_job **link = &a->first; *link && !dropped; link = &(*link)->next) {
+        if ((*link)->asker != asker)
+            continue;
+        dropped = *link;
+        if (!(*link = dropped->next))
+            a->last = link;
+        break;
+    }
+    pthread_mutex_unlock(&a->lock);
+    pix_answer_job_free(dropped);
 }
 
 pix_answer_job *pix_answers_collect(pix_answers *a) {

@@ -29,7 +29,9 @@ pix_status pix_answers_start(const pix_options *options, void (*wake)(void *cont
 void pix_answers_close(pix_answers *answers); /* after the job at hand */
 
 void pix_answers_submit(pix_answers *answers, pix_answer_job *job); /* takes the job */
-pix_answer_job *pix_answers_collect(pix_answers *answers);          /* NULL: none is done */
+/* Nobody waits for the answer: a job that has not begun is dropped. */
+void pix_answers_withdraw(pix_answers *answers, int64_t asker);
+pix_answer_job *pix_answers_collect(pix_answers *answers); /* NULL: none is done */
 
 /* The next answer is of the model that is current then. */
 void pix_answers_reload(pix_answers *answers);

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "indexer/commands.h"
+#include "indexer/edit.h"
 #include "indexer/format.h"
 #include "indexer/targets.h"
 
@@ -27,14 +28,15 @@ static pix_judgement judge(void *context, const char *path) {
     return PIX_JUDGED_UNKNOWN;
 }
 
-static void print_target(const pix_target *target, int64_t gone, const approval *counts) {
-    pix_print_path(stdout, target->folder);
-    (void)printf(": %s removed", pix_text_count(gone));
+static void print_target(FILE *out, const pix_target *target, int64_t gone,
+                         const approval *counts) {
+    pix_print_path(out, target->folder);
+    (void)fprintf(out, ": %s removed", pix_text_count(gone));
     if (counts->back > 0)
-        (void)printf(", %s are back", pix_text_count(counts->back));
+        (void)fprintf(out, ", %s are back", pix_text_count(counts->back));
     if (counts->unknown > 0)
-        (void)printf(", %s cannot be looked at and stay", pix_text_count(counts->unknown));
-    (void)putchar('\n');
+        (void)fprintf(out, ", %s cannot be looked at and stay", pix_text_count(counts->unknown));
+    (void)fputc('\n', out);
 }
 
 /* A root that is away tells nothing of its photos; the folder that was named may well be gone. */
@@ -50,30 +52,28 @@ static pix_status check_root(const pix_target *target, pix_error *error) {
     return status;
 }
 
-static pix_status approve(pix_store *store, const pix_target *target, pix_error *error) {
+static pix_status approve(const pix_edit *edit, const pix_target *target, pix_error *error) {
     pix_status status = check_root(target, error);
     if (status)
         return target->named ? status : PIX_OK;
     approval counts = {0};
     int64_t gone;
-    status = pix_store_held_judge(store, target->folder, judge, &counts, &gone, error);
+    status = pix_store_held_judge(edit->store, target->folder, judge, &counts, &gone, error);
     if (!status)
-        print_target(target, gone, &counts);
+        print_target(edit->output, target, gone, &counts);
+    return status;
+}
+
+pix_status pix_edit_approve(const pix_edit *edit, pix_error *error) {
+    pix_targets targets;
+    pix_status status = pix_targets_choose(edit->store, (const char *const *)edit->paths->items,
+                                           edit->paths->count, &targets, error);
+    for (size_t i = 0; i < targets.count && !status; i++)
+        status = approve(edit, &targets.items[i], error);
+    pix_targets_free(&targets);
     return status;
 }
 
 pix_exit pix_command_approve(const pix_options *options, pix_error *error) {
-    pix_store *store;
-    pix_targets targets = {0};
-    pix_status status = pix_command_open_existing(options, &store, error);
-    if (!status)
-        status =
-            pix_targets_choose(store, options->operands, options->operand_count, &targets, error);
-    for (size_t i = 0; i < targets.count && !status; i++)
-        status = approve(store, &targets.items[i], error);
-    if (!status)
-        status = pix_store_commit(store, error);
-    pix_targets_free(&targets);
-    pix_store_close(store);
-    return status ? PIX_EXIT_ERROR : PIX_EXIT_OK;
+    return pix_edit_command(options, PIX_CALL_APPROVE, error);
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -18,7 +19,9 @@ enum {
     CLIENTS_LIMIT = 64,
     BACKLOG = 16,
     /* A client that says nothing, or takes nothing, for so long is left. */
-    IDLE_MS = 60000
+    IDLE_MS = 60000,
+    /* Without descriptors left, nobody is let in for so long. */
+    FULL_MS = 1000
 };
 
 typedef enum client_state { READING, WAITING, WRITING } client_state;
@@ -28,7 +31,7 @@ typedef struct client {
     struct client *next;
     int64_t id;
     client_state state;
-    bool scanning; /* waits for a scan */
+    bool waiting_long; /* for a scan or an edit: it is told how far that is */
     bool closing;
     pix_channel channel;
     uv_poll_t poll;
@@ -41,6 +44,7 @@ struct pix_control {
     char *path;
     int listener, lock;
     uv_poll_t poll;
+    uv_timer_t full;
     client *clients;
     size_t count;
     int64_t next_id;
@@ -126,6 +130,10 @@ static void leave(client *c) {
             break;
         }
     control->count--;
+    if (c->waiting_long)
+        control->settings.withdraw(control->settings.context, c->id);
+    else if (c->state == WAITING)
+        pix_answers_withdraw(control->settings.answers, c->id);
     (void)uv_poll_stop(&c->poll);
     uv_close((uv_handle_t *)&c->poll, free_when_closed);
     uv_close((uv_handle_t *)&c->idle, free_when_closed);
@@ -154,8 +162,6 @@ static void send_line(client *c, const char *line, size_t size) {
         leave(c);
         return;
     }
-    if (c->scanning)
-        return; /* more is to come; what is left goes along */
     c->state = done ? READING : WRITING;
     arm(c);
 }
@@ -197,7 +203,7 @@ static void send_status(client *c) {
     free(line);
 }
 
-static void begin_scan(client *c, const pix_request *request) {
+static void begin_request(client *c, const pix_request *request) {
     pix_scan_request *scan = calloc(1, sizeof *scan);
     bool failed = !scan;
     for (size_t i = 0; i < request->folder_count && !failed; i++)
@@ -207,11 +213,12 @@ static void begin_scan(client *c, const pix_request *request) {
         leave(c);
         return;
     }
+    scan->call = request->call;
     scan->waiter = c->id;
-    c->scanning = true;
+    c->waiting_long = true;
     c->state = WAITING;
     arm(c);
-    c->control->settings.rescan(c->control->settings.context, scan);
+    c->control->settings.request(c->control->settings.context, scan);
 }
 
 static void begin_answer(client *c, pix_answer_job *job) {
@@ -255,7 +262,11 @@ static void obey(client *c, const char *line, size_t size) {
         send_done(c);
         break;
     case PIX_CALL_RESCAN:
-        begin_scan(c, &job->request);
+    case PIX_CALL_FORGET:
+    case PIX_CALL_MOVE:
+    case PIX_CALL_APPROVE:
+    case PIX_CALL_RETRY:
+        begin_request(c, &job->request);
         break;
     }
     pix_answer_job_free(job);
@@ -269,6 +280,12 @@ static void obey_all(client *c) {
         obey(c, line, size);
 }
 
+/* Whether the other end is closed, and not only for what comes from there. */
+static bool has_gone(const client *c) {
+    struct pollfd end = {.fd = c->channel.fd};
+    return poll(&end, 1, 0) == 1 && end.revents & (POLLHUP | POLLERR);
+}
+
 static void on_client(uv_poll_t *poll, int status, int events) {
     client *c = poll->data;
     pix_error error;
@@ -277,7 +294,10 @@ static void on_client(uv_poll_t *poll, int status, int events) {
     if (status < 0) {
         leave(c);
     } else if (c->state == WAITING) {
-        (void)uv_poll_stop(poll); /* it has said all it wanted; perhaps it still listens */
+        if (has_gone(c))
+            leave(c);
+        else
+            (void)uv_poll_stop(poll); /* it has said all it wanted, and still listens */
     } else if (c->state == WRITING) {
         if (pix_channel_flush(&c->channel, &done, &error)) {
             leave(c);
@@ -323,12 +343,27 @@ static void welcome(pix_control *control, int fd) {
     arm(c);
 }
 
+static void on_listener(uv_poll_t *poll, int status, int events);
+
+static void on_room(uv_timer_t *timer) {
+    pix_control *control = timer->data;
+    (void)uv_poll_start(&control->poll, UV_READABLE, on_listener);
+}
+
+/* A listener that is not heard is ready again at once: what does not end at once must be left. */
+static void rest(pix_control *control) {
+    (void)uv_poll_stop(&control->poll);
+    (void)uv_timer_start(&control->full, on_room, FULL_MS, 0);
+}
+
 static void on_listener(uv_poll_t *poll, int status, int events) {
     static const char full[] = "{\"ok\":false,\"code\":-9,\"error\":\"too many clients\"}\n";
     pix_control *control = poll->data;
     (void)status;
     (void)events;
     int fd = accept4(control->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM))
+        rest(control);
     if (fd < 0)
         return;
     if (is_owner(fd) && control->count < CLIENTS_LIMIT) {
@@ -356,7 +391,8 @@ pix_status pix_control_start(const pix_control_settings *settings, const char *p
     control->path = copy;
     control->listener = listener;
     control->lock = lock;
-    control->poll.data = control;
+    (void)uv_timer_init(settings->loop, &control->full);
+    control->poll.data = control->full.data = control;
     (void)uv_poll_start(&control->poll, UV_READABLE, on_listener);
     *out = control;
     return PIX_OK;
@@ -369,9 +405,18 @@ static client *find_client(const pix_control *control, int64_t id) {
     return c;
 }
 
+/* One who has not read the last of these gets no other, so that nothing piles up. */
+static void send_progress(client *c, const char *line, size_t size) {
+    bool done;
+    if (pix_channel_flush(&c->channel, &done, NULL) ||
+        (done &&
+         (pix_channel_put(&c->channel, line, size) || pix_channel_flush(&c->channel, &done, NULL))))
+        leave(c);
+}
+
 /* The end of a call: its last line, then what the client has said meanwhile. */
 static void finish(client *c, const char *line, size_t size) {
-    c->scanning = false;
+    c->waiting_long = false;
     send_line(c, line, size);
     if (!c->closing)
         obey_all(c);
@@ -391,15 +436,10 @@ void pix_control_deliver(pix_control *control) {
 
 void pix_control_deliver_scan(pix_control *control, pix_scan_request *request) {
     client *c = find_client(control, request->waiter);
-    char *line = NULL;
-    int size = c && request->report
-                   ? asprintf(&line, "{\"ok\":true,\"report\":%s}\n", request->report)
-                   : -1;
-    if (c && size >= 0)
-        finish(c, line, (size_t)size);
+    if (c && request->answer)
+        finish(c, request->answer, strlen(request->answer));
     else if (c)
         leave(c);
-    free(line);
     pix_scan_request_free(request);
 }
 
@@ -411,8 +451,8 @@ void pix_control_tell_progress(pix_control *control, const pix_run_counts *count
                         counts->seen, counts->encoded, counts->failed);
     for (client *c = control->clients, *next; c; c = next) {
         next = c->next;
-        if (c->scanning)
-            send_line(c, line, (size_t)size);
+        if (c->waiting_long)
+            send_progress(c, line, (size_t)size);
     }
 }
 
@@ -424,6 +464,7 @@ void pix_control_stop(pix_control *control) {
     (void)unlink(control->path);
     (void)uv_poll_stop(&control->poll);
     uv_close((uv_handle_t *)&control->poll, NULL);
+    uv_close((uv_handle_t *)&control->full, NULL);
 }
 
 void pix_control_free(pix_control *control) {

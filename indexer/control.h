@@ -20,7 +20,8 @@ typedef struct pix_control_settings {
      * an object, each after a comma. */
     void (*status)(void *context, FILE *out);
     void (*pause)(void *context, bool paused);
-    void (*rescan)(void *context, pix_scan_request *request); /* takes it */
+    void (*request)(void *context, pix_scan_request *request); /* takes it */
+    void (*withdraw)(void *context, int64_t waiter);           /* nobody waits any more */
     void *context;
 } pix_control_settings;
 

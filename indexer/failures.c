@@ -6,6 +6,7 @@
 
 #include "core/base/json.h"
 #include "indexer/commands.h"
+#include "indexer/edit.h"
 #include "indexer/format.h"
 #include "indexer/targets.h"
 
@@ -66,26 +67,27 @@ static pix_status retry_one(pix_store *store, const char *path, int64_t *sum, pi
     return status;
 }
 
-static pix_status retry(const pix_options *options, const pix_paths *below, pix_error *error) {
-    pix_store *store;
+pix_status pix_edit_retry(const pix_edit *edit, pix_error *error) {
     int64_t count = 0;
-    pix_status status = pix_command_open_existing(options, &store, error);
-    if (!status && below->count == 0)
-        status = retry_one(store, "/", &count, error);
-    for (size_t i = 0; i < below->count && !status; i++)
-        status = retry_one(store, below->items[i], &count, error);
+    pix_status status =
+        edit->paths->count == 0 ? retry_one(edit->store, "/", &count, error) : PIX_OK;
+    for (size_t i = 0; i < edit->paths->count && !status; i++) {
+        bool exists;
+        char *path = pix_folder_path(edit->paths->items[i], &exists, error);
+        status = path ? retry_one(edit->store, path, &count, error) : error->status;
+        free(path);
+    }
     if (!status)
-        status = pix_store_commit(store, error);
-    if (!status)
-        (void)printf("%s %s: pixgrepd index tries again\n", pix_text_count(count),
-                     count == 1 ? "file" : "files");
-    pix_store_close(store);
+        (void)fprintf(edit->output, "%s %s: pixgrepd index tries again\n", pix_text_count(count),
+                      count == 1 ? "file" : "files");
     return status;
 }
 
 pix_exit pix_command_failures(const pix_options *options, pix_error *error) {
     pix_paths below = {0};
     pix_status status = PIX_OK;
+    if (options->retry)
+        return pix_edit_command(options, PIX_CALL_RETRY, error);
     for (size_t i = 0; i < options->operand_count && !status; i++) {
         bool exists;
         char *path = pix_folder_path(options->operands[i], &exists, error);
@@ -96,8 +98,7 @@ pix_exit pix_command_failures(const pix_options *options, pix_error *error) {
         free(path);
     }
     if (!status)
-        status =
-            options->retry ? retry(options, &below, error) : list_failures(options, &below, error);
+        status = list_failures(options, &below, error);
     pix_paths_free(&below);
     return status ? PIX_EXIT_ERROR : PIX_EXIT_OK;
 }

@@ -6,6 +6,7 @@
 
 #include "core/base/json.h"
 #include "indexer/commands.h"
+#include "indexer/edit.h"
 #include "indexer/format.h"
 #include "indexer/paths.h"
 #include "indexer/targets.h"
@@ -54,36 +55,34 @@ static pix_status search_root(void *context, const pix_root *root) {
     return PIX_OK;
 }
 
-static pix_status forget(pix_store *store, const char *folder, pix_error *error) {
+static pix_status forget(const pix_edit *edit, const char *folder, pix_error *error) {
     root_search search = {.folder = folder};
     int64_t photos = 0;
-    pix_status status = pix_store_roots(store, search_root, &search, error);
+    pix_status status = pix_store_roots(edit->store, search_root, &search, error);
     if (!status)
-        status = pix_store_forget(store, folder, &photos, error);
+        status = pix_store_forget(edit->store, folder, &photos, error);
     if (!status && photos == 0 && !search.found)
         status = pix_fail(error, PIX_ENOTFOUND, "%s: nothing of it is in the index", folder);
     if (!status)
-        status = pix_store_commit(store, error);
+        status = pix_store_commit(edit->store, error);
     if (!status) {
-        pix_vectors vectors = {.store = store, .operation = "forget"};
+        pix_vectors vectors = {.store = edit->store, .operation = "forget"};
         pix_vectors_update(&vectors, PIX_VECTORS_ERASE);
-        pix_print_path(stdout, folder);
-        (void)printf(": %s %s forgotten\n", pix_text_count(photos),
-                     photos == 1 ? "photo" : "photos");
+        pix_print_path(edit->output, folder);
+        (void)fprintf(edit->output, ": %s %s forgotten\n", pix_text_count(photos),
+                      photos == 1 ? "photo" : "photos");
     }
     return status;
 }
 
-pix_exit pix_command_forget(const pix_options *options, pix_error *error) {
+pix_status pix_edit_forget(const pix_edit *edit, pix_error *error) {
     bool exists;
-    char *folder = pix_folder_path(options->operands[0], &exists, error);
-    pix_store *store = NULL;
-    pix_status status = folder ? PIX_OK : error->status;
-    if (!status)
-        status = pix_command_open_existing(options, &store, error);
-    if (!status)
-        status = forget(store, folder, error);
-    pix_store_close(store);
+    char *folder = pix_folder_path(edit->paths->items[0], &exists, error);
+    pix_status status = folder ? forget(edit, folder, error) : error->status;
     free(folder);
-    return status ? PIX_EXIT_ERROR : PIX_EXIT_OK;
+    return status;
+}
+
+pix_exit pix_command_forget(const pix_options *options, pix_error *error) {
+    return pix_edit_command(options, PIX_CALL_FORGET, error);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "indexer/commands.h"
+#include "indexer/edit.h"
 #include "indexer/format.h"
 #include "indexer/targets.h"
 
@@ -39,26 +40,25 @@ static pix_status identify_roots(pix_store *store, const char *to, pix_error *er
     return status;
 }
 
-pix_exit pix_command_move(const pix_options *options, pix_error *error) {
+pix_status pix_edit_move(const pix_edit *edit, pix_error *error) {
     bool exists = false;
     int64_t photos = 0;
-    pix_store *store = NULL;
-    char *to = pix_folder_path(options->operands[1], &exists, error);
-    pix_status status = to ? pix_command_open_existing(options, &store, error) : error->status;
+    char *to = pix_folder_path(edit->paths->items[1], &exists, error);
+    pix_status status =
+        to ? move_from(edit->store, edit->paths->items[0], to, &photos, error) : error->status;
     if (!status)
-        status = move_from(store, options->operands[0], to, &photos, error);
-    if (!status)
-        status = identify_roots(store, to, error);
-    if (!status)
-        status = pix_store_commit(store, error);
+        status = identify_roots(edit->store, to, error);
     if (!status) {
-        pix_print_path(stdout, to);
-        (void)printf(": %s %s\n", pix_text_count(photos),
-                     photos == 1 ? "photo is here now" : "photos are here now");
+        pix_print_path(edit->output, to);
+        (void)fprintf(edit->output, ": %s %s\n", pix_text_count(photos),
+                      photos == 1 ? "photo is here now" : "photos are here now");
         if (!exists)
-            (void)fputs("pixgrepd: move: there is no such folder yet\n", stderr);
+            (void)fputs("pixgrepd: move: there is no such folder yet\n", edit->notes);
     }
-    pix_store_close(store);
     free(to);
-    return status ? PIX_EXIT_ERROR : PIX_EXIT_OK;
+    return status;
+}
+
+pix_exit pix_command_move(const pix_options *options, pix_error *error) {
+    return pix_edit_command(options, PIX_CALL_MOVE, error);
 }

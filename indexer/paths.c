@@ -25,6 +25,17 @@ void pix_paths_free(pix_paths *paths) {
     *paths = (pix_paths){0};
 }
 
+bool pix_paths_drop_within(pix_paths *paths, const char *folder) {
+    size_t before = paths->count, kept = 0;
+    for (size_t i = 0; i < before; i++)
+        if (pix_path_is_within(paths->items[i], folder))
+            free(paths->items[i]);
+        else
+            paths->items[kept++] = paths->items[i];
+    paths->count = kept;
+    return kept < before;
+}
+
 static int by_bytes(const void *a, const void *b) {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }

@@ -17,6 +17,9 @@ typedef struct pix_paths {
 pix_status pix_paths_add(pix_paths *paths, const char *path); /* copies it */
 void pix_paths_free(pix_paths *paths);
 
+/* Whether there were paths at or below `folder`: they are there no more. */
+bool pix_paths_drop_within(pix_paths *paths, const char *folder);
+
 void pix_paths_sort(pix_paths *paths); /* by bytes; needed by _has */
 bool pix_paths_has(const pix_paths *paths, const char *path);
 

@@ -111,30 +111,35 @@ pix_exit pix_command_resume(const pix_options *options, pix_error *error) {
     return tell(options, "{\"call\":\"resume\"}\n", error);
 }
 
-/* {"call":"rescan","folders":[{"path":...},...]} */
-static pix_status make_request(const pix_options *options, char **line, pix_error *error) {
+/* {"call":CALL,KEY:[{"path":...},...]} */
+static pix_status make_request(pix_call call, const char *key, const pix_paths *paths, char **line,
+                               pix_error *error) {
     size_t size;
     *line = NULL;
     FILE *out = open_memstream(line, &size);
     if (!out)
         return pix_fail_memory(error);
+    (void)fprintf(out, "{\"call\":\"%s\"", pix_call_name(call));
+    for (size_t i = 0; i < paths->count; i++) {
+        (void)(i == 0 ? fprintf(out, ",\"%s\":[{", key) : fprintf(out, ",{"));
+        pix_json_bytes(out, "path", paths->items[i], strlen(paths->items[i]));
+        (void)fputc('}', out);
+    }
+    (void)fputs(paths->count > 0 ? "]}\n" : "}\n", out);
+    return fclose(out) ? pix_fail_memory(error) : PIX_OK;
+}
+
+static pix_status find_folders(const pix_options *options, pix_paths *folders, pix_error *error) {
     pix_status status = PIX_OK;
-    (void)fputs("{\"call\":\"rescan\"", out);
     for (size_t i = 0; i < options->operand_count && !status; i++) {
         bool exists;
         char *folder = pix_folder_path(options->operands[i], &exists, error);
-        if (!folder) {
+        if (!folder)
             status = error->status;
-            break;
-        }
-        (void)fputs(i == 0 ? ",\"folders\":[{" : ",{", out);
-        pix_json_bytes(out, "path", folder, strlen(folder));
-        (void)fputc('}', out);
+        else if (pix_paths_add(folders, folder))
+            status = pix_fail_memory(error);
         free(folder);
     }
-    (void)fputs(options->operand_count > 0 ? "]}\n" : "}\n", out);
-    if (fclose(out) && !status)
-        status = pix_fail_memory(error);
     return status;
 }
 
@@ -151,9 +156,10 @@ static void draw(const waiting *w, const json_t *answer) {
     pix_progress_draw(w->progress, &state);
 }
 
-/* Waits for the answer that has a report; *report stays NULL when the wait was cut short. */
-static pix_status wait_for_report(waiting *w, const char *line, char **text, json_t **report,
-                                  pix_error *error) {
+/* Waits for the last line of the answer, which lives in *text until the next call on the channel;
+ * *last stays NULL when the wait was cut short. */
+static pix_status wait_for(waiting *w, const char *line, const char **text, size_t *text_size,
+                           json_t **last, pix_error *error) {
     const char *answer_text;
     size_t size;
     pix_status status =
@@ -165,11 +171,11 @@ static pix_status wait_for_report(waiting *w, const char *line, char **text, jso
                 return PIX_OK;
         } else if (status || (status = pix_answer_parse(answer_text, size, &answer, error))) {
             return status;
-        } else if (json_object_get(answer, "report")) {
-            static const char before[] = "{\"ok\":true,\"report\":";
-            *report = answer;
-            *text = strndup(answer_text + sizeof before - 1, size - sizeof before);
-            return *text ? PIX_OK : pix_fail_memory(error);
+        } else if (!json_object_get(answer, "seen")) {
+            *last = answer;
+            *text = answer_text;
+            *text_size = size;
+            return PIX_OK;
         } else {
             draw(w, answer);
             json_decref(answer);
@@ -191,16 +197,22 @@ static pix_status print_folder(const json_t *folder, pix_error *error) {
     return status;
 }
 
+/* The report as it was written. */
+static void print_report(const char *text, size_t size) {
+    static const char before[] = "{\"ok\":true,\"report\":";
+    (void)printf("%.*s\n", (int)(size - sizeof before), text + sizeof before - 1);
+}
+
 /* What index itself would have said and returned. */
 static pix_exit tell_report(const pix_options *options, const char *operation, const char *text,
-                            const json_t *answer, pix_error *error) {
+                            size_t size, const json_t *answer, pix_error *error) {
     const json_t *report = json_object_get(answer, "report"), *folder;
     size_t i;
     pix_run_counts counts;
     pix_summary_read(report, &counts);
     pix_status status = PIX_OK;
     if (options->report)
-        (void)puts(text);
+        print_report(text, size);
     else if (!options->quiet)
         json_array_foreach(json_object_get(report, "folders"), i, folder) status =
             status ? status : print_folder(folder, error);
@@ -215,15 +227,20 @@ static pix_exit tell_report(const pix_options *options, const char *operation, c
 
 static pix_exit scan(const pix_options *options, const char *operation, waiting *w,
                      pix_error *error) {
-    char *line = NULL, *text = NULL;
+    pix_paths folders = {0};
+    char *line = NULL;
+    const char *text;
+    size_t size;
     json_t *report = NULL;
     pix_exit code = PIX_EXIT_ERROR;
-    pix_status status = make_request(options, &line, error);
+    pix_status status = find_folders(options, &folders, error);
     if (!status)
-        status = wait_for_report(w, line, &text, &report, error);
+        status = make_request(PIX_CALL_RESCAN, "folders", &folders, &line, error);
+    if (!status)
+        status = wait_for(w, line, &text, &size, &report, error);
     pix_progress_clear(w->progress);
     if (!status && report) {
-        code = tell_report(options, operation, text, report, error);
+        code = tell_report(options, operation, text, size, report, error);
     } else if (!status || status == PIX_ENOTFOUND) {
         (void)fprintf(stderr, "pixgrepd: %s: %s\n", operation,
                       status ? "the daemon has stopped; run it again to go on"
@@ -231,8 +248,8 @@ static pix_exit scan(const pix_options *options, const char *operation, waiting 
         code = PIX_EXIT_STOPPED;
     }
     json_decref(report);
-    free(text);
     free(line);
+    pix_paths_free(&folders);
     return code;
 }
 
@@ -258,4 +275,37 @@ pix_exit pix_command_rescan(const pix_options *options, pix_error *error) {
     if (!status)
         status = pix_remote_index(options, "rescan", &code, error);
     return status ? PIX_EXIT_ERROR : code;
+}
+
+static pix_status edit(waiting *w, pix_call call, const pix_paths *paths, pix_edit_text *text,
+                       pix_error *error) {
+    char *line;
+    const char *answer_text;
+    size_t size;
+    json_t *answer = NULL;
+    pix_status status = make_request(call, "paths", paths, &line, error);
+    if (!status)
+        status = wait_for(w, line, &answer_text, &size, &answer, error);
+    pix_progress_clear(w->progress);
+    if (!status)
+        status = pix_answer_bytes(answer, "output", &text->output, error);
+    if (!status)
+        status = pix_answer_bytes(answer, "notes", &text->notes, error);
+    json_decref(answer);
+    free(line);
+    return status;
+}
+
+pix_status pix_remote_edit(const pix_options *options, pix_call call, const pix_paths *paths,
+                           pix_edit_text *text, bool *reached, pix_error *error) {
+    waiting w = {0};
+    pix_status status = open_of(options, &w.channel, error);
+    *reached = !status;
+    if (status)
+        return status;
+    w.progress = pix_progress_new();
+    status = edit(&w, call, paths, text, error);
+    pix_progress_free(w.progress);
+    pix_channel_close(&w.channel);
+    return status;
 }

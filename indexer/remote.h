@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "core/base/error.h"
+#include "indexer/edit.h"
 #include "indexer/exit.h"
 #include "indexer/options.h"
 
@@ -17,5 +18,10 @@ char *pix_remote_status(const char *path, bool json);
  * index. */
 pix_status pix_remote_index(const pix_options *options, const char *operation, pix_exit *code,
                             pix_error *error);
+
+/* Has the daemon do what people tell the index, and waits; *reached is false, and nothing done,
+ * when no daemon keeps this index. */
+pix_status pix_remote_edit(const pix_options *options, pix_call call, const pix_paths *paths,
+                           pix_edit_text *text, bool *reached, pix_error *error);
 
 #endif

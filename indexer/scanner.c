@@ -10,6 +10,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/base/json.h"
+#include "indexer/commands.h"
+#include "indexer/edit.h"
+#include "indexer/format.h"
 #include "indexer/indexing.h"
 #include "indexer/summary.h"
 
@@ -24,21 +28,29 @@ struct pix_scanner {
     pthread_t thread;
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t asked;
-    bool stopping, reloading, scanning_all, checking_mounts, has_batch;
+    bool stopping, reloading, scanning_all, checking, has_batch;
     pix_change_batch batch;
-    pix_scan_request *requests, *finished;
+    pix_scan_request *scans, *edits, *finished; /* waiting, and done */
     pix_paths put_off;
     pix_scanner_report report;
 
     /* The thread's own. */
     pix_indexing indexing;
-    pix_change_batch work; /* the batch at hand */
-    pix_bytes mounts;      /* what the roots were on when everything was scanned */
+    pix_change_batch work;  /* the batch at hand */
+    pix_scan_request *edit; /* at hand, and in no list */
+    pix_bytes mounts;       /* what the roots were on when everything was scanned */
     pix_summary summary;
-    bool summing; /* the run at hand has a summary */
+    bool summing;   /* the run at hand has a summary */
+    bool elsewhere; /* the index at hand was not where it had been opened */
 };
 
-typedef enum task { STOP, RELOAD, REQUEST, ALL, MOUNTS, BATCH } task;
+typedef enum task { STOP, RELOAD, EDIT, SCAN, ALL, CHECK, BATCH } task;
+
+static void say(const char *text) {
+    (void)fputs("pixgrepd: watch: ", stderr);
+    pix_print_path(stderr, text);
+    (void)fputc('\n', stderr);
+}
 
 static void set_state(pix_scanner *scanner, pix_scanner_state state) {
     pthread_mutex_lock(&scanner->lock);
@@ -52,7 +64,8 @@ static void set_state(pix_scanner *scanner, pix_scanner_state state) {
 static bool is_stopped(void *context) {
     pix_scanner *scanner = context;
     pthread_mutex_lock(&scanner->lock);
-    bool stopped = scanner->stopping || scanner->reloading || scanner->report.paused;
+    bool stopped =
+        scanner->stopping || scanner->reloading || scanner->report.paused || scanner->edits;
     pthread_mutex_unlock(&scanner->lock);
     return stopped;
 }
@@ -90,15 +103,36 @@ static void tell(void *context, const pix_target *target, const pix_scan_result 
     (void)fflush(stdout);
 }
 
-static pix_status count_root(void *context, const pix_root *root) {
-    pix_scanner_report *report = context;
-    report->roots++;
-    report->photos += root->photos;
-    return PIX_OK;
+typedef struct root_list {
+    pix_paths paths;
+    int64_t photos;
+} root_list;
+
+static pix_status add_root(void *context, const pix_root *root) {
+    root_list *list = context;
+    list->photos += root->photos;
+    return pix_paths_add(&list->paths, root->path);
+}
+
+/* What the index knows by now: nothing else is watched. */
+static pix_status note_roots(pix_scanner *scanner, pix_error *error) {
+    root_list list = {0};
+    pix_status status = pix_store_roots(scanner->indexing.store, add_root, &list, error);
+    if (status == PIX_ENOMEM)
+        status = pix_fail_memory(error);
+    pthread_mutex_lock(&scanner->lock);
+    if (!status) {
+        scanner->report.photos = list.photos;
+        scanner->report.roots = (int64_t)list.paths.count;
+    }
+    pthread_mutex_unlock(&scanner->lock);
+    if (!status && scanner->settings.watches)
+        pix_watches_keep(scanner->settings.watches, &list.paths);
+    pix_paths_free(&list.paths);
+    return status;
 }
 
 static pix_status run(pix_scanner *scanner, pix_targets *targets, pix_run *run, pix_error *error) {
-    pix_scanner_report after = {0};
     *run = (pix_run){.operation = "watch",
                      .stopped = is_stopped,
                      .put_off = put_off,
@@ -108,11 +142,9 @@ static pix_status run(pix_scanner *scanner, pix_targets *targets, pix_run *run, 
                      .renames = &scanner->work.renames};
     pix_status status = pix_indexing_run(&scanner->indexing, targets, run, error);
     if (!status)
-        status = pix_store_roots(scanner->indexing.store, count_root, &after, error);
+        status = note_roots(scanner, error);
     pthread_mutex_lock(&scanner->lock);
     scanner->report.counts = run->counts;
-    scanner->report.photos = after.photos;
-    scanner->report.roots = after.roots;
     scanner->report.generation++;
     pthread_mutex_unlock(&scanner->lock);
     return status;
@@ -137,8 +169,26 @@ static pix_status describe_mounts(const pix_targets *targets, pix_bytes *text) {
     return status;
 }
 
+/* Every root; when all were forgotten, none. */
 static pix_status choose_all(pix_scanner *scanner, pix_targets *targets, pix_error *error) {
-    return pix_targets_choose(scanner->indexing.store, NULL, 0, targets, error);
+    pix_status status = pix_targets_choose(scanner->indexing.store, NULL, 0, targets, error);
+    return status == PIX_ENOTFOUND ? PIX_OK : status;
+}
+
+/* Roots that cannot be reached are looked for from time to time; what was watched of them may be
+ * elsewhere now. */
+static void note_away(pix_scanner *scanner, const pix_targets *targets) {
+    int64_t away = 0;
+    for (size_t i = 0; i < targets->count; i++) {
+        if (!targets->items[i].away[0])
+            continue;
+        away++;
+        if (scanner->settings.watches)
+            pix_watches_drop(scanner->settings.watches, targets->items[i].root);
+    }
+    pthread_mutex_lock(&scanner->lock);
+    scanner->report.away = away;
+    pthread_mutex_unlock(&scanner->lock);
 }
 
 static pix_status scan_all(pix_scanner *scanner, bool *early, pix_error *error) {
@@ -147,34 +197,9 @@ static pix_status scan_all(pix_scanner *scanner, bool *early, pix_error *error) 
     pix_status status = choose_all(scanner, &targets, error);
     if (!status && describe_mounts(&targets, &scanner->mounts))
         status = pix_fail_memory(error);
-    if (!status)
-        status = run(scanner, &targets, &done, error);
-    pix_targets_free(&targets);
-    *early = done.early;
-    return status;
-}
-
-static pix_status check_mounts(pix_scanner *scanner, bool *early, pix_error *error) {
-    pix_targets targets = {0};
-    pix_bytes now = {0};
-    pix_status status = choose_all(scanner, &targets, error);
-    if (!status && describe_mounts(&targets, &now))
-        status = pix_fail_memory(error);
-    pix_targets_free(&targets);
-    bool same = now.size == scanner->mounts.size &&
-                (now.size == 0 || memcmp(now.data, scanner->mounts.data, now.size) == 0);
-    pix_bytes_free(&now);
-    return status || same ? status : scan_all(scanner, early, error);
-}
-
-static pix_status look_at_changes(pix_scanner *scanner, bool *early, pix_error *error) {
-    pix_targets targets = {0};
-    pix_run done = {0};
-    if (scanner->work.all)
-        return scan_all(scanner, early, error);
-    pix_status status = choose_all(scanner, &targets, error);
-    if (!status)
-        status = pix_targets_narrow(&targets, &scanner->work.paths, error);
+    note_away(scanner, &targets);
+    if (scanner->settings.watches)
+        pix_watches_recount(scanner->settings.watches);
     if (!status && targets.count > 0)
         status = run(scanner, &targets, &done, error);
     pix_targets_free(&targets);
@@ -182,20 +207,65 @@ static pix_status look_at_changes(pix_scanner *scanner, bool *early, pix_error *
     return status;
 }
 
-/* Moves the first request to those that are done. */
-static void finish_request(pix_scanner *scanner, char *report) {
-    pthread_mutex_lock(&scanner->lock);
-    pix_scan_request *request = scanner->requests;
-    scanner->requests = request->next;
-    request->report = report;
+/* Every root, and whether all are where they were when everything was scanned. */
+static pix_status choose_and_compare(pix_scanner *scanner, pix_targets *targets, bool *same,
+                                     pix_error *error) {
+    pix_bytes now = {0};
+    pix_status status = choose_all(scanner, targets, error);
+    if (!status && describe_mounts(targets, &now))
+        status = pix_fail_memory(error);
+    *same = now.size == scanner->mounts.size &&
+            (now.size == 0 || memcmp(now.data, scanner->mounts.data, now.size) == 0);
+    pix_bytes_free(&now);
+    return status;
+}
+
+static pix_status check_mounts(pix_scanner *scanner, bool *early, pix_error *error) {
+    pix_targets targets;
+    bool same;
+    pix_status status = choose_and_compare(scanner, &targets, &same, error);
+    pix_targets_free(&targets);
+    return status || same ? status : scan_all(scanner, early, error);
+}
+
+static pix_status look_at_changes(pix_scanner *scanner, bool *early, pix_error *error) {
+    pix_targets targets;
+    pix_run done = {0};
+    bool same;
+    pix_status status = choose_and_compare(scanner, &targets, &same, error);
+    bool all = scanner->work.all || !same;
+    if (!status && !all)
+        status = pix_targets_narrow(&targets, &scanner->work.paths, error);
+    if (!status && !all && targets.count > 0)
+        status = run(scanner, &targets, &done, error);
+    pix_targets_free(&targets);
+    *early = done.early;
+    return status || !all ? status : scan_all(scanner, early, error);
+}
+
+/* Moves a request from its list to those that are done.  The lock is held. */
+static void finish(pix_scanner *scanner, pix_scan_request **link, char *answer) {
+    pix_scan_request *request = *link;
+    *link = request->next;
+    request->answer = answer;
     request->next = scanner->finished;
     scanner->finished = request;
-    pthread_mutex_unlock(&scanner->lock);
+}
+
+/* Ends the summary; NULL when memory is out. */
+static char *make_report(pix_scanner *scanner, const pix_error *mistake) {
+    char *answer = NULL,
+         *report = pix_summary_end(&scanner->summary, mistake->status ? "failed" : "complete",
+                                   mistake->status ? mistake->text : NULL);
+    if (report && asprintf(&answer, "{\"ok\":true,\"report\":%s}\n", report) < 0)
+        answer = NULL;
+    free(report);
+    return answer;
 }
 
 /* A folder that cannot be scanned is the asker's mistake; only the index can fail here. */
-static pix_status answer_request(pix_scanner *scanner, pix_error *error) {
-    const pix_paths *folders = &scanner->requests->folders;
+static pix_status answer_scan(pix_scanner *scanner, pix_error *error) {
+    const pix_paths *folders = &scanner->scans->folders;
     pix_targets targets = {0};
     pix_run done = {0};
     pix_error mistake = {0};
@@ -212,12 +282,90 @@ static pix_status answer_request(pix_scanner *scanner, pix_error *error) {
         mistake = *error;
     else if (done.away)
         (void)pix_fail(&mistake, PIX_ENOTFOUND, "not every folder could be reached");
-    char *report = pix_summary_end(&scanner->summary, mistake.status ? "failed" : "complete",
-                                   mistake.status ? mistake.text : NULL);
-    if (done.early) /* it is done again after the pause */
-        free(report);
+    char *answer = make_report(scanner, &mistake);
+    pthread_mutex_lock(&scanner->lock);
+    if (done.early) /* it is done again after what ended it */
+        free(answer);
     else
-        finish_request(scanner, report);
+        finish(scanner, &scanner->scans, answer);
+    pthread_mutex_unlock(&scanner->lock);
+    return status;
+}
+
+/* What was forgotten is not indexed because somebody asked for that before. */
+static pix_status drop_scans_of(pix_scanner *scanner, const char *folder, pix_error *error) {
+    pix_error forgotten;
+    (void)pix_fail(&forgotten, PIX_ENOTFOUND, "%s: was forgotten meanwhile", folder);
+    pix_status status = PIX_OK;
+    pthread_mutex_lock(&scanner->lock);
+    for (pix_scan_request **link = &scanner->scans; *link && !status;) {
+        pix_paths *folders = &(*link)->folders;
+        bool dropped = pix_paths_drop_within(folders, folder);
+        if (!dropped || folders->count > 0)
+            link = &(*link)->next;
+        else if (!(status = pix_summary_begin(&scanner->summary, error)))
+            finish(scanner, link, make_report(scanner, &forgotten));
+    }
+    pthread_mutex_unlock(&scanner->lock);
+    return status;
+}
+
+/* What an edit leaves to do here. */
+static pix_status follow_edit(pix_scanner *scanner, const pix_scan_request *edit,
+                              pix_error *error) {
+    pix_status status = note_roots(scanner, error);
+    if (!status && edit->call == PIX_CALL_FORGET) {
+        bool exists;
+        char *folder = pix_folder_path(edit->folders.items[0], &exists, error);
+        status = folder ? drop_scans_of(scanner, folder, error) : error->status;
+        free(folder);
+    }
+    pthread_mutex_lock(&scanner->lock);
+    scanner->scanning_all |= edit->call == PIX_CALL_MOVE || edit->call == PIX_CALL_RETRY;
+    pthread_mutex_unlock(&scanner->lock);
+    return status;
+}
+
+/* The line for the socket; NULL when memory is out. */
+static char *write_answer(const pix_edit_text *text, const pix_error *mistake) {
+    char *line = NULL;
+    size_t size;
+    FILE *out = open_memstream(&line, &size);
+    if (!out)
+        return NULL;
+    if (mistake->status) {
+        pix_answer_error(out, mistake);
+    } else {
+        (void)fputs("{\"ok\":true,", out);
+        pix_json_bytes(out, "output", text->output.data, text->output.size);
+        (void)fputc(',', out);
+        pix_json_bytes(out, "notes", text->notes.data, text->notes.size);
+        (void)fputs("}\n", out);
+    }
+    if (fclose(out) == 0)
+        return line;
+    free(line);
+    return NULL;
+}
+
+/* A wrong edit is the asker's mistake and changes nothing; `broken` says that the index cannot be
+ * used, because of *error or of what was reported. */
+static pix_status answer_edit(pix_scanner *scanner, pix_scan_request *edit, pix_status broken,
+                              pix_error *error) {
+    pix_error mistake = {0};
+    pix_edit_text text = {0};
+    pix_status status = broken;
+    if (broken)
+        mistake = *error;
+    else if (!scanner->indexing.store)
+        mistake = scanner->report.error; /* written by this thread alone */
+    else if (!pix_edit_run(scanner->indexing.store, edit->call, &edit->folders, &text, &mistake))
+        status = follow_edit(scanner, edit, error);
+    char *answer = write_answer(&text, &mistake);
+    pix_edit_text_free(&text);
+    pthread_mutex_lock(&scanner->lock);
+    finish(scanner, &edit, answer);
+    pthread_mutex_unlock(&scanner->lock);
     return status;
 }
 
@@ -225,14 +373,12 @@ static void watch_folder(void *context, const char *folder) {
     pix_watches_add(context, folder);
 }
 
-/* What the command line names must be there or known, or else something must be known; what is new
- * becomes a request that nobody waits for. */
-static pix_status check_named(pix_scanner *scanner, pix_error *error) {
-    const pix_options *options = scanner->settings.options;
+/* What is new among these becomes a request that nobody waits for. */
+static pix_status request_new(pix_scanner *scanner, const char *const *names, size_t count,
+                              pix_error *error) {
     pix_targets targets = {0};
     pix_scan_request *request = NULL;
-    pix_status status = pix_targets_choose(scanner->indexing.store, options->operands,
-                                           options->operand_count, &targets, error);
+    pix_status status = pix_targets_choose(scanner->indexing.store, names, count, &targets, error);
     for (size_t i = 0; i < targets.count && !status; i++) {
         if (targets.items[i].known)
             continue;
@@ -241,11 +387,43 @@ static pix_status check_named(pix_scanner *scanner, pix_error *error) {
             status = pix_fail_memory(error);
     }
     pix_targets_free(&targets);
-    if (status)
+    if (status) {
         pix_scan_request_free(request);
-    else if (request)
+    } else if (request) {
+        request->call = PIX_CALL_RESCAN;
         pix_scanner_request(scanner, request);
+    }
     return status;
+}
+
+/* At the start, what the command line names must be there or known, or else something must be
+ * known.  What was forgotten since is not indexed because it was named then, but in another index,
+ * or a new one, it is. */
+static pix_status check_named(pix_scanner *scanner, pix_error *error) {
+    const pix_options *options = scanner->settings.options;
+    if (!scanner->report.opened)
+        return request_new(scanner, options->operands, options->operand_count, error);
+    for (size_t i = 0; i < options->operand_count && scanner->elsewhere; i++) {
+        pix_error away;
+        if (request_new(scanner, options->operands + i, 1, &away))
+            say(away.text);
+    }
+    scanner->elsewhere = false;
+    return PIX_OK;
+}
+
+static void tell_elsewhere(const pix_scanner *scanner, const char *path) {
+    (void)fputs("pixgrepd: watch: ", stderr);
+    pix_print_path(stderr, path);
+    if (scanner->report.roots > 0)
+        (void)fprintf(stderr, ": is another index now, of %s %s in %s %s\n",
+                      pix_text_count(scanner->report.photos),
+                      scanner->report.photos == 1 ? "photo" : "photos",
+                      pix_text_count(scanner->report.roots),
+                      scanner->report.roots == 1 ? "folder" : "folders");
+    else
+        (void)fputs(": is made anew: it knows no folder but those that watch was started with\n",
+                    stderr);
 }
 
 static pix_status open_all(pix_scanner *scanner, pix_error *error) {
@@ -254,24 +432,58 @@ static pix_status open_all(pix_scanner *scanner, pix_error *error) {
     pix_status status = pix_indexing_open(scanner->settings.options, indexing, error);
     if (status)
         return status;
-    if (scanner->settings.watches) {
+    char *path = pix_command_store_path(scanner->settings.options, error);
+    status = path ? note_roots(scanner, error) : error->status;
+    if (!status && scanner->elsewhere)
+        tell_elsewhere(scanner, path);
+    if (!status && scanner->settings.watches) {
+        pix_watches_add_index(scanner->settings.watches, path);
         indexing->walk.entering = watch_folder;
         indexing->walk.context = scanner->settings.watches;
     }
-    return check_named(scanner, error);
+    free(path);
+    return status ? status : check_named(scanner, error);
+}
+
+static pix_store_place place_of(const pix_scanner *scanner) {
+    const pix_store *store = scanner->indexing.store;
+    return store ? pix_store_place_get(store) : PIX_STORE_IN_PLACE;
+}
+
+/* An index that was put in the place of ours is opened; when ours was only taken away, one may
+ * follow: that is waited for as after any error. */
+static pix_status check_place(pix_scanner *scanner, pix_error *error) {
+    pix_store_place place = place_of(scanner);
+    if (place == PIX_STORE_IN_PLACE)
+        return PIX_OK;
+    scanner->elsewhere = true;
+    if (place == PIX_STORE_REPLACED) {
+        pthread_mutex_lock(&scanner->lock);
+        scanner->scanning_all = true;
+        pthread_mutex_unlock(&scanner->lock);
+        return open_all(scanner, error);
+    }
+    pix_indexing_close(&scanner->indexing);
+    char *path = pix_command_store_path(scanner->settings.options, error);
+    pix_status status =
+        path ? pix_fail(error, PIX_ENOTFOUND, "%s: was removed", path) : error->status;
+    free(path);
+    return status;
 }
 
 /* What there is to do first; STOP: nothing.  The lock is held. */
 static task choose_task(const pix_scanner *scanner) {
     if (scanner->reloading)
         return RELOAD;
+    if (scanner->edits)
+        return EDIT;
     if (scanner->report.paused || scanner->report.state == PIX_SCANNER_BROKEN)
         return STOP;
-    return scanner->requests          ? REQUEST
-           : scanner->scanning_all    ? ALL
-           : scanner->checking_mounts ? MOUNTS
-           : scanner->has_batch       ? BATCH
-                                      : STOP;
+    return scanner->scans          ? SCAN
+           : scanner->scanning_all ? ALL
+           : scanner->checking     ? CHECK
+           : scanner->has_batch    ? BATCH
+                                   : STOP;
 }
 
 /* Waits for something to do, and takes it; STOP: nothing any more. */
@@ -285,10 +497,13 @@ static task next_task(pix_scanner *scanner) {
     if (next == RELOAD) {
         scanner->reloading = false;
         scanner->scanning_all = true;
+    } else if (next == EDIT) {
+        scanner->edit = scanner->edits;
+        scanner->edits = scanner->edits->next;
     } else if (next == ALL) {
         scanner->scanning_all = false;
-    } else if (next == MOUNTS) {
-        scanner->checking_mounts = false;
+    } else if (next == CHECK) {
+        scanner->checking = false;
     } else if (next == BATCH) {
         scanner->has_batch = false;
         scanner->work = scanner->batch;
@@ -299,14 +514,19 @@ static task next_task(pix_scanner *scanner) {
 }
 
 static pix_status do_task(pix_scanner *scanner, task next, bool *early, pix_error *error) {
+    pix_status status = next == RELOAD ? PIX_OK : check_place(scanner, error);
+    if (status && next != EDIT)
+        return status;
     switch (next) {
     case RELOAD:
         return open_all(scanner, error);
-    case REQUEST:
-        return answer_request(scanner, error);
+    case EDIT:
+        return answer_edit(scanner, scanner->edit, status, error);
+    case SCAN:
+        return answer_scan(scanner, error);
     case ALL:
         return scan_all(scanner, early, error);
-    case MOUNTS:
+    case CHECK:
         return check_mounts(scanner, early, error);
     case BATCH:
         return look_at_changes(scanner, early, error);
@@ -324,16 +544,29 @@ static void *work(void *context) {
     while ((next = next_task(scanner)) != STOP) {
         bool early = false;
         pix_error error;
-        if (next != RELOAD)
+        bool was_broken = scanner->report.state == PIX_SCANNER_BROKEN; /* only set here */
+        if (next != RELOAD && next != EDIT)
             set_state(scanner, PIX_SCANNER_SCANNING);
         pix_status status = do_task(scanner, next, &early, &error);
         pix_change_batch_free(&scanner->work);
+        pix_store_place place = status && next != RELOAD ? place_of(scanner) : PIX_STORE_IN_PLACE;
+        bool replaced = place == PIX_STORE_REPLACED;
+        if (place == PIX_STORE_REMOVED)
+            pix_indexing_close(&scanner->indexing);
+        scanner->elsewhere |= place != PIX_STORE_IN_PLACE;
         pthread_mutex_lock(&scanner->lock);
         scanner->scanning_all |= early; /* what was left of it is found again */
-        if (status)
+        if (replaced)
+            scanner->reloading = true;
+        else if (status)
             scanner->report.error = error;
         pthread_mutex_unlock(&scanner->lock);
-        set_state(scanner, status ? PIX_SCANNER_BROKEN : PIX_SCANNER_IDLE);
+        if (status && !replaced)
+            set_state(scanner, PIX_SCANNER_BROKEN);
+        else if (next == EDIT && was_broken)
+            scanner->settings.wake(scanner->settings.context);
+        else
+            set_state(scanner, PIX_SCANNER_IDLE);
     }
     pix_indexing_close(&scanner->indexing);
     set_state(scanner, PIX_SCANNER_OVER);
@@ -366,7 +599,7 @@ void pix_scan_request_free(pix_scan_request *request) {
     if (!request)
         return;
     pix_paths_free(&request->folders);
-    free(request->report);
+    free(request->answer);
     free(request);
 }
 
@@ -383,7 +616,8 @@ void pix_scanner_close(pix_scanner *scanner) {
         return;
     pix_scanner_stop(scanner);
     (void)pthread_join(scanner->thread, NULL);
-    free_requests(scanner->requests);
+    free_requests(scanner->scans);
+    free_requests(scanner->edits);
     free_requests(scanner->finished);
     pix_change_batch_free(&scanner->batch);
     pix_paths_free(&scanner->put_off);
@@ -409,8 +643,8 @@ void pix_scanner_scan_all(pix_scanner *scanner) {
     ask_for(scanner, &scanner->scanning_all, true);
 }
 
-void pix_scanner_check_mounts(pix_scanner *scanner) {
-    ask_for(scanner, &scanner->checking_mounts, true);
+void pix_scanner_check(pix_scanner *scanner) {
+    ask_for(scanner, &scanner->checking, true);
 }
 
 void pix_scanner_pause(pix_scanner *scanner, bool paused) {
@@ -424,7 +658,8 @@ void pix_scanner_reload(pix_scanner *scanner) {
 void pix_scanner_ask(pix_scanner *scanner, pix_scanner_report *report) {
     pthread_mutex_lock(&scanner->lock);
     *report = scanner->report;
-    report->undone = scanner->requests || scanner->scanning_all || scanner->has_batch;
+    report->undone =
+        scanner->scans || scanner->edits || scanner->scanning_all || scanner->has_batch;
     pthread_mutex_unlock(&scanner->lock);
 }
 
@@ -451,12 +686,23 @@ void pix_scanner_give_back(pix_scanner *scanner, pix_changes *changes, int64_t u
 
 void pix_scanner_request(pix_scanner *scanner, pix_scan_request *request) {
     pthread_mutex_lock(&scanner->lock);
-    pix_scan_request **last = &scanner->requests;
+    pix_scan_request **last = request->call == PIX_CALL_RESCAN ? &scanner->scans : &scanner->edits;
     while (*last)
         last = &(*last)->next;
     *last = request;
     pthread_cond_signal(&scanner->asked);
     pthread_mutex_unlock(&scanner->lock);
+}
+
+void pix_scanner_withdraw(pix_scanner *scanner, int64_t waiter) {
+    pthread_mutex_lock(&scanner->lock);
+    for (pix_scan_request **link = &scanner->edits; *link; link = &(*link)->next)
+        if ((*link)->waiter == waiter) {
+            finish(scanner, link, NULL);
+            break;
+        }
+    pthread_mutex_unlock(&scanner->lock);
+    scanner->settings.wake(scanner->settings.context);
 }
 
 pix_scan_request *pix_scanner_collect(pix_scanner *scanner) {

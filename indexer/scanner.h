@@ -6,6 +6,7 @@
 #ifndef PIX_INDEXER_SCANNER_H
 #define PIX_INDEXER_SCANNER_H
 
+#include "core/control/protocol.h"
 #include "indexer/changes.h"
 #include "indexer/options.h"
 #include "indexer/watches.h"
@@ -45,6 +46,7 @@ typedef struct pix_scanner_report {
     int64_t breaks;        /* how often it broke */
     pix_run_counts counts; /* of the run at hand, or of the last */
     int64_t photos, roots; /* in the index after the last run */
+    int64_t away;          /* of the roots, when all were scanned last */
     int64_t generation;    /* how many runs there were */
 } pix_scanner_report;
 void pix_scanner_ask(pix_scanner *scanner, pix_scanner_report *report);
@@ -53,8 +55,8 @@ void pix_scanner_ask(pix_scanner *scanner, pix_scanner_report *report);
 void pix_scanner_scan_all(pix_scanner *scanner);
 
 /* Scans everything if a root, or a drive mounted in one, went away, came back or is another one
- * since the last time. */
-void pix_scanner_check_mounts(pix_scanner *scanner);
+ * since the last time, or if the index is another one by now. */
+void pix_scanner_check(pix_scanner *scanner);
 
 /* Takes a batch, leaving an empty one, unless there is one still to be done. */
 bool pix_scanner_take(pix_scanner *scanner, pix_change_batch *batch);
@@ -68,16 +70,20 @@ void pix_scanner_pause(pix_scanner *scanner, bool paused);
 /* Opens everything anew, with the model that is current by then, and scans everything. */
 void pix_scanner_reload(pix_scanner *scanner);
 
-/* A scan that somebody waits for. */
+/* A scan that somebody waits for, or an edit: that ends the run at hand and is done first, paused
+ * or not, and what it leaves to do is done after. */
 typedef struct pix_scan_request pix_scan_request;
 struct pix_scan_request {
-    pix_paths folders; /* none: every root */
-    int64_t waiter;    /* the asker's own */
-    char *report;      /* when it is done, as of --report json; NULL when memory was out */
+    pix_call call;     /* PIX_CALL_RESCAN, or one of pix_edit_run */
+    pix_paths folders; /* none: every root; an edit's paths */
+    int64_t waiter;    /* the asker's own; 0: nobody */
+    char *answer;      /* when it is done: a line for the control socket; NULL: memory was out */
     pix_scan_request *next;
 };
 /* Takes the request. */
 void pix_scanner_request(pix_scanner *scanner, pix_scan_request *request);
+/* Nobody waits for it any more: an edit that has not begun is dropped. */
+void pix_scanner_withdraw(pix_scanner *scanner, int64_t waiter);
 /* One that is done, the caller's from then on; NULL for none. */
 pix_scan_request *pix_scanner_collect(pix_scanner *scanner);
 void pix_scan_request_free(pix_scan_request *request);

@@ -25,13 +25,15 @@ static const int64_t RESCAN_S = 21600; /* six hours */
 static const int64_t PUT_OFF_NS = 2000000000;
 /* After an error the index is opened again, later and later. */
 enum { RETRY_FIRST_S = 30, RETRY_MOST_S = 3600, STATUS_MS = 10000, PROGRESS_MS = 500 };
+/* A root that is away is looked for, too. */
+enum { LOOK_FIRST_S = 1, LOOK_MOST_S = 300 };
 
 typedef struct watch {
     const pix_options *options;
     uv_loop_t loop;
     uv_async_t woken; /* by the scanner */
     uv_poll_t events, mounts;
-    uv_timer_t due, rescan, retry, heartbeat, status, progress;
+    uv_timer_t due, rescan, retry, heartbeat, status, progress, look;
     uv_signal_t signals[3];
     int mounts_fd; /* -1: none */
 
@@ -41,7 +43,7 @@ typedef struct watch {
     pix_answers *answers;
     pix_control *control; /* NULL: there is no place for a socket */
     int waiters;          /* clients that wait for a scan */
-    int retry_s;
+    int retry_s, look_s;
     bool ready, complete, reloading, stopping;
     pix_scanner_state seen; /* the scanner's state when it was asked last */
     int64_t breaks;         /* of the scanner, that were met */
@@ -59,6 +61,11 @@ static void say(const char *text) {
 
 static uint64_t milliseconds(int64_t ns) {
     return ns <= 0 ? 0 : (uint64_t)((ns + 999999) / 1000000);
+}
+
+/* The next of waits that get longer. */
+static int later(int seconds, int first, int most) {
+    return seconds == 0 ? first : seconds > most / 2 ? most : 2 * seconds;
 }
 
 static void hand_over(uv_timer_t *timer);
@@ -88,16 +95,20 @@ static void hand_over(uv_timer_t *timer) {
 
 static void on_events(uv_poll_t *poll, int status, int events) {
     watch *w = poll->data;
-    bool lost;
+    pix_watches_news news;
     pix_error error;
     (void)status;
     (void)events;
-    if (pix_watches_read(w->watches, w->changes, pix_now_ns(), &lost, &error)) {
+    if (pix_watches_read(w->watches, w->changes, pix_now_ns(), &news, &error)) {
         say(error.text);
         (void)uv_poll_stop(poll);
     }
-    if (lost)
+    if (news.lost)
         say("the kernel dropped some of what it had to tell: everything is looked at again");
+    if (news.root)
+        pix_scanner_scan_all(w->scanner);
+    if (news.index)
+        pix_scanner_check(w->scanner);
     schedule(w);
 }
 
@@ -110,7 +121,23 @@ static void on_mounts(uv_poll_t *poll, int status, int events) {
     (void)lseek(w->mounts_fd, 0, SEEK_SET);
     while (read(w->mounts_fd, buffer, sizeof buffer) > 0)
         continue;
-    pix_scanner_check_mounts(w->scanner);
+    pix_scanner_check(w->scanner);
+}
+
+static void on_look(uv_timer_t *timer) {
+    watch *w = timer->data;
+    pix_scanner_check(w->scanner);
+}
+
+/* As long as a root is away, later and later. */
+static void look_for_roots(watch *w, int64_t away) {
+    if (away == 0) {
+        w->look_s = 0;
+        (void)uv_timer_stop(&w->look);
+    } else if (!uv_is_active((const uv_handle_t *)&w->look)) {
+        w->look_s = later(w->look_s, LOOK_FIRST_S, LOOK_MOST_S);
+        (void)uv_timer_start(&w->look, on_look, (uint64_t)w->look_s * 1000, 0);
+    }
 }
 
 static void on_rescan(uv_timer_t *timer) {
@@ -223,6 +250,11 @@ static void on_progress(uv_timer_t *timer) {
     pix_control_tell_progress(w->control, &report.counts);
 }
 
+static void on_withdraw(void *context, int64_t waiter) {
+    watch *w = context;
+    pix_scanner_withdraw(w->scanner, waiter);
+}
+
 static void on_request(void *context, pix_scan_request *request) {
     watch *w = context;
     if (w->waiters++ == 0)
@@ -259,9 +291,7 @@ static void meet_error(watch *w, const pix_scanner_report *report) {
         stop(w, PIX_EXIT_ERROR);
         return;
     }
-    w->retry_s = w->retry_s == 0                 ? RETRY_FIRST_S
-                 : w->retry_s > RETRY_MOST_S / 2 ? RETRY_MOST_S
-                                                 : 2 * w->retry_s;
+    w->retry_s = later(w->retry_s, RETRY_FIRST_S, RETRY_MOST_S);
     say(report->error.text);
     (void)fprintf(stderr, "pixgrepd: watch: the index is opened again in %s\n",
                   pix_text_duration(w->retry_s));
@@ -295,6 +325,7 @@ static void note_state(watch *w, const pix_scanner_report *report) {
     w->breaks = report->breaks;
     if (report->state == PIX_SCANNER_IDLE) {
         w->retry_s = 0;
+        look_for_roots(w, report->away);
         tell_complete(w, report);
     }
     if (scanning != (w->seen == PIX_SCANNER_SCANNING) || !scanning)
@@ -361,7 +392,7 @@ static pix_status fail_uv(int cause, pix_error *error) {
 
 static int start_timers(watch *w) {
     uv_timer_t *timers[] = {&w->due,    &w->rescan,   &w->retry, &w->heartbeat,
-                            &w->status, &w->progress, NULL};
+                            &w->status, &w->progress, &w->look,  NULL};
     int failed = 0;
     for (uv_timer_t **timer = timers; *timer && !failed; timer++) {
         failed = uv_timer_init(&w->loop, *timer);
@@ -422,7 +453,8 @@ static pix_status start_control(watch *w, pix_error *error) {
     pix_control_settings settings = {.loop = &w->loop,
                                      .status = write_status,
                                      .pause = on_pause,
-                                     .rescan = on_request,
+                                     .request = on_request,
+                                     .withdraw = on_withdraw,
                                      .context = w};
     status = pix_answers_start(w->options, wake, w, &w->answers, error);
     settings.answers = w->answers;

@@ -13,7 +13,10 @@
 #include "indexer/walk.h"
 
 static const uint32_t EVENTS = IN_CREATE | IN_CLOSE_WRITE | IN_ATTRIB | IN_MOVED_FROM |
-                               IN_MOVED_TO | IN_DELETE | IN_ONLYDIR | IN_EXCL_UNLINK;
+                               IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF |
+                               IN_ONLYDIR | IN_EXCL_UNLINK;
+/* A file that is open is told of when its last name goes. */
+static const uint32_t INDEX_EVENTS = IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF;
 
 typedef struct watch {
     int descriptor;
@@ -24,7 +27,12 @@ struct pix_watches {
     int fd;
     pthread_mutex_t lock; /* of what follows */
     void *tree;           /* of watches by descriptor, tsearch(3) */
-    size_t count, refused;
+    size_t count;
+    void *refused; /* of their paths */
+    size_t refused_count;
+    pix_paths roots; /* sorted */
+    int index;       /* the descriptor of its file; -1: none */
+    int gone;        /* a descriptor that ended before its path was known */
     /* The reader's own: where something was moved away from, until it is known where to. */
     uint32_t cookie; /* 0: nothing */
     bool moved_folder;
@@ -35,6 +43,10 @@ struct pix_watches {
 static int compare(const void *a, const void *b) {
     int x = ((const watch *)a)->descriptor, y = ((const watch *)b)->descriptor;
     return (x > y) - (x < y);
+}
+
+static int compare_paths(const void *a, const void *b) {
+    return strcmp(a, b);
 }
 
 static void free_watch(void *context) {
@@ -49,6 +61,7 @@ pix_status pix_watches_open(pix_watches **out, pix_error *error) {
     if (!watches)
         return pix_fail_memory(error);
     pthread_mutex_init(&watches->lock, NULL);
+    watches->index = watches->gone = -1;
     watches->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (watches->fd < 0) {
         pix_status status = pix_fail_errno(error, "cannot watch folders");
@@ -65,6 +78,8 @@ void pix_watches_close(pix_watches *watches) {
     if (watches->fd >= 0)
         close(watches->fd);
     tdestroy(watches->tree, free_watch);
+    tdestroy(watches->refused, free);
+    pix_paths_free(&watches->roots);
     pthread_mutex_destroy(&watches->lock);
     pix_bytes_free(&watches->path);
     free(watches->moved_from);
@@ -73,6 +88,33 @@ void pix_watches_close(pix_watches *watches) {
 
 int pix_watches_fd(const pix_watches *watches) {
     return watches->fd;
+}
+
+static void refuse(pix_watches *watches, const char *folder) {
+    char *path = strdup(folder);
+    char **found = path ? tsearch(path, &watches->refused, compare_paths) : NULL;
+    if (found && *found == path)
+        watches->refused_count++;
+    else
+        free(path);
+}
+
+static void accept_refused(pix_watches *watches, const char *folder) {
+    char **found = tfind(folder, &watches->refused, compare_paths);
+    if (!found)
+        return;
+    char *path = *found;
+    (void)tdelete(folder, &watches->refused, compare_paths);
+    free(path);
+    watches->refused_count--;
+}
+
+void pix_watches_recount(pix_watches *watches) {
+    pthread_mutex_lock(&watches->lock);
+    tdestroy(watches->refused, free);
+    watches->refused = NULL;
+    watches->refused_count = 0;
+    pthread_mutex_unlock(&watches->lock);
 }
 
 /* Notes the path of a descriptor, a new one or one whose folder has got another name. */
@@ -85,7 +127,7 @@ static void remember(pix_watches *watches, int descriptor, const char *folder) {
         found = tsearch(new, &watches->tree, compare);
     }
     if (!found) {
-        watches->refused++;
+        refuse(watches, folder);
         (void)inotify_rm_watch(watches->fd, descriptor);
         free(new);
         free(path);
@@ -97,23 +139,38 @@ static void remember(pix_watches *watches, int descriptor, const char *folder) {
         free(new);
     free((*found)->path);
     (*found)->path = path;
+    accept_refused(watches, folder);
 }
 
 void pix_watches_add(pix_watches *watches, const char *folder) {
-    /* What is told of the folder is read only when its path is known. */
     pthread_mutex_lock(&watches->lock);
+    watches->gone = -1;
+    pthread_mutex_unlock(&watches->lock);
+    /* Without the lock: it may take for ever.  What is told of the folder before its path is known
+     * is dropped, and found by whoever lists it next. */
     int descriptor = inotify_add_watch(watches->fd, folder, EVENTS);
-    if (descriptor >= 0)
+    int cause = errno;
+    pthread_mutex_lock(&watches->lock);
+    if (descriptor >= 0 && descriptor != watches->gone)
         remember(watches, descriptor, folder);
-    else if (errno == ENOSPC || errno == ENOMEM)
-        watches->refused++;
+    else if (descriptor < 0 && (cause == ENOSPC || cause == ENOMEM))
+        refuse(watches, folder);
+    pthread_mutex_unlock(&watches->lock);
+}
+
+void pix_watches_add_index(pix_watches *watches, const char *file) {
+    int descriptor = inotify_add_watch(watches->fd, file, INDEX_EVENTS);
+    pthread_mutex_lock(&watches->lock);
+    if (watches->index >= 0 && watches->index != descriptor)
+        (void)inotify_rm_watch(watches->fd, watches->index);
+    watches->index = descriptor;
     pthread_mutex_unlock(&watches->lock);
 }
 
 size_t pix_watches_count(pix_watches *watches, size_t *refused) {
     pthread_mutex_lock(&watches->lock);
     size_t count = watches->count;
-    *refused = watches->refused;
+    *refused = watches->refused_count;
     pthread_mutex_unlock(&watches->lock);
     return count;
 }
@@ -129,11 +186,32 @@ static void forget(pix_watches *watches, int descriptor) {
     watches->count--;
 }
 
+/* Descriptors, gathered from the tree before they are taken out of it. */
+typedef struct leaving {
+    int *items;
+    size_t count, capacity;
+} leaving;
+
+static void add_leaving(leaving *gone, int descriptor) {
+    int *items = pix_array_reserve(gone->items, &gone->capacity, gone->count, 1, sizeof *items);
+    if (!items)
+        return;
+    gone->items = items;
+    items[gone->count++] = descriptor;
+}
+
+static void leave(pix_watches *watches, leaving *gone) {
+    for (size_t i = 0; i < gone->count; i++) {
+        (void)inotify_rm_watch(watches->fd, gone->items[i]);
+        forget(watches, gone->items[i]);
+    }
+    free(gone->items);
+}
+
 /* A folder and what is below it got another name, or (`to` NULL) left what is watched. */
 typedef struct moving {
     const char *from, *to;
-    int *gone; /* descriptors */
-    size_t count, capacity;
+    leaving gone;
 } moving;
 
 static void move_one(const void *node, VISIT visit, void *context) {
@@ -149,21 +227,57 @@ static void move_one(const void *node, VISIT visit, void *context) {
         return;
     }
     pix_bytes_free(&path);
-    int *gone = pix_array_reserve(m->gone, &m->capacity, m->count, 1, sizeof *gone);
-    if (gone) {
-        m->gone = gone;
-        m->gone[m->count++] = w->descriptor;
-    }
+    add_leaving(&m->gone, w->descriptor);
 }
 
 static void move_below(pix_watches *watches, const char *from, const char *to) {
     moving m = {.from = from, .to = to};
     twalk_r(watches->tree, move_one, &m);
-    for (size_t i = 0; i < m.count; i++) {
-        (void)inotify_rm_watch(watches->fd, m.gone[i]);
-        forget(watches, m.gone[i]);
+    leave(watches, &m.gone);
+}
+
+void pix_watches_drop(pix_watches *watches, const char *folder) {
+    pthread_mutex_lock(&watches->lock);
+    move_below(watches, folder, NULL);
+    pthread_mutex_unlock(&watches->lock);
+}
+
+typedef struct sorting_out {
+    const pix_paths *roots;
+    leaving gone;
+} sorting_out;
+
+static void sort_out_one(const void *node, VISIT visit, void *context) {
+    sorting_out *s = context;
+    const watch *w = *(watch *const *)node;
+    if (visit != postorder && visit != leaf)
+        return;
+    bool kept = false;
+    for (size_t i = 0; i < s->roots->count && !kept; i++)
+        kept = pix_path_is_within(w->path, s->roots->items[i]);
+    if (!kept)
+        add_leaving(&s->gone, w->descriptor);
+}
+
+static bool are_equal(const pix_paths *a, const pix_paths *b) {
+    bool equal = a->count == b->count;
+    for (size_t i = 0; i < a->count && equal; i++)
+        equal = strcmp(a->items[i], b->items[i]) == 0;
+    return equal;
+}
+
+void pix_watches_keep(pix_watches *watches, const pix_paths *roots) {
+    sorting_out s = {.roots = roots};
+    pthread_mutex_lock(&watches->lock);
+    if (!are_equal(&watches->roots, roots)) {
+        twalk_r(watches->tree, sort_out_one, &s);
+        leave(watches, &s.gone);
+        pix_paths_free(&watches->roots);
+        for (size_t i = 0; i < roots->count; i++)
+            if (pix_paths_add(&watches->roots, roots->items[i]))
+                break; /* of one that is missing here, only its end is not told */
     }
-    free(m.gone);
+    pthread_mutex_unlock(&watches->lock);
 }
 
 /* Nothing came of the last IN_MOVED_FROM: what left took its watches along. */
@@ -214,49 +328,69 @@ static bool matters(const pix_watches *watches, const struct inotify_event *even
            (event->mask & IN_MOVED_TO && event->cookie == watches->cookie && watches->moved_from);
 }
 
+/* A folder went: its parent's watch tells of it, but a root has none, and when it is moved its
+ * watches go along. */
+static void note_end(pix_watches *watches, const struct inotify_event *event, const char *folder,
+                     pix_watches_news *news) {
+    bool root = pix_paths_has(&watches->roots, folder);
+    news->root |= root;
+    if (event->mask & IN_IGNORED)
+        forget(watches, event->wd);
+    else if (event->mask & IN_MOVE_SELF && root)
+        move_below(watches, folder, NULL);
+}
+
 static pix_status note(pix_watches *watches, const struct inotify_event *event,
-                       pix_changes *changes, int64_t now_ns) {
+                       pix_changes *changes, int64_t now_ns, pix_watches_news *news) {
     watch key = {.descriptor = event->wd};
     watch *const *found = tfind(&key, &watches->tree, compare);
-    if (!found)
-        return PIX_OK;
-    if (event->mask & IN_IGNORED) {
-        forget(watches, event->wd);
+    if (event->wd == watches->index) {
+        news->index = true;
+        if (event->mask & IN_IGNORED)
+            watches->index = -1;
         return PIX_OK;
     }
+    if (!found) {
+        if (event->mask & IN_IGNORED)
+            watches->gone = event->wd;
+        return PIX_OK;
+    }
+    pix_bytes *path = &watches->path;
+    pix_bytes_clear(path);
     const char *folder = (*found)->path;
-    bool named = event->len > 0;
-    if (!named || strcmp(event->name, ".nomedia") == 0) {
-        if (!(event->mask & IN_UNMOUNT)) /* a drive that goes takes no photo out of the index */
-            pix_changes_add(changes, folder, PIX_CHANGE_OTHER, now_ns);
+    if (pix_bytes_append_text(path, folder))
+        return PIX_ENOMEM;
+    if (event->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED)) {
+        note_end(watches, event, path->data, news);
+        return PIX_OK;
+    }
+    if (event->len == 0 || strcmp(event->name, ".nomedia") == 0) {
+        pix_changes_add(changes, folder, PIX_CHANGE_OTHER, now_ns);
         return PIX_OK;
     }
     if (!matters(watches, event))
         return PIX_OK;
-    pix_bytes *path = &watches->path;
-    pix_bytes_clear(path);
-    if (pix_bytes_append_text(path, folder) || (folder[1] && pix_bytes_append(path, "/", 1)) ||
-        pix_bytes_append_text(path, event->name))
+    if ((folder[1] && pix_bytes_append(path, "/", 1)) || pix_bytes_append_text(path, event->name))
         return PIX_ENOMEM;
     note_file(watches, event, path->data, changes, now_ns);
     return PIX_OK;
 }
 
 static void note_all(pix_watches *watches, const char *events, size_t size, pix_changes *changes,
-                     int64_t now_ns, bool *lost) {
+                     int64_t now_ns, pix_watches_news *news) {
     for (const char *at = events; at < events + size;) {
         const struct inotify_event *event = (const struct inotify_event *)(const void *)at;
         at += sizeof *event + event->len;
-        if (event->mask & IN_Q_OVERFLOW || note(watches, event, changes, now_ns)) {
-            *lost = true;
+        if (event->mask & IN_Q_OVERFLOW || note(watches, event, changes, now_ns, news)) {
+            news->lost = true;
             pix_changes_add_all(changes, now_ns);
         }
     }
 }
 
-pix_status pix_watches_read(pix_watches *watches, pix_changes *changes, int64_t now_ns, bool *lost,
-                            pix_error *error) {
-    *lost = false;
+pix_status pix_watches_read(pix_watches *watches, pix_changes *changes, int64_t now_ns,
+                            pix_watches_news *news, pix_error *error) {
+    *news = (pix_watches_news){0};
     for (;;) {
         _Alignas(struct inotify_event) char events[64 * (sizeof(struct inotify_event) + NAME_MAX)];
         ssize_t size = read(watches->fd, events, sizeof events);
@@ -267,7 +401,7 @@ pix_status pix_watches_read(pix_watches *watches, pix_changes *changes, int64_t 
         if (size <= 0)
             return PIX_OK;
         pthread_mutex_lock(&watches->lock);
-        note_all(watches, events, (size_t)size, changes, now_ns, lost);
+        note_all(watches, events, (size_t)size, changes, now_ns, news);
         pthread_mutex_unlock(&watches->lock);
     }
 }

@@ -1,6 +1,9 @@
+#include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/base/bytes.h"
@@ -134,6 +137,7 @@ static void too_many_changes_are_a_change_of_everything(void **state) {
 
 /* inotify itself, in a folder: what it tells becomes changes. */
 static pix_watches *watches;
+static pix_watches_news news; /* that came with what was told last */
 static char root[64];
 
 static int watch_a_folder(void **state) {
@@ -164,10 +168,9 @@ static const char *in_root(const char *name) {
 /* What was told, with the root left out. */
 static const char *told(void) {
     static char text[1024];
-    bool lost;
     pix_error error;
-    assert_ok(pix_watches_read(watches, changes, 0, &lost, &error), &error);
-    assert_false(lost);
+    assert_ok(pix_watches_read(watches, changes, 0, &news, &error), &error);
+    assert_false(news.lost);
     const char *from = take(500);
     size_t size = 0, cut = strlen(root);
     while (*from) {
@@ -249,6 +252,124 @@ static void a_folder_that_leaves_is_watched_no_more(void **state) {
     assert_string_equal(told(), "");
 }
 
+static void keep(const char *folder) {
+    pix_paths roots = {0};
+    if (folder)
+        assert_int_equal(pix_paths_add(&roots, folder), PIX_OK);
+    pix_watches_keep(watches, &roots);
+    pix_paths_free(&roots);
+}
+
+static void what_is_in_no_root_is_watched_no_more(void **state) {
+    (void)state;
+    size_t refused;
+    assert_int_equal(mkdir(in_root("sub"), 0700), 0);
+    pix_watches_add(watches, in_root("sub"));
+    keep(in_root("sub"));
+    assert_int_equal(pix_watches_count(watches, &refused), 1);
+    test_write_file(in_root("a.jpg"), "x", 1);
+    test_write_file(in_root("sub/b.jpg"), "x", 1);
+    assert_string_equal(told(), "sub/b.jpg!");
+    test_write_file(in_root("c.jpg"), "x", 1);
+    test_write_file(in_root("sub/c.jpg"), "x", 1);
+    assert_string_equal(told(), "sub/c.jpg!");
+    keep(NULL);
+    assert_int_equal(pix_watches_count(watches, &refused), 0);
+}
+
+static void the_end_of_a_root_is_told(void **state) {
+    (void)state;
+    char *away = NULL;
+    size_t refused;
+    assert_true(asprintf(&away, "%s.away", root) > 0);
+    keep(root);
+    assert_int_equal(mkdir(in_root("sub"), 0700), 0);
+    pix_watches_add(watches, in_root("sub"));
+    assert_int_equal(rmdir(in_root("sub")), 0);
+    (void)told();
+    assert_false(news.root);
+    assert_int_equal(pix_watches_count(watches, &refused), 1);
+    assert_int_equal(rename(root, away), 0);
+    assert_string_equal(told(), "");
+    assert_true(news.root);
+    assert_int_equal(pix_watches_count(watches, &refused), 0);
+    assert_int_equal(mkdir(root, 0700), 0);
+    pix_watches_add(watches, root);
+    assert_string_equal(told(), "");
+    assert_false(news.root);
+    assert_int_equal(rmdir(root), 0);
+    (void)told();
+    assert_true(news.root);
+    assert_int_equal(pix_watches_count(watches, &refused), 0);
+    assert_int_equal(rmdir(away), 0);
+    free(away);
+}
+
+static void another_file_in_the_place_of_the_index_is_told(void **state) {
+    (void)state;
+    char index[64], other[64];
+    (void)snprintf(index, sizeof index, "%s/index.db", test_folder());
+    (void)snprintf(other, sizeof other, "%s/other.db", test_folder());
+    test_write_file(index, "1", 1);
+    test_write_file(other, "2", 1);
+    FILE *held = fopen(index, "r+"); /* as the store does */
+    assert_non_null(held);
+    pix_watches_add_index(watches, index);
+    assert_true(fputs("x", held) >= 0 && fflush(held) == 0);
+    assert_string_equal(told(), "");
+    assert_false(news.index);
+    assert_int_equal(rename(other, index), 0);
+    (void)told();
+    assert_true(news.index);
+    pix_watches_add_index(watches, index);
+    (void)told();
+    assert_int_equal(unlink(index), 0);
+    (void)told();
+    assert_true(news.index);
+    assert_int_equal(fclose(held), 0);
+}
+
+/* In a name space of its own, whose limits are its own, too; elsewhere than here, for a process
+ * with threads cannot enter one. */
+static int count_refused(void) {
+    FILE *limit;
+    size_t refused, twice, fewer;
+    if (unshare(CLONE_NEWUSER) || !(limit = fopen("/proc/sys/user/max_inotify_watches", "w")))
+        return 77;
+    if (fputs("1", limit) < 0 || fclose(limit))
+        return 77;
+    pix_error error;
+    pix_watches *own;
+    if (pix_watches_open(&own, &error))
+        return 77;
+    pix_watches_add(own, root);
+    pix_watches_add(own, in_root("a"));
+    pix_watches_add(own, in_root("b"));
+    (void)pix_watches_count(own, &refused);
+    pix_watches_add(own, in_root("b"));
+    (void)pix_watches_count(own, &twice);
+    pix_watches_drop(own, root);
+    pix_watches_add(own, in_root("b"));
+    (void)pix_watches_count(own, &fewer);
+    pix_watches_close(own);
+    return refused == 2 && twice == 2 && fewer == 1 ? 0 : 1;
+}
+
+static void a_folder_that_is_not_watched_counts_once(void **state) {
+    (void)state;
+    int status;
+    assert_int_equal(mkdir(in_root("a"), 0700), 0);
+    assert_int_equal(mkdir(in_root("b"), 0700), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        _exit(count_refused());
+    assert_int_equal(waitpid(child, &status, 0), child);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+        test_skip("user namespaces or their limits are not to be had");
+    assert_int_equal(status, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_burst_is_taken_when_it_is_over, fresh),
@@ -266,6 +387,13 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_folder_is_watched_under_its_new_name, watch_a_folder,
                                         stop_watching),
         cmocka_unit_test_setup_teardown(a_folder_that_leaves_is_watched_no_more, watch_a_folder,
+                                        stop_watching),
+        cmocka_unit_test_setup_teardown(what_is_in_no_root_is_watched_no_more, watch_a_folder,
+                                        stop_watching),
+        cmocka_unit_test_setup_teardown(the_end_of_a_root_is_told, watch_a_folder, stop_watching),
+        cmocka_unit_test_setup_teardown(another_file_in_the_place_of_the_index_is_told,
+                                        watch_a_folder, stop_watching),
+        cmocka_unit_test_setup_teardown(a_folder_that_is_not_watched_counts_once, watch_a_folder,
                                         stop_watching),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -68,6 +68,15 @@ static void requests_say_what_is_wanted(void **state) {
     assert_string_equal(request.folders[0], "/a b");
     assert_string_equal(request.folders[1], "/\xff");
     pix_request_free(&request);
+    assert_ok(
+        parse("{\"call\":\"move\",\"paths\":[{\"path\":\"/a\"},{\"path\":\"/b\"}]}", &request),
+        &error);
+    assert_int_equal(request.call, PIX_CALL_MOVE);
+    assert_string_equal(request.folders[1], "/b");
+    pix_request_free(&request);
+    assert_ok(parse("{\"call\":\"retry_failures\"}", &request), &error);
+    assert_int_equal(request.call, PIX_CALL_RETRY);
+    assert_int_equal(request.folder_count, 0);
 }
 
 static void what_is_no_request_is_refused_in_words(void **state) {
@@ -124,6 +133,11 @@ static void what_is_no_request_is_refused_in_words(void **state) {
         {"{\"call\":\"rescan\",\"folders\":[{\"path\":\"a\"}]}", PIX_EFORMAT, "begins with /"},
         {"{\"call\":\"rescan\",\"folders\":[{\"path\":\"/a\\u0000b\"}]}", PIX_EFORMAT, "path"},
         {"{\"call\":\"rescan\",\"folders\":[\"/a\"]}", PIX_EFORMAT, "path is not a text"},
+        {"{\"call\":\"forget\"}", PIX_EFORMAT, "paths has 0 members, and not 1"},
+        {"{\"call\":\"forget\",\"paths\":[{\"path\":\"a\"}]}", PIX_EFORMAT, "begins with /"},
+        {"{\"call\":\"forget\",\"paths\":[{\"path\":\"/a\"},{\"path\":\"/b\"}]}", PIX_EFORMAT,
+         "not 1"},
+        {"{\"call\":\"move\",\"paths\":[{\"path\":\"/a\"}]}", PIX_EFORMAT, "not 2"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         pix_request request;

@@ -304,22 +304,42 @@ pix_status pix_answer_folders(const json_t *answer, const char *key, char ***out
     return status;
 }
 
+/* `least` of them, or more when `many`. */
+static pix_status read_paths(const json_t *object, size_t least, bool many, pix_request *out,
+                             pix_error *error) {
+    pix_status status =
+        pix_answer_folders(object, "paths", &out->folders, &out->folder_count, error);
+    if (!status && (out->folder_count < least || (!many && out->folder_count > least)))
+        status = pix_fail(error, PIX_EFORMAT, "paths has %zu members, and not %zu",
+                          out->folder_count, least);
+    return status;
+}
+
+static const char *const call_names[] = {
+    [PIX_CALL_HELLO] = "hello",
+    [PIX_CALL_TOKENIZE] = "tokenize",
+    [PIX_CALL_ENCODE_TEXT] = "encode_text",
+    [PIX_CALL_ENCODE_IMAGE] = "encode_image",
+    [PIX_CALL_SELECT] = "select",
+    [PIX_CALL_SEARCH] = "search",
+    [PIX_CALL_STATUS] = "status",
+    [PIX_CALL_PAUSE] = "pause",
+    [PIX_CALL_RESUME] = "resume",
+    [PIX_CALL_RESCAN] = "rescan",
+    [PIX_CALL_FORGET] = "forget",
+    [PIX_CALL_MOVE] = "move",
+    [PIX_CALL_APPROVE] = "approve_removals",
+    [PIX_CALL_RETRY] = "retry_failures",
+};
+
+const char *pix_call_name(pix_call call) {
+    return call_names[call];
+}
+
 static pix_status read_call(const json_t *object, pix_request *out, pix_error *error) {
-    static const char *const names[] = {
-        [PIX_CALL_HELLO] = "hello",
-        [PIX_CALL_TOKENIZE] = "tokenize",
-        [PIX_CALL_ENCODE_TEXT] = "encode_text",
-        [PIX_CALL_ENCODE_IMAGE] = "encode_image",
-        [PIX_CALL_SELECT] = "select",
-        [PIX_CALL_SEARCH] = "search",
-        [PIX_CALL_STATUS] = "status",
-        [PIX_CALL_PAUSE] = "pause",
-        [PIX_CALL_RESUME] = "resume",
-        [PIX_CALL_RESCAN] = "rescan",
-    };
     const char *name = pix_answer_text(object, "call");
-    for (size_t i = 0; i < sizeof names / sizeof(char *); i++)
-        if (strcmp(name, names[i]) == 0) {
+    for (size_t i = 0; i < sizeof call_names / sizeof(char *); i++)
+        if (strcmp(name, call_names[i]) == 0) {
             out->call = (pix_call)i;
             return PIX_OK;
         }
@@ -348,6 +368,13 @@ static pix_status read_arguments(const json_t *object, pix_request *out, pix_err
         return read_search(object, out, error);
     case PIX_CALL_RESCAN:
         return pix_answer_folders(object, "folders", &out->folders, &out->folder_count, error);
+    case PIX_CALL_FORGET:
+        return read_paths(object, 1, false, out, error);
+    case PIX_CALL_MOVE:
+        return read_paths(object, 2, false, out, error);
+    case PIX_CALL_APPROVE:
+    case PIX_CALL_RETRY:
+        return read_paths(object, 0, true, out, error);
     case PIX_CALL_STATUS:
     case PIX_CALL_PAUSE:
     case PIX_CALL_RESUME:

@@ -29,8 +29,14 @@ typedef enum pix_call {
     PIX_CALL_STATUS,
     PIX_CALL_PAUSE,
     PIX_CALL_RESUME,
-    PIX_CALL_RESCAN
+    PIX_CALL_RESCAN,
+    /* What people tell the index. */
+    PIX_CALL_FORGET,
+    PIX_CALL_MOVE,
+    PIX_CALL_APPROVE,
+    PIX_CALL_RETRY
 } pix_call;
+const char *pix_call_name(pix_call call); /* in a request */
 
 /* Texts of at most this many, vectors, hits of all together, and photos described; more is
  * PIX_ELIMIT. */
@@ -59,7 +65,7 @@ typedef struct pix_request {
     int dimension;
     int64_t k, photos;  /* and of the first hits of each vector, so many are described */
     pix_filter *filter; /* select, search; NULL: none */
-    char **folders;     /* rescan: absolute; none: every root */
+    char **folders; /* rescan, and paths of what follows it: absolute; none: all that is known */
     size_t folder_count;
 } pix_request;
 

@@ -144,7 +144,7 @@ check "an empty root removes nothing" it_comes_true grep -q "no photo can be see
 becomes "an empty root" "a.png d.png dir/b.png dir/deep/e.png f.png"
 rmdir "$photos"
 mv "$WORK/away" "$photos"
-stop 0 "stopped when idle"
+stop "[03]" "stopped while it looks at what came back"
 check "no failure is left" test -z "$(pixgrepd failures)"
 
 # An index that cannot be opened again is tried again however often that fails.
@@ -187,8 +187,8 @@ start
 check "the rest is done" test "$(known)" -eq 105
 stop 0 "stopped after the rest"
 
-# Few watches: told with what to do, and the rest is left to the full scans.
-limited='echo 3 >/proc/sys/user/max_inotify_watches && exec "$@"'
+# Few watches, one of which is the index's: told with what to do, and the rest is left to the full scans.
+limited='echo 4 >/proc/sys/user/max_inotify_watches && exec "$@"'
 if unshare -Ur sh -c "$limited" sh true 2>/dev/null; then
     mkdir -p "$photos/more/and/more"
     unshare -Ur sh -c "$limited" sh pixgrepd watch --rescan 1s >"$WORK/watch.out" 2>"$WORK/watch.err" &

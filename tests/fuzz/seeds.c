@@ -310,6 +310,7 @@ static void make_requests(void) {
         "\"orientations\":[\"landscape\",\"square\"],\"min_pixels\":1,\"min_long\":2,"
         "\"min_short\":3,\"place\":[48.86,2.35,10]}}\n",
         "{\"call\":\"rescan\",\"folders\":[{\"path\":\"/a\"},{\"path_base64\":\"L/8=\"}]}\n",
+        "{\"call\":\"move\",\"paths\":[{\"path\":\"/a\"},{\"path_base64\":\"L/8=\"}]}\n",
         "{\"ok\":true,\"ids\":[1,2],\"cut\":0,\"cut_words\":\"\"}\n",
         "{\"ok\":true,\"vectors\":[0.5,0.5,0.5,0.5],\"path_base64\":\"L/8=\"}\n",
         "{\"ok\":false,\"code\":-5,\"error\":\"not found\"}\n",

@@ -76,19 +76,23 @@ static void drop_library(pix_answers *a) {
     a->library = NULL;
 }
 
-static void close_all(pix_answers *a) {
+static void close_store(pix_answers *a) {
     drop_selection(a);
     drop_library(a);
+    pix_store_close(a->store);
+    a->store = NULL;
+    a->model_id = 0;
+}
+
+static void close_all(pix_answers *a) {
+    close_store(a);
     pix_session_free(a->texts);
     pix_session_free(a->pictures);
     pix_decoder_close(a->decoder);
     pix_model_close(a->model);
-    pix_store_close(a->store);
     a->texts = a->pictures = NULL;
     a->decoder = NULL;
     a->model = NULL;
-    a->store = NULL;
-    a->model_id = 0;
 }
 
 static pix_status need_model(pix_answers *a, pix_error *error) {
@@ -97,11 +101,8 @@ static pix_status need_model(pix_answers *a, pix_error *error) {
 
 /* An index that is not where it was opened is not what anybody else reads. */
 static pix_status need_store(pix_answers *a, pix_error *error) {
-    if (a->store && pix_store_place_get(a->store) != PIX_STORE_IN_PLACE) {
-        pix_store_close(a->store);
-        a->store = NULL;
-        a->model_id = 0;
-    }
+    if (a->store && pix_store_place_get(a->store) != PIX_STORE_IN_PLACE)
+        close_store(a);
     return a->store ? PIX_OK : pix_command_open_store(a->options, PIX_STORE_READ, &a->store, error);
 }
 

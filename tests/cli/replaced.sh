@@ -22,7 +22,7 @@ says() { # says WHAT LINE: on standard error, within a moment
     check "$1: it says '$2'" it_comes_true grep -qxF "pixgrepd: watch: $2" "$WORK/watch.err"
 }
 hello() {
-    echo '{"call":"hello","protocol":1}' | "$BUILD/tests/control_client" "$XDG_RUNTIME_DIR/pixgrep.sock"
+    echo '{"call":"hello","protocol":2}' | "$BUILD/tests/control_client" "$XDG_RUNTIME_DIR/pixgrep.sock"
 }
 is_open() { # is_open FILE: by the daemon
     find "/proc/$daemon/fd" -lname "$1*" 2>/dev/null | grep -q .

@@ -49,7 +49,7 @@ check "named folders are known again" grep -qF "$WORK/later" <(pixgrepd roots)
 run pixgrep -l x
 check "the old one is let go of" it_comes_true eval '! is_open "$index (deleted)"'
 check "hello tells of the new one" grep -q "\"inode\":$(stat -c %i "$index")}" <(hello)
-check "pixgrep still asks the daemon" grep -qx 'computed    by the running pixgrepd watch' <(pixgrep --explain x 2>&1)
+check "pixgrep still asks the daemon" it_comes_true eval 'pixgrep --explain x 2>&1 | grep -qx "computed    by the running pixgrepd watch"'
 
 # It is removed, or moved away with all that is in it.
 run pixgrepd forget "$WORK/later"

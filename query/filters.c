@@ -148,8 +148,11 @@ pix_status pix_filters_ask(const pix_filters *filters, pix_store *store, FILE *n
     filter->until = filters->until_text ? filters->until.after : NULL;
     out->folders = calloc(filters->folder_count + 1, sizeof *out->folders);
     filter->folders = (const char *const *)out->folders;
-    pix_status status = out->folders ? PIX_OK : pix_fail_memory(error);
-    for (; filter->folder_count < filters->folder_count && !status; filter->folder_count++) {
+    if (!out->folders)
+        return pix_fail_memory(error);
+    pix_status status = PIX_OK;
+    for (filter->folder_count = 0; filter->folder_count < filters->folder_count && !status;
+         filter->folder_count++) {
         bool holds = false;
         status = find_folder(store, filters->folders[filter->folder_count], notes,
                              &out->folders[filter->folder_count], &holds, error);

@@ -1,8 +1,11 @@
 #include "core/base/base64.h"
 
+#include <string.h>
+
+static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 void pix_base64_write(FILE *out, const void *data, size_t size) {
     const unsigned char *bytes = data;
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     char text[1024];
     size_t length = 0;
     for (size_t i = 0; i < size; i += 3) {
@@ -24,25 +27,20 @@ void pix_base64_write(FILE *out, const void *data, size_t size) {
     (void)fwrite(text, 1, length, out);
 }
 
-static int digit_of(char c) {
-    return c >= 'A' && c <= 'Z'   ? c - 'A'
-           : c >= 'a' && c <= 'z' ? c - 'a' + 26
-           : c >= '0' && c <= '9' ? c - '0' + 52
-           : c == '+'             ? 62
-           : c == '/'             ? 63
-                                  : -1;
-}
-
 pix_status pix_base64_read(const char *text, size_t size, pix_bytes *out) {
     while (size > 0 && text[size - 1] == '=')
         size--;
     pix_bytes_clear(out);
     if (pix_bytes_reserve(out, size / 4 * 3 + 3))
         return PIX_ENOMEM;
+    short values[256]; /* of characters: branches on them would be guessed wrong */
+    memset(values, -1, sizeof values);
+    for (short i = 0; i < 64; i++)
+        values[(unsigned char)digits[i]] = i;
     uint32_t bits = 0;
     int count = 0;
     for (size_t i = 0; i < size; i++) {
-        int digit = digit_of(text[i]);
+        int digit = values[(unsigned char)text[i]];
         if (digit < 0)
             return PIX_EFORMAT;
         bits = bits << 6 | (uint32_t)digit;

@@ -251,7 +251,7 @@ static pix_status decode(int fd, const pix_decode_options *options, uint8_t *cro
     char text[64] = "";
     static const char sign[] = "ROGUE ";
     if (spoilt)
-        return pix_fail(error, PIX_EFORMAT, "corrupt");
+        return pix_fail_memory(error);
     ssize_t size = pread(fd, text, sizeof text - 1, 0);
     if (size < 0 || strncmp(text, sign, strlen(sign)) != 0)
         return pix_preprocess(fd, options, crop, photo, error);

@@ -2,6 +2,8 @@
 #include <dirent.h>
 #include <sys/stat.h>
 
+#include <zlib.h>
+
 #include "core/base/files.h"
 #include "tests/pictures.h"
 
@@ -274,6 +276,94 @@ static void a_gif_of_giant_dimensions_is_refused(void **state) {
     assert_refused(gif, sizeof gif - 1, PIX_ELIMIT, "65535 x 65535 pixels are over the limit");
 }
 
+/* A codestream of JPEG 2000 up to its data. */
+static void put_jp2(pix_bytes *out, uint32_t side) {
+    static const uint8_t rest[] = "\xFF\x52\0\x0C\0\0\0\1\1\5\4\4\0\1" /* no surprises */
+                                  "\xFF\x5C\0\x13\x40@@@@@@@@@@@@@@@@"
+                                  "\xFF\x90\0\x0A\0\0\0\0\0\0\0\1\xFF\x93\0\0\0\0\xFF\xD9";
+    put(out, 0xFF4FFF51, 4, true);
+    put(out, 38 + 3 * 3, 2, true);
+    put(out, 0, 2, true);
+    const uint32_t sides[] = {side, side, 0, 0, side, side, 0, 0};
+    for (size_t i = 0; i < 8; i++)
+        put(out, sides[i], 4, true);
+    put(out, 3, 2, true);
+    for (int i = 0; i < 3; i++)
+        put(out, 0x070101, 3, true);
+    assert_int_equal(pix_bytes_append(out, rest, sizeof rest - 1), PIX_OK);
+}
+
+/* A TIFF of one strip. */
+static void put_tiff(pix_bytes *out, uint32_t side) {
+    const uint32_t tags[][2] = {{256, side}, {257, side}, {258, 8},    {259, 8},  {262, 1},
+                                {273, 122},  {277, 1},    {278, side}, {279, 100}};
+    put(out, 0x002A4949, 4, false);
+    put(out, 8, 4, false);
+    put(out, 9, 2, false);
+    for (size_t i = 0; i < 9; i++) {
+        put(out, tags[i][0], 2, false);
+        put(out, 4, 2, false);
+        put(out, 1, 4, false);
+        put(out, tags[i][1], 4, false);
+    }
+    for (int i = 0; i < 104; i++)
+        put(out, 0, 1, false);
+}
+
+static void other_giants_are_refused(void **state) {
+    (void)state;
+    pix_bytes jp2 = {0}, tiff = {0};
+    put_jp2(&jp2, 60000);
+    assert_refused(jp2.data, jp2.size, PIX_ELIMIT,
+                   "60000 x 60000 pixels are over the limit of 128 megapixels");
+    put_tiff(&tiff, 60000);
+    assert_refused(tiff.data, tiff.size, PIX_ELIMIT,
+                   "60000 x 60000 pixels are over the limit of 512 megapixels");
+    /* 16383 x 16383, the most WebP knows */
+    static const char webp[40] = "RIFF\x20\0\0\0WEBPVP8L\x14\0\0\0\x2F\xFE\xBF\xFF\x0F";
+    assert_refused(webp, sizeof webp, PIX_ELIMIT, "16383 x 16383 pixels are over the limit");
+    static const char jxl[64] = "\xFF\x0A\xFE\x52\7\0\x12";
+    assert_refused(jxl, sizeof jxl, PIX_ELIMIT, "60000 x 60000 pixels are over the limit");
+    assert_refused("P6 60000 60000 255\n", 19, PIX_ELIMIT,
+                   "60000 x 60000 pixels are over the limit");
+    pix_bytes_free(&jp2);
+    pix_bytes_free(&tiff);
+}
+
+/* 100 MB of text, or of a colour profile, in a hundred kilobytes: no reason to refuse the
+ * pixels. */
+static void what_a_png_carries_besides_cannot_fill_the_memory(void **state) {
+    (void)state;
+    static const char *const kinds[][2] = {{"zTXt", "Raw profile type exif"}, {"iCCP", "profile"}};
+    uint8_t plain[BYTES], crop[BYTES];
+    pix_bytes file = {0};
+    pix_error error = {0};
+    uLongf packed = 200000;
+    uint8_t *zeros = calloc(100, 1 << 20), *data = malloc(packed);
+    assert_true(zeros && data);
+    assert_int_equal(compress2(data, &packed, zeros, 100 << 20, 9), Z_OK);
+    free(zeros);
+    assert_ok(pix_file_read(test_golden("preprocess/images/tiny-7x5.png"), 1 << 20, &file, &error),
+              &error);
+    assert_ok(of_bytes(file.data, file.size, plain, &error), &error);
+    for (size_t i = 0; i < 2; i++) {
+        pix_bytes png = {0}, chunk = {0};
+        const size_t header = 33; /* signature and IHDR */
+        assert_int_equal(pix_bytes_append(&chunk, kinds[i][1], strlen(kinds[i][1]) + 1), PIX_OK);
+        put(&chunk, 0, 1, true);
+        assert_int_equal(pix_bytes_append(&chunk, data, packed), PIX_OK);
+        assert_int_equal(pix_bytes_append(&png, file.data, header), PIX_OK);
+        put_chunk(&png, kinds[i][0], (const char *)chunk.data, chunk.size);
+        assert_int_equal(pix_bytes_append(&png, file.data + header, file.size - header), PIX_OK);
+        assert_ok(of_bytes(png.data, png.size, crop, &error), &error);
+        assert_memory_equal(crop, plain, BYTES);
+        pix_bytes_free(&png);
+        pix_bytes_free(&chunk);
+    }
+    pix_bytes_free(&file);
+    free(data);
+}
+
 /* The frame header of a JPEG holds height and width in 16 bits each, from its sixth byte on. */
 static void set_sides(pix_bytes *jpeg, bool progressive, uint8_t high, uint8_t low) {
     uint8_t *frame = memmem(jpeg->data, jpeg->size, progressive ? "\xFF\xC2" : "\xFF\xC0", 2);
@@ -329,6 +419,8 @@ int main(void) {
         cmocka_unit_test(a_flipped_bit_of_a_png_is_a_reason_or_a_picture),
         cmocka_unit_test(a_bmp_of_giant_dimensions_is_refused),
         cmocka_unit_test(a_gif_of_giant_dimensions_is_refused),
+        cmocka_unit_test(other_giants_are_refused),
+        cmocka_unit_test(what_a_png_carries_besides_cannot_fill_the_memory),
         cmocka_unit_test(a_jpeg_bomb_is_refused),
         cmocka_unit_test(a_name_does_not_decide_the_format),
     };

@@ -109,7 +109,7 @@ static void no_system_call_but_those_needed_is_carried_out(void **state) {
     pix_decoder_close(decoder);
 }
 
-static void no_file_is_called_corrupt_by_a_decoder_that_another_damaged(void **state) {
+static void no_file_is_condemned_for_memory_that_another_left_occupied(void **state) {
     (void)state;
     pix_error error;
     pix_decoder *decoder = open_rogue(0);
@@ -256,7 +256,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_picture_has_no_use_for_is_denied),
         cmocka_unit_test(no_system_call_but_those_needed_is_carried_out),
-        cmocka_unit_test(no_file_is_called_corrupt_by_a_decoder_that_another_damaged),
+        cmocka_unit_test(no_file_is_condemned_for_memory_that_another_left_occupied),
         cmocka_unit_test(a_file_that_ends_the_decoder_costs_itself_alone),
         cmocka_unit_test(the_decoder_has_the_descriptors_it_needs),
         cmocka_unit_test(without_a_sandbox_nothing_is_decoded),

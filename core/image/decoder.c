@@ -364,9 +364,9 @@ static pix_status try_photo(pix_decoder *d, int fd, pix_decode_reply *reply, pix
     return status;
 }
 
-/* What an earlier photo may have brought about: leaked memory, or damaged. */
+/* Perhaps because of memory that a library kept of earlier photos. */
 static bool may_be_inherited(pix_status status) {
-    return status == PIX_EFORMAT || status == PIX_ELIMIT || status == PIX_ENOMEM;
+    return status == PIX_ELIMIT || status == PIX_ENOMEM;
 }
 
 pix_status pix_decoder_run(pix_decoder *d, int fd, uint8_t *crop, pix_photo *photo,

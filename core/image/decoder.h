@@ -3,10 +3,9 @@
  * A pix_decoder owns one child, pixgrep-decode, a socket to it and memory shared with it.  Picture
  * libraries are linked only there, and before they see a photo the child shuts itself in
  * (sandbox.h).  A child that crashes, hangs or grows without bound costs one file: the error says
- * so and the next call starts a new child; and no file is called corrupt by a child that another
- * file may have damaged.  One thread at a time per decoder; the child dies with
- * the thread that started it.  The libraries' chatter goes nowhere unless PIXGREP_DECODE_STDERR is
- * set in the environment.
+ * so and the next call starts a new child; and none is condemned for memory that another left
+ * occupied.  One thread at a time per decoder; the child dies with the thread that started it.  The
+ * libraries' chatter goes nowhere unless PIXGREP_DECODE_STDERR is set in the environment.
  */
 #ifndef PIX_IMAGE_DECODER_H
 #define PIX_IMAGE_DECODER_H

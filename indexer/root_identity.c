@@ -151,6 +151,20 @@ pix_status pix_root_identify(const char *folder, const pix_identity_sources *sou
     return PIX_OK;
 }
 
+pix_status pix_mount_identify(const char *folder, pix_bytes *text, pix_error *error) {
+    pix_root_identity identity;
+    pix_status status = pix_root_identify(folder, NULL, &identity, error);
+    if (status)
+        return status;
+    bool part = strcmp(identity.inside, "/") != 0;
+    pix_bytes_clear(text);
+    if (pix_bytes_append_text(text, identity.text) ||
+        (part &&
+         (pix_bytes_append_text(text, " ") || pix_bytes_append_text(text, identity.inside))))
+        return pix_fail_memory(error);
+    return PIX_OK;
+}
+
 static pix_status describe_line(const mount *found, const char *folder, pix_paths *automounts,
                                 pix_bytes *text) {
     if (!pix_path_is_within(found->point, folder) || strcmp(found->point, folder) == 0)
@@ -160,9 +174,11 @@ static pix_status describe_line(const mount *found, const char *folder, pix_path
             return PIX_OK;
     if (strcmp(found->type, "autofs") == 0 && pix_paths_add(automounts, found->point))
         return PIX_ENOMEM;
-    char number[32];
-    (void)snprintf(number, sizeof number, "%llu ", (unsigned long long)found->number);
-    return pix_bytes_append_text(text, number) || pix_bytes_append_text(text, found->point) ||
+    char numbers[64]; /* the first alone is given anew at once */
+    (void)snprintf(numbers, sizeof numbers, "%llu %u:%u ", (unsigned long long)found->number,
+                   found->device_major, found->device_minor);
+    return pix_bytes_append_text(text, numbers) || pix_bytes_append_text(text, found->inside) ||
+                   pix_bytes_append_text(text, " ") || pix_bytes_append_text(text, found->point) ||
                    pix_bytes_append_text(text, "\n")
                ? PIX_ENOMEM
                : PIX_OK;

@@ -28,6 +28,10 @@ typedef struct pix_root_identity {
 pix_status pix_root_identify(const char *folder, const pix_identity_sources *sources,
                              pix_root_identity *out, pix_error *error);
 
+/* Replaces the text by what tells the file system of a folder, and the part of it that is mounted,
+ * from others. */
+pix_status pix_mount_identify(const char *folder, pix_bytes *text, pix_error *error);
+
 /* Appends a text of what is mounted below the folder; equal texts, equal mounts.  What the kernel
  * mounts when it is needed (autofs) may come and go without a difference. */
 pix_status pix_mounts_describe(const char *folder, const pix_identity_sources *sources,

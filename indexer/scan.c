@@ -327,6 +327,19 @@ static bool is_still_there(const pix_target *target) {
            now.is_mount == target->identity.is_mount;
 }
 
+/* What a mount that went away since it was walked hid, or held, is not known. */
+static pix_status keep_what_went_away(scan_state *scan, const pix_walk *walk) {
+    const pix_paths *mounts = pix_walk_mounts(walk);
+    pix_bytes now = {0};
+    pix_status status = PIX_OK;
+    for (size_t i = 0; i < mounts->count && !status; i += 2)
+        if (pix_mount_identify(mounts->items[i], &now, NULL) ||
+            strcmp(now.data, mounts->items[i + 1]) != 0)
+            status = pix_paths_add(&scan->kept, mounts->items[i]);
+    pix_bytes_free(&now);
+    return status ? pix_fail_memory(scan->error) : PIX_OK;
+}
+
 typedef struct left_out {
     scan_state *scan;
     pix_walk *walk;
@@ -379,8 +392,10 @@ static pix_status sweep(scan_state *scan, pix_walk *walk) {
                    "(if they are gone for good: pixgrepd forget)");
         return PIX_OK;
     }
-    pix_swept swept;
-    pix_status status = sweep_store(scan, walk, &swept);
+    pix_swept swept = {0};
+    pix_status status = keep_what_went_away(scan, walk);
+    if (!status)
+        status = sweep_store(scan, walk, &swept);
     int64_t moved = swept.moved;
     /* A moved photo was met as a duplicate, or as new when its content had no vector yet. */
     int64_t from_duplicates = moved < counts->duplicates ? moved : counts->duplicates;

@@ -45,7 +45,7 @@ struct pix_walk {
     pix_paths links;       /* symbolic links to folders: walked after everything real */
     size_t link_next;
     uint64_t root_mount, outer_mount; /* of the root, and of what the outermost level is in */
-    pix_paths mounts;                 /* that were yielded */
+    pix_paths mounts;                 /* that were yielded, and their identities, by turns */
     pix_bytes identity;               /* of the last of them */
     char *folder;                     /* that was opened, until the mounts above it are yielded */
     pix_bytes above;                  /* the folder that the last part was in, with its slash */
@@ -160,18 +160,14 @@ static pix_status trouble_errno(pix_walk *walk, pix_walk_entry *entry, int cause
 
 /* Makes *entry the mount at walk->path, unless it was yielded before. */
 static pix_status meet_mount(pix_walk *walk, pix_walk_entry *entry) {
-    for (size_t i = 0; i < walk->mounts.count; i++)
+    for (size_t i = 0; i < walk->mounts.count; i += 2)
         if (strcmp(walk->mounts.items[i], walk->path.data) == 0)
             return PIX_OK;
-    pix_root_identity identity;
-    if (pix_root_identify(walk->path.data, NULL, &identity, NULL))
-        return PIX_OK; /* it went away again */
-    bool part = strcmp(identity.inside, "/") != 0;
-    pix_bytes_clear(&walk->identity);
+    pix_status status = pix_mount_identify(walk->path.data, &walk->identity, NULL);
+    if (status) /* it went away again */
+        return status == PIX_ENOMEM ? status : PIX_OK;
     if (pix_paths_add(&walk->mounts, walk->path.data) ||
-        pix_bytes_append_text(&walk->identity, identity.text) ||
-        (part && (pix_bytes_append_text(&walk->identity, " ") ||
-                  pix_bytes_append_text(&walk->identity, identity.inside))))
+        pix_paths_add(&walk->mounts, walk->identity.data))
         return PIX_ENOMEM;
     *entry = (pix_walk_entry){
         .kind = PIX_WALK_MOUNT, .path = walk->path.data, .identity = walk->identity.data};
@@ -408,6 +404,10 @@ static pix_status next_part(pix_walk *walk, pix_walk_entry *entry) {
     if (fd >= 0)
         close(fd);
     return status;
+}
+
+const pix_paths *pix_walk_mounts(const pix_walk *walk) {
+    return &walk->mounts;
 }
 
 pix_status pix_walk_leaves_out(pix_walk *walk, const char *path, bool *out) {

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "core/base/error.h"
+#include "indexer/paths.h"
 
 typedef struct pix_walk_options {
     bool follow; /* symbolic links: otherwise neither files nor folders behind them are seen */
@@ -61,6 +62,9 @@ void pix_walk_close(pix_walk *walk);
 
 /* The next entry; after PIX_WALK_END, again that.  Fails only when memory is out. */
 pix_status pix_walk_next(pix_walk *walk, pix_walk_entry *entry, pix_error *error);
+
+/* The mounts that were yielded, and their identities, by turns. */
+const pix_paths *pix_walk_mounts(const pix_walk *walk);
 
 /* Whether this walk, but for its parts, leaves out what is at or below `path`, a folder below the
  * root. */

@@ -361,6 +361,8 @@ static pix_status note(pix_watches *watches, const struct inotify_event *event,
     if (pix_bytes_append_text(path, folder))
         return PIX_ENOMEM;
     if (event->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED)) {
+        if (event->mask & IN_UNMOUNT) /* back before anyone looks, it would be watched no more */
+            pix_changes_add_all(changes, now_ns);
         note_end(watches, event, path->data, news);
         return PIX_OK;
     }

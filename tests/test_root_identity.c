@@ -91,10 +91,10 @@ static void what_is_mounted_below_a_folder_has_a_text(void **state) {
                                         "24 23 0:32 / /p/usb rw - vfat c rw\n"
                                         "25 22 0:33 / /pq rw - vfat d rw\n"
                                         "26 24 0:34 / /p/usb/deep rw - vfat e rw\n"),
-                        "24 /p/usb\n26 /p/usb/deep\n");
+                        "24 0:32 / /p/usb\n26 0:34 / /p/usb/deep\n");
     assert_string_equal(described("/", "22 1 254:0 / / rw - ext4 a rw\n"
                                        "23 22 0:31 / /p rw - ext4 b rw\n"),
-                        "23 /p\n");
+                        "23 0:31 / /p\n");
 }
 
 static void what_is_mounted_when_needed_makes_no_difference(void **state) {
@@ -105,8 +105,8 @@ static void what_is_mounted_when_needed_makes_no_difference(void **state) {
                    "%s24 23 0:32 / /p/net rw - nfs4 s:/ rw\n"
                    "25 23 0:33 / /p/net/a rw - nfs4 s:/a rw\n",
                    automount);
-    assert_string_equal(described("/p", automount), "23 /p/net\n");
-    assert_string_equal(described("/p", text), "23 /p/net\n");
+    assert_string_equal(described("/p", automount), "23 0:31 / /p/net\n");
+    assert_string_equal(described("/p", text), "23 0:31 / /p/net\n");
 }
 
 static void broken_lines_are_passed_over(void **state) {

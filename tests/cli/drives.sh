@@ -214,6 +214,39 @@ index "a place moved, the drive there" ""
 quiet "a place moved, the drive there"
 umount "$photos/fourth"
 
+# One mounted over others, which come to light again.
+plug inner "$photos/stack/inner"
+index "below another one" "1 duplicates" "$photos"
+plug outer "$photos/stack"
+index "covered with what is around it" "2 duplicates"
+stays "covered with what is around it" 1 "$photos/stack/inner"
+umount "$photos/stack"
+rm "$WORK/drives/inner/63.ppm"
+index "uncovered again" "2 removed" # it was there twice
+umount "$photos/stack/inner"
+umount "$photos/outer/deep/inner"
+
+# One that goes after it was looked at, while others are still at work.
+XDG_DATA_HOME=$WORK/late
+mkdir "$XDG_DATA_HOME"
+photos=$WORK/late-photos
+plug third "$photos/drive"
+index "three" "3 new, 3 encoded" "$photos"
+rm "$WORK/drives/third/71.ppm"
+mkdir "$photos/work"
+for ((i = 0; i < 150; i++)); do
+    printf 'P6\n# %d\n2000 2000\n255\n' $i >"$photos/work/$i.ppm"
+    truncate -s +12000000 "$photos/work/$i.ppm"
+done
+pixgrepd index --threads 1 >"$WORK/out" 2>"$WORK/err" &
+check "at work" it_comes_true eval 'pixgrepd status --json | grep -qv "\"photos\":3,"'
+umount "$photos/drive"
+check "gone while others are at work" kill -0 $!
+wait $!
+check "what it had is not judged" grep -q " 150 new, .* 0 removed," "$WORK/out"
+plug third "$photos/drive"
+index "there again" "1 removed"
+
 # A root that links lead out of.
 XDG_DATA_HOME=$WORK/links
 mkdir "$XDG_DATA_HOME"
@@ -265,6 +298,24 @@ becomes "another one" $((10 + usb))
 umount "$photos/usb"
 check "pulled out as well: told" it_comes_true told $((6 + usb)) "$photos/usb"
 becomes "pulled out as well" $((10 + usb))
+
+# Out and in again before anyone could look: it is watched as before.
+truncate -s 8M "$WORK/image"
+if mkfs.ext4 -q -F "$WORK/image" 2>/dev/null && loop=$(losetup -f --show "$WORK/image" 2>/dev/null); then
+    mount "$loop" "$photos/usb"
+    make "$photos/usb" 101 101
+    becomes "a disk" $((11 + usb))
+    kill -STOP "$daemon"
+    umount "$photos/usb" && mount "$loop" "$photos/usb"
+    kill -CONT "$daemon"
+    sleep 2 # what it makes of that is over
+    make "$photos/usb" 102 102
+    becomes "a disk out and in" $((12 + usb))
+    umount "$photos/usb"
+    losetup -d "$loop"
+else
+    echo "SKIP a disk out and in: no loop device, or no mkfs.ext4"
+fi
 kill "$daemon"
 wait "$daemon"
 finish

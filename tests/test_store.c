@@ -684,6 +684,142 @@ static pix_judgement judge(void *context, const char *path) {
                                                 : PIX_JUDGED_GONE;
 }
 
+static void parts_of_a_root_are_judged_together(void **state) {
+    (void)state;
+    fixture f = open_six();
+    const char *folders[] = {"/photos/0.jpg", "/photos/1.jpg", "/photos/3.jpg"};
+    pix_sweep what = {.folders = folders, .folder_count = 3, .photos = 6, .few = 2};
+    pix_swept swept;
+    assert_ok(pix_store_sweep(f.store, f.run, f.root, &what, &swept, &f.error), &f.error);
+    assert_int_equal(swept.held, 3);
+    assert_int_equal(swept.removed, 0);
+    assert_int_equal(totals(&f).photos, 6);
+    pix_store_close(f.store);
+}
+
+static void what_went_within_the_hour_is_held_with_the_rest(void **state) {
+    (void)state;
+    fixture f = open_six();
+    int64_t moved;
+    assert_int_equal(sweep(&f, "/photos/0.jpg", NULL, &moved), 1);
+    assert_int_equal(sweep(&f, "/photos/1.jpg", NULL, &moved), 1);
+    assert_int_equal(totals(&f).photos, 4);
+    pix_swept swept;
+    assert_ok(test_sweep(f.store, f.run, f.root, "/photos/2.jpg", NULL, 2, &swept, &f.error),
+              &f.error);
+    assert_int_equal(swept.held, 3);
+    assert_int_equal(swept.photos, 2); /* the two; the caller told of none */
+    assert_int_equal(totals(&f).photos, 6);
+    assert_int_equal(totals(&f).held, 3);
+
+    /* what returns counts no more, nor does what went long ago or was approved */
+    end_run(&f);
+    begin_run(&f);
+    (void)see(&f, "/photos/0.jpg", 1, 1);
+    (void)see(&f, "/photos/1.jpg", 1, 1);
+    (void)see(&f, "/photos/2.jpg", 1, 1);
+    assert_int_equal(sweep(&f, "/photos/3.jpg", NULL, &moved), 1);
+    assert_ok(pix_store_commit(f.store, &f.error), &f.error);
+    assert_int_equal(number(f.path, "SELECT count(*) FROM gone"), 1);
+    execute(f.path, "UPDATE gone SET since = since - 3601");
+    assert_ok(test_sweep(f.store, f.run, f.root, "/photos/4.jpg", NULL, 1, &swept, &f.error),
+              &f.error);
+    assert_int_equal(swept.removed, 1);
+    int64_t gone;
+    assert_ok(pix_store_held_judge(f.store, "/photos", judge, NULL, &gone, &f.error), &f.error);
+    assert_ok(test_sweep(f.store, f.run, f.root, "/photos/5.jpg", NULL, 1, &swept, &f.error),
+              &f.error);
+    assert_int_equal(swept.removed, 1);
+    pix_store_close(f.store);
+}
+
+static void note_elsewhere(void *context, const char *path, int64_t photos) {
+    pix_bytes *text = context;
+    char line[128];
+    (void)snprintf(line, sizeof line, "%s %lld;", path, (long long)photos);
+    assert_int_equal(pix_bytes_append_text(text, line), PIX_OK);
+}
+
+/* What a sweep of everything says is elsewhere; *removed is how many went. */
+static const char *elsewhere(fixture *f, int64_t *removed) {
+    static pix_bytes text;
+    const char *folder = "/photos";
+    pix_sweep what = {.folders = &folder,
+                      .folder_count = 1,
+                      .few = 100,
+                      .elsewhere = note_elsewhere,
+                      .context = &text};
+    pix_swept swept;
+    pix_bytes_clear(&text);
+    assert_int_equal(pix_bytes_append_text(&text, ""), PIX_OK);
+    assert_ok(pix_store_sweep(f->store, f->run, f->root, &what, &swept, &f->error), &f->error);
+    *removed = swept.removed;
+    end_run(f);
+    begin_run(f);
+    return text.data;
+}
+
+static void meet(fixture *f, const char *path, const char *identity) {
+    assert_ok(pix_store_mount_meet(f->store, f->run, path, identity, &f->error), &f->error);
+}
+
+static void photos_go_only_where_they_were_last_seen(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    int64_t removed;
+    meet(&f, "/photos/usb", "uuid:1");
+    meet(&f, "/photos/usb/deep", "uuid:2");
+    put_photo(&f, "/photos/0.jpg", 1, 1, 0);
+    put_photo(&f, "/photos/usb/1.jpg", 1, 1, 1);
+    put_photo(&f, "/photos/usb/deep/2.jpg", 1, 1, 2);
+    put_photo(&f, "/photos/usb2/3.jpg", 1, 1, 3); /* a name that only begins alike */
+    put_failure(&f, "/photos/usb/f.jpg", 1, 1, "bad");
+    end_run(&f);
+    begin_run(&f);
+    assert_string_equal(elsewhere(&f, &removed), "/photos/usb 1;/photos/usb/deep 1;");
+    assert_int_equal(removed, 2); /* 0 and 3 */
+    assert_int_equal(totals(&f).failures, 1);
+
+    meet(&f, "/photos/usb", "uuid:3"); /* another drive there */
+    assert_string_equal(elsewhere(&f, &removed), "/photos/usb 1;/photos/usb/deep 1;");
+    assert_int_equal(removed, 0);
+
+    /* the outer one there, without the inner one; the photo now also on the other drive */
+    meet(&f, "/photos/usb", "uuid:1");
+    assert_string_equal(elsewhere(&f, &removed), "/photos/usb/deep 1;");
+    assert_int_equal(removed, 1);
+    meet(&f, "/photos/usb", "uuid:3");
+    assert_int_equal(see(&f, "/photos/usb/1.jpg", 1, 1), PIX_PHOTO_RETURNED);
+    assert_int_equal(see(&f, "/photos/usb/deep/2.jpg", 1, 1), PIX_PHOTO_UNCHANGED);
+    end_run(&f);
+    begin_run(&f);
+    meet(&f, "/photos/usb", "uuid:3");
+    assert_string_equal(elsewhere(&f, &removed), "");
+    assert_int_equal(removed, 2);
+    assert_int_equal(totals(&f).failures, 0);
+    assert_ok(pix_store_purge(f.store, 90, &f.error), &f.error);
+    assert_ok(pix_store_commit(f.store, &f.error), &f.error);
+    assert_int_equal(number(f.path, "SELECT count(*) FROM mount"), 1); /* of what may return */
+    pix_store_close(f.store);
+}
+
+static void a_drive_that_hides_photos_removes_none(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    int64_t removed;
+    put_photo(&f, "/photos/usb/1.jpg", 1, 1, 1);
+    end_run(&f);
+    begin_run(&f);
+    meet(&f, "/photos/usb", "uuid:1");
+    assert_string_equal(elsewhere(&f, &removed), "/photos/usb 1;");
+    assert_int_equal(removed, 0);
+    assert_ok(pix_store_mount_assume(f.store, "/photos/usb", "uuid:1", &f.error), &f.error);
+    meet(&f, "/photos/usb", "uuid:1");
+    assert_string_equal(elsewhere(&f, &removed), "");
+    assert_int_equal(removed, 1);
+    pix_store_close(f.store);
+}
+
 static void held_photos_are_judged_one_by_one(void **state) {
     (void)state;
     fixture f = open_six();
@@ -1673,6 +1809,10 @@ int main(void) {
         cmocka_unit_test(too_many_at_once_are_held_and_stay),
         cmocka_unit_test(moved_photos_and_copies_do_not_count_among_the_many),
         cmocka_unit_test(copies_that_go_together_are_the_last_of_their_content),
+        cmocka_unit_test(parts_of_a_root_are_judged_together),
+        cmocka_unit_test(what_went_within_the_hour_is_held_with_the_rest),
+        cmocka_unit_test(photos_go_only_where_they_were_last_seen),
+        cmocka_unit_test(a_drive_that_hides_photos_removes_none),
         cmocka_unit_test(held_photos_are_judged_one_by_one),
         cmocka_unit_test(a_moved_root_takes_its_photos_and_failures_along),
         cmocka_unit_test(roots_below_a_moved_folder_come_along),

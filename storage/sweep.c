@@ -92,9 +92,9 @@ static pix_status is_elsewhere(sweep *w, int64_t id, const char *path, bool *els
     pix_status status = pix_image_mount_get(w->store, id, &mount_id, &point, error);
     const pix_met_mount *now = pix_mount_around(w->store, path);
     *elsewhere = mount_id != (now ? now->id : 0);
-    const char *place = point ? point : now ? now->path : NULL;
-    if (!status && *elsewhere && place)
-        status = note_place(w, place, error);
+    const char *where = point ? point : now ? now->path : NULL;
+    if (!status && *elsewhere && where)
+        status = note_place(w, where, error);
     free(point);
     return status;
 }

@@ -1,31 +1,39 @@
 /* pixgrepd approve-removals: photos that went with too many others are taken for removed after all.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "indexer/commands.h"
 #include "indexer/edit.h"
 #include "indexer/format.h"
 #include "indexer/targets.h"
+#include "indexer/walk.h"
 
 typedef struct approval {
+    const char *root;
     int64_t back, unknown;
 } approval;
 
-/* Between the run that held them and the approval, some may have come back. */
+/* Between the run that held them and the approval, some may have come back; one that lies where no
+ * walk comes to, as beside a .nomedia, has not. */
 static pix_judgement judge(void *context, const char *path) {
+    static const pix_walk_options everything = {.follow = true, .hidden = true};
     approval *counts = context;
-    struct stat info;
-    if (lstat(path, &info) == 0) {
-        counts->back++;
-        return PIX_JUDGED_BACK;
-    }
-    if (errno == ENOENT || errno == ENOTDIR)
-        return PIX_JUDGED_GONE;
-    counts->unknown++;
-    return PIX_JUDGED_UNKNOWN;
+    pix_walk_entry entry = {0};
+    pix_walk *walk;
+    pix_error error;
+    pix_status status = pix_walk_open_parts(counts->root, &path, 1, &everything, &walk, &error);
+    do
+        status = status ? status : pix_walk_next(walk, &entry, &error);
+    while (!status && entry.kind == PIX_WALK_MOUNT);
+    if (status)
+        entry.kind = PIX_WALK_TROUBLE;
+    pix_walk_close(walk);
+    counts->back += entry.kind == PIX_WALK_PHOTO;
+    counts->unknown += entry.kind == PIX_WALK_TROUBLE;
+    return entry.kind == PIX_WALK_PHOTO ? PIX_JUDGED_BACK
+           : entry.kind == PIX_WALK_END ? PIX_JUDGED_GONE
+                                        : PIX_JUDGED_UNKNOWN;
 }
 
 static void print_target(FILE *out, const pix_target *target, int64_t gone,
@@ -56,7 +64,7 @@ static pix_status approve(const pix_edit *edit, const pix_target *target, pix_er
     pix_status status = check_root(target, error);
     if (status)
         return target->named ? status : PIX_OK;
-    approval counts = {0};
+    approval counts = {.root = target->root};
     int64_t gone;
     status = pix_store_held_judge(edit->store, target->folder, judge, &counts, &gone, error);
     if (!status)

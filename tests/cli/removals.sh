@@ -76,6 +76,17 @@ expect 0 "approve a folder that is gone"
 check "all of it" grep -qFx "$photos/card: 60 removed" "$WORK/out"
 totals "approved by folder" 40 0 60
 
+# So can one that asks to be left alone: its photos are there, but not to be found.
+make "$photos/card" 101 160
+index 0 "sixty others"
+: >"$photos/card/.nomedia"
+index 0 "left alone"
+totals "left alone" 100 60 60
+run pixgrepd approve-removals
+expect 0 "approve what asks to be left alone"
+check "none of it is back" grep -qFx "$photos: 60 removed" "$WORK/out"
+rm -r "$photos/card"
+
 # Moving is not removing, nor is dropping copies; few may go unasked.
 make "$photos/many" 200 299
 index 0 "a hundred more"

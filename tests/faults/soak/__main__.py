@@ -52,6 +52,7 @@ class Soak:
         self.questions = Questions(random.Random(SEED + 2), PROGRAMS, self.daemon, self.library, own, WORK)
         self.settled = {}  # photos with their hashes when the library rested
         self.deck = []
+        self.hanging = []
 
     def expect(self, what, result, *codes):
         self.checks.check(what, result.returncode not in codes and
@@ -162,11 +163,24 @@ class Soak:
         return "failures --retry" if result.returncode == 0 else None
 
     def hang(self):
-        """Two pictures, each of which a decoder may take a minute for."""
+        """Two pictures, each of which a decoder may take a minute for, and longer where others compute."""
         for what in ("hang", "sleep"):
-            content = self.library.pictures.rogue(what)
-            self.library.write(self.library.new_path(content, self.library.roots[0]), content)
-        return "pictures that hang decoders"
+            path = self.library.roots[0] + b"/%s.jpg" % what.encode()
+            self.hanging.append(path)
+            self.library.fixed.add(path)
+            self.library.write(path, self.library.pictures.rogue(what))
+        self.events["pictures that hang decoders"] += 2
+
+    def are_contained(self):
+        """Whether no picture hangs; those that did are taken away."""
+        if self.hanging and self.library.roots[0] not in self.library.gone and set(self.hanging) <= set(Index(DATABASE).failures):
+            for path in self.hanging:
+                self.library.fixed.discard(path)
+                del self.library.files[path]
+                os.unlink(path)
+            self.hanging = []
+            self.checks.check("a picture that hangs a decoder costs itself alone", None)
+        return not self.hanging
 
     def approve(self):
         """Takes held photos out, if there are any."""
@@ -289,13 +303,15 @@ class Soak:
             self.disturb()
             if not hung and time.monotonic() - self.began > SECONDS / 2 and SECONDS >= 600:
                 hung = True
-                self.events[self.hang()] += 1
-            if time.monotonic() - rested > max(25, SECONDS / 12):
+                self.hang()
+            if self.are_contained() and time.monotonic() - rested > max(25, SECONDS / 12):
                 self.rest()
                 rested = time.monotonic()
                 print(f"{(rested - self.began) / 60:5.1f} min: {len(self.library.files)} files, {len(self.settled)} photos, "
                       f"{sum(self.library.counts.values())} changes, {self.questions.counts['asked']} questions, "
                       f"{len(self.checks.failed) + len(self.questions.trouble)} failed checks", flush=True)
+        if not it_comes_true(self.are_contained, 4 * SOON):
+            self.checks.check("a picture that hangs a decoder costs itself alone", "it is not listed as a failure")
         self.rest()
         self.end()
 

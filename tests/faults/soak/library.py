@@ -32,9 +32,11 @@ class Library:
         self.writing = []       # [path, open file, content, bytes written]
         self.ever = set()
         self.counts = Counter()
+        self.fixed = set()      # files that are left as they are
         self.names = 0
         self.journal = open(journal, "wb", buffering=0)  # pylint: disable=consider-using-with
         for root in roots:      # so that no root is ever empty
+            self.fixed.add(root + b"/anchor.png")
             self.write(root + b"/anchor.png", pictures.good())
 
     # What must be true.
@@ -80,7 +82,7 @@ class Library:
         return self.rng.choice(chosen) if chosen else None
 
     def some_file(self, wanted=lambda file: True):
-        chosen = [p for p in sorted(self.files) if wanted(self.files[p]) and not p.endswith(b"/anchor.png") and self.is_free(p)]
+        chosen = [p for p in sorted(self.files) if wanted(self.files[p]) and p not in self.fixed and self.is_free(p)]
         return self.rng.choice(chosen) if chosen else None
 
     def new_name(self, ending):

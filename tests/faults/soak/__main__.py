@@ -173,7 +173,7 @@ class Soak:
 
     def are_contained(self):
         """Whether no picture hangs; those that did are taken away."""
-        if self.hanging and self.library.roots[0] not in self.library.gone and set(self.hanging) <= set(Index(DATABASE).failures):
+        if self.hanging and set(self.hanging) <= set(Index(DATABASE).failures):
             for path in self.hanging:
                 self.library.fixed.discard(path)
                 del self.library.files[path]
@@ -191,7 +191,7 @@ class Soak:
         return "approve-removals"
 
     def root_goes(self, how):
-        return how() if not self.library.gone else None
+        return how() if not self.library.gone and not self.hanging else None
 
     def disturb(self):
         if not self.deck:
@@ -301,7 +301,7 @@ class Soak:
         while time.monotonic() - self.began < SECONDS:
             self.change_for_a_while(self.rng.randint(10, 60))
             self.disturb()
-            if not hung and time.monotonic() - self.began > SECONDS / 2 and SECONDS >= 600:
+            if not hung and not self.library.gone and time.monotonic() - self.began > SECONDS / 2 and SECONDS >= 600:
                 hung = True
                 self.hang()
             if self.are_contained() and time.monotonic() - rested > max(25, SECONDS / 12):

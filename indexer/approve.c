@@ -61,7 +61,10 @@ static pix_status check_root(const pix_target *target, pix_error *error) {
 }
 
 static pix_status approve(const pix_edit *edit, const pix_target *target, pix_error *error) {
-    pix_status status = check_root(target, error);
+    pix_error away;
+    pix_status status = check_root(target, &away);
+    if (status && target->named)
+        *error = away;
     if (status)
         return target->named ? status : PIX_OK;
     approval counts = {.root = target->root};

@@ -50,6 +50,9 @@ check "the daemon tries again" it_comes_true eval '[ "$(pixgrepd failures --json
 same approve-removals
 same approve-removals "$photos/part" "$other"
 same approve-removals "$WORK/nowhere"
+mv "$other" "$other.away" # one that is away is left alone
+same approve-removals
+mv "$other.away" "$other"
 same forget "$WORK/nowhere"
 same move "$WORK/nowhere" "$WORK/somewhere"
 same move "$photos" "$photos/part"

@@ -47,15 +47,16 @@ static pix_status note_unsettled(void *context, const pix_failure *failure) {
 }
 
 /* The model's place in the store, the run, and what earlier runs left to be tried again. */
-static pix_status begin(pix_indexing *indexing, pix_scan_context *scan, pix_paths *unsettled,
-                        pix_error *error) {
+static pix_status begin(pix_indexing *indexing, pix_scan_context *scan, bool small,
+                        pix_paths *unsettled, pix_error *error) {
     pix_store *store = indexing->store;
     pix_recipe *recipe = &indexing->recipe;
     pix_status status = pix_store_model_put(store, pix_model_name(indexing->model),
                                             pix_model_fingerprint(indexing->model), scan->dimension,
                                             &recipe->model_id, error);
     if (!status)
-        status = pix_store_run_begin(store, recipe->model_id, &scan->run_id, error);
+        status = small ? pix_store_run_go_on(store, recipe->model_id, &scan->run_id, error)
+                       : pix_store_run_begin(store, recipe->model_id, &scan->run_id, error);
     if (!status)
         status = pix_store_failures(store, note_unsettled, unsettled, error);
     if (status == PIX_ENOMEM)
@@ -170,7 +171,7 @@ pix_status pix_indexing_run(pix_indexing *indexing, pix_targets *targets, pix_ru
                              .put_off = run->put_off,
                              .progressed = run->progressed,
                              .context = run->context};
-    pix_status status = begin(indexing, &scan, &unsettled, error);
+    pix_status status = begin(indexing, &scan, run->small, &unsettled, error);
     vectors.model_id = indexing->recipe.model_id;
     if (!status && run->renames)
         status = rename_photos(indexing->store, scan.run_id, targets, run->renames, error);

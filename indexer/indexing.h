@@ -31,6 +31,7 @@ typedef struct pix_run {
     void (*scanned)(void *context, const pix_target *target, const pix_scan_result *result);
     void (*progressed)(void *context, const pix_run_counts *counts);
     void *context;
+    bool small;               /* one of many: pix_store_run_go_on */
     const pix_paths *renames; /* old and new paths by turns, done first; may be NULL */
 
     pix_run_counts counts;

@@ -44,6 +44,13 @@ void pix_notify(const char *format, ...) {
     close(fd);
 }
 
+void pix_notify_status(const char *text) {
+    char line[384] = "";
+    for (size_t i = 0; text[i] && i < sizeof line - 1; i++)
+        line[i] = (char)(text[i] == '\n' ? ' ' : text[i]);
+    pix_notify("STATUS=%s", line);
+}
+
 int64_t pix_notify_watchdog_us(void) {
     const char *period = getenv("WATCHDOG_USEC"), *process = getenv("WATCHDOG_PID");
     int64_t us, id;

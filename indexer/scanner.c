@@ -132,8 +132,10 @@ static pix_status note_roots(pix_scanner *scanner, pix_error *error) {
     return status;
 }
 
-static pix_status run(pix_scanner *scanner, pix_targets *targets, pix_run *run, pix_error *error) {
+static pix_status run(pix_scanner *scanner, pix_targets *targets, bool small, pix_run *run,
+                      pix_error *error) {
     *run = (pix_run){.operation = "watch",
+                     .small = small,
                      .stopped = is_stopped,
                      .put_off = put_off,
                      .scanned = tell,
@@ -201,7 +203,7 @@ static pix_status scan_all(pix_scanner *scanner, bool *early, pix_error *error) 
     if (scanner->settings.watches)
         pix_watches_recount(scanner->settings.watches);
     if (!status && targets.count > 0)
-        status = run(scanner, &targets, &done, error);
+        status = run(scanner, &targets, false, &done, error);
     pix_targets_free(&targets);
     *early = done.early;
     return status;
@@ -237,7 +239,7 @@ static pix_status look_at_changes(pix_scanner *scanner, bool *early, pix_error *
     if (!status && !all)
         status = pix_targets_narrow(&targets, &scanner->work.paths, error);
     if (!status && !all && targets.count > 0)
-        status = run(scanner, &targets, &done, error);
+        status = run(scanner, &targets, true, &done, error);
     pix_targets_free(&targets);
     *early = done.early;
     return status || !all ? status : scan_all(scanner, early, error);
@@ -275,7 +277,7 @@ static pix_status answer_scan(pix_scanner *scanner, pix_error *error) {
     scanner->summing = true;
     if (!pix_targets_choose(scanner->indexing.store, (const char *const *)folders->items,
                             folders->count, &targets, &mistake))
-        status = run(scanner, &targets, &done, error);
+        status = run(scanner, &targets, false, &done, error);
     scanner->summing = false;
     pix_targets_free(&targets);
     if (status)
@@ -658,6 +660,7 @@ void pix_scanner_reload(pix_scanner *scanner) {
 void pix_scanner_ask(pix_scanner *scanner, pix_scanner_report *report) {
     pthread_mutex_lock(&scanner->lock);
     *report = scanner->report;
+    report->reloading = scanner->reloading;
     report->undone =
         scanner->scans || scanner->edits || scanner->scanning_all || scanner->has_batch;
     pthread_mutex_unlock(&scanner->lock);

@@ -41,7 +41,8 @@ typedef struct pix_scanner_report {
     pix_scanner_state state;
     bool opened; /* ever */
     bool paused;
-    bool undone; /* there is work left */
+    bool reloading; /* has been asked for, and is not done */
+    bool undone;    /* there is work left */
     pix_error error;
     int64_t breaks;        /* how often it broke */
     pix_run_counts counts; /* of the run at hand, or of the last */

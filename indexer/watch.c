@@ -158,7 +158,7 @@ static void on_heartbeat(uv_timer_t *timer) {
 /* In words, for systemctl status. */
 static void tell_status(const watch *w, const pix_scanner_report *report) {
     if (report->state == PIX_SCANNER_BROKEN)
-        pix_notify("STATUS=%s", report->error.text);
+        pix_notify_status(report->error.text);
     else if (report->paused)
         pix_notify("STATUS=Paused: %s photos", pix_text_count(report->photos));
     else if (report->state == PIX_SCANNER_SCANNING)
@@ -315,7 +315,8 @@ static void tell_complete(watch *w, const pix_scanner_report *report) {
 
 static void note_state(watch *w, const pix_scanner_report *report) {
     bool scanning = report->state == PIX_SCANNER_SCANNING;
-    if (report->opened && (!w->ready || (w->reloading && report->state == PIX_SCANNER_IDLE))) {
+    bool reloaded = w->reloading && !report->reloading && !scanning;
+    if (report->opened && (!w->ready || reloaded)) { /* whatever came of it: the status tells */
         pix_notify("READY=1");
         w->ready = true;
         w->reloading = false;

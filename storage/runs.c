@@ -2,6 +2,8 @@
 
 #include "storage/mounts.h"
 
+enum { DAY_S = 86400 };
+
 static void forget_seen(pix_store *store) {
     store->run_id = 0;
     pix_id_set_free(&store->seen_images);
@@ -10,17 +12,38 @@ static void forget_seen(pix_store *store) {
     pix_mounts_forget(store);
 }
 
-static pix_status begin(pix_store *store, int64_t model_id, int64_t *run_id, pix_error *error) {
-    pix_status status = pix_store_change(store, error);
-    if (status)
-        return status;
+static pix_status add(pix_store *store, int64_t model_id, int64_t *id, pix_error *error) {
     pix_statement s = pix_statement_begin(store, PIX_SQL_RUN_ADD);
     pix_bind_integer(&s, time(NULL));
     pix_bind_integer(&s, model_id);
-    if ((status = pix_statement_run(&s, error)))
+    pix_status status = pix_statement_run(&s, error);
+    *id = sqlite3_last_insert_rowid(store->db);
+    return status;
+}
+
+/* *id is 0 when the last run is not to go on. */
+static pix_status go_on(pix_store *store, int64_t model_id, int64_t *id, pix_error *error) {
+    pix_statement s = pix_statement_begin(store, PIX_SQL_RUN_GO_ON);
+    pix_bind_integer(&s, model_id);
+    pix_bind_integer(&s, time(NULL) - DAY_S);
+    pix_bind_integer(&s, time(NULL));
+    pix_status status = pix_statement_step(&s, error);
+    *id = !status && s.row ? sqlite3_column_int64(s.handle, 0) : 0;
+    pix_statement_end(&s);
+    return status;
+}
+
+static pix_status begin(pix_store *store, int64_t model_id, bool small, int64_t *run_id,
+                        pix_error *error) {
+    int64_t id = 0;
+    pix_status status = pix_store_change(store, error);
+    if (!status && small)
+        status = go_on(store, model_id, &id, error);
+    if (!status && id == 0)
+        status = add(store, model_id, &id, error);
+    if (status)
         return status;
     forget_seen(store);
-    int64_t id = sqlite3_last_insert_rowid(store->db);
     if ((status = pix_store_held_load(store, error)))
         return status;
     *run_id = store->run_id = id;
@@ -31,7 +54,16 @@ pix_status pix_store_run_begin(pix_store *store, int64_t model_id, int64_t *run_
                                pix_error *error) {
     *run_id = 0;
     pix_store_lock(store);
-    pix_status status = begin(store, model_id, run_id, error);
+    pix_status status = begin(store, model_id, false, run_id, error);
+    pix_store_unlock(store);
+    return status;
+}
+
+pix_status pix_store_run_go_on(pix_store *store, int64_t model_id, int64_t *run_id,
+                               pix_error *error) {
+    *run_id = 0;
+    pix_store_lock(store);
+    pix_status status = begin(store, model_id, true, run_id, error);
     pix_store_unlock(store);
     return status;
 }

@@ -56,9 +56,14 @@
                            " (SELECT 1 FROM image WHERE content_id = content.id)")                 \
                                                                                                    \
     X(RUN_ADD, "INSERT INTO run (started_at, model_id) VALUES (?1, ?2)")                           \
-    X(RUN_END, "UPDATE run SET ended_at = ?1, outcome = ?2, seen = ?3, unchanged = ?4,"            \
-               " added = ?5, changed = ?6, moved = ?7, duplicates = ?8, removed = ?9,"             \
-               " returned = ?10, failed = ?11, failed_before = ?12, encoded = ?13 WHERE id = ?14") \
+    X(RUN_GO_ON, "UPDATE run SET ended_at = NULL, outcome = NULL"                                  \
+                 " WHERE id = (SELECT max(id) FROM run) AND model_id = ?1"                         \
+                 " AND outcome = 'complete' AND started_at BETWEEN ?2 AND ?3 RETURNING id")        \
+    X(RUN_END, "UPDATE run SET ended_at = ?1, outcome = ?2, seen = seen + ?3,"                     \
+               " unchanged = unchanged + ?4, added = added + ?5, changed = changed + ?6,"          \
+               " moved = moved + ?7, duplicates = duplicates + ?8, removed = removed + ?9,"        \
+               " returned = returned + ?10, failed = failed + ?11,"                                \
+               " failed_before = failed_before + ?12, encoded = encoded + ?13 WHERE id = ?14")     \
                                                                                                    \
     X(IMAGE_SEE, "SELECT i.id, i.mtime_ns, i.size_bytes, i.missing_since IS NULL,"                 \
                  " EXISTS (SELECT 1 FROM embedding e INDEXED BY embedding_recipe"                  \

@@ -105,6 +105,10 @@ typedef struct pix_run_counts {
 } pix_run_counts;
 pix_status pix_store_run_begin(pix_store *store, int64_t model_id, int64_t *run_id,
                                pix_error *error);
+/* For small runs that follow each other: goes on with the last one, whose counts grow, if it was of
+ * this model, complete and begun within the last day; else begins one. */
+pix_status pix_store_run_go_on(pix_store *store, int64_t model_id, int64_t *run_id,
+                               pix_error *error);
 pix_status pix_store_run_end(pix_store *store, int64_t run_id, const pix_run_counts *counts,
                              const char *outcome, pix_error *error);
 

@@ -56,6 +56,21 @@ static void an_abstract_listener_hears(void **state) {
     close(fd);
 }
 
+static void a_status_is_one_line(void **state) {
+    (void)state;
+    char name[100], text[1024] = "";
+    (void)snprintf(name, sizeof name, "@pixgrep-test-%d-status", (int)getpid());
+    int fd = listen_at(name);
+    pix_notify_status("/photos/a\nREADY=1\nMAINPID=1: cannot be read");
+    assert_hears(fd, "STATUS=/photos/a READY=1 MAINPID=1: cannot be read");
+    memset(text, 'x', sizeof text - 1);
+    pix_notify_status(text); /* too long: its start */
+    char heard[1024] = "";
+    assert_true(recv(fd, heard, sizeof heard - 1, MSG_DONTWAIT) > 300);
+    assert_memory_equal(heard, "STATUS=xxx", 10);
+    close(fd);
+}
+
 static void without_a_listener_nothing_happens(void **state) {
     (void)state;
     static char long_name[300] = "/";
@@ -90,6 +105,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_listener_with_a_path_hears),
         cmocka_unit_test(an_abstract_listener_hears),
+        cmocka_unit_test(a_status_is_one_line),
         cmocka_unit_test(without_a_listener_nothing_happens),
         cmocka_unit_test(the_watchdog_is_for_the_process_it_names),
     };

@@ -1328,6 +1328,39 @@ static void a_snapshot_sees_one_state(void **state) {
     pix_store_close(f.store);
 }
 
+static void small_runs_of_a_day_are_one_row(void **state) {
+    (void)state;
+    static const char count[] = "SELECT count(*) FROM run", seen[] = "SELECT sum(seen) FROM run";
+    fixture f = open_fixture();
+    int64_t first = f.run;
+    end_run(&f);
+    for (int i = 0; i < 3; i++) {
+        assert_ok(pix_store_run_go_on(f.store, f.model, &f.run, &f.error), &f.error);
+        assert_int_equal(f.run, first);
+        assert_string_equal(totals(&f).last_outcome, "");
+        end_run(&f);
+        assert_string_equal(totals(&f).last_outcome, "complete");
+    }
+    assert_int_equal(number(f.path, count), 1);
+    assert_int_equal(number(f.path, seen), 12);
+    begin_run(&f);
+    assert_int_not_equal(f.run, first);
+    assert_ok(pix_store_commit(f.store, &f.error), &f.error); /* it was killed then */
+    reopen(&f);
+    assert_ok(pix_store_run_go_on(f.store, f.model, &f.run, &f.error), &f.error);
+    end_run(&f);
+    assert_int_equal(number(f.path, count), 3);
+    static const char *const changes[] = {"UPDATE run SET started_at = started_at - 90000",
+                                          "UPDATE run SET started_at = started_at + 90000"};
+    for (int i = 0; i < 2; i++) { /* of the day before, or by a clock that was wrong */
+        execute(f.path, changes[i]);
+        assert_ok(pix_store_run_go_on(f.store, f.model, &f.run, &f.error), &f.error);
+        end_run(&f);
+        assert_int_equal(number(f.path, count), 4 + i);
+    }
+    pix_store_close(f.store);
+}
+
 static void a_reader_cannot_change_anything(void **state) {
     (void)state;
     fixture f = open_fixture();
@@ -1833,6 +1866,7 @@ int main(void) {
         cmocka_unit_test(a_batch_is_seen_by_readers_when_it_is_committed),
         cmocka_unit_test(a_full_disk_does_not_keep_readers_out),
         cmocka_unit_test(a_snapshot_sees_one_state),
+        cmocka_unit_test(small_runs_of_a_day_are_one_row),
         cmocka_unit_test(a_reader_cannot_change_anything),
         cmocka_unit_test(the_index_is_private_to_its_owner),
         cmocka_unit_test(the_file_has_the_format_the_design_fixes),

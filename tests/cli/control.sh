@@ -241,4 +241,24 @@ kill "$second" $(pgrep -P "$second")
 wait "$second"
 check "the first keeps its socket" pixgrepd resume
 stop TERM
+
+# A drive that does not answer keeps the scanner waiting, and nobody else.
+if strace -o /dev/null true 2>/dev/null; then
+    strace -f -qq -o "$WORK/slow" -e trace=inotify_add_watch -e inject=inotify_add_watch:delay_enter=3000000 \
+        pixgrepd watch --db "$WORK/slow.db" "$photos" >"$WORK/watch.out" 2>"$WORK/watch.err" &
+    tracer=$!
+    check "a slow drive: it listens" it_comes_true test -S "$socket"
+    daemon=$(pgrep -P "$tracer")
+    late=0
+    for ((i = 0; i < 12; i++)); do
+        timeout 2 "$BUILD/tests/control_client" "$socket" >"$WORK/out" <<<'{"call":"status"}' || late=$((late + 1))
+        sleep 0.5
+    done
+    check "a slow drive: it was met" grep -q 'inotify_add_watch(.*"'"$photos"'"' "$WORK/slow"
+    check "a slow drive: every status comes at once, but $late" test "$late" -eq 0
+    kill -9 "$daemon"
+    wait "$tracer" 2>/dev/null
+else
+    echo "SKIP a slow drive: strace is not installed or may not trace"
+fi
 finish

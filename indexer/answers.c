@@ -326,14 +326,15 @@ static pix_status answer_hello(pix_answers *a, const pix_request *request, FILE 
     char *path = pix_command_store_path(a->options, error);
     if (!path)
         return error->status;
-    pix_status status = need_model(a, error);
+    /* First what is there: one put in its place meanwhile is not what the client finds. */
+    pix_status status = stat(path, &info) ? pix_fail_errno(error, "%s", path) : PIX_OK;
+    free(path);
+    if (!status)
+        status = need_model(a, error);
     if (!status)
         status = need_store(a, error);
     if (!status)
         status = need_library(a, error);
-    if (!status && stat(path, &info))
-        status = pix_fail_errno(error, "%s", path);
-    free(path);
     if (status)
         return status;
     (void)fprintf(out, "{\"ok\":true,\"protocol\":%d,\"version\":\"" PIX_VERSION "\"",

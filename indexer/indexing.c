@@ -21,6 +21,7 @@ pix_status pix_indexing_open(const pix_options *options, pix_indexing *out, pix_
                  .hidden = options->hidden,
                  .excludes = options->excludes,
                  .exclude_count = options->exclude_count}};
+    pix_library_tidy();
     pix_status status = pix_library_open(options->model, &out->model, error);
     if (!status)
         out->recipe.precision = pix_precision_name(

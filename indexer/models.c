@@ -28,6 +28,7 @@ static pix_status run_import(const pix_options *options, pix_imported *imported,
                                     .bundle = options->output != NULL,
                                     .progress = draw_import,
                                     .context = progress};
+    pix_library_tidy();
     int64_t start = pix_now_ns();
     pix_status status = pix_model_import(imported->source, imported->name, imported->pixm, &how,
                                          &imported->report, error);

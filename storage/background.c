@@ -26,8 +26,8 @@ static pix_status is_due(pix_store *store, int64_t model_id, bool *due, pix_erro
     pix_status status = pix_statement_step(&s, error);
     if (!status && s.row) {
         int64_t now = sqlite3_column_int64(s.handle, 0), added = sqlite3_column_int64(s.handle, 1);
-        int64_t removed = sqlite3_column_int64(s.handle, 2) - (now - added);
-        int64_t changes = added + removed;
+        int64_t then = sqlite3_column_int64(s.handle, 2);
+        int64_t changes = then < 0 ? now : added + (then - (now - added));
         *due = changes > 0 && (now <= SMALL_LIBRARY || changes >= now / 10);
     }
     pix_statement_end(&s);

@@ -15,7 +15,10 @@ pix_status pix_database_fail(sqlite3 *db, const char *path, int result, pix_erro
     switch (result & 0xFF) {
     case SQLITE_NOMEM:
         return pix_fail_memory(error);
-    case SQLITE_FULL:
+    case SQLITE_FULL: /* or no number is left after an id */
+        if (!cause)
+            return pix_fail(error, PIX_EFORMAT,
+                            "%s: the index is damaged (no id is left); run pixgrepd salvage", path);
         return pix_fail(error, PIX_EIO, "%s: the disk is full", path);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:

@@ -8,19 +8,23 @@
 
 #include "core/base/files.h"
 #include "storage/database.h"
+#include "storage/schema.h"
 #include "storage/store_internal.h"
 #include "storage/vector.h"
 
 /* What is copied, parents first; caches and sums are made anew.  Rows that break the new table's
  * rules are damaged, too. */
+#define HIGHEST_ID "68719476736" /* 2^36, what storage/id_set.h takes */
 #define COPY(table, key, columns)                                                                  \
     {                                                                                              \
         "INSERT OR IGNORE INTO main." table " (" columns ") SELECT " columns " FROM old." table    \
         " WHERE " key " BETWEEN ?1 AND ?2",                                                        \
-            "SELECT max(" key ") FROM old." table                                                  \
+            "SELECT max(" key ") FROM old." table " WHERE " key " <= " HIGHEST_ID,                 \
+            "SELECT 'an id of " table "' FROM " table " WHERE " key                                \
+            " NOT BETWEEN 1 AND " HIGHEST_ID                                                       \
     }
 static const struct table {
-    const char *copy, *highest;
+    const char *copy, *highest, *strange_ids;
 } tables[] = {
     COPY("model", "id", "id, fingerprint, name, dimension, added_at"),
     COPY("root", "id", "id, path, identity, is_mount, added_at, scanned_at"),
@@ -54,6 +58,10 @@ static const char *const from_indexes[] = {
 
 /* Rows whose parents are lost go, too; of runs the number alone matters, so they are made up. */
 static const char make_whole[] =
+    "UPDATE image SET run_id = 1 WHERE run_id NOT BETWEEN 1 AND " HIGHEST_ID ";"
+    "UPDATE image SET first_run_id = 1 WHERE first_run_id NOT BETWEEN 1 AND " HIGHEST_ID ";"
+    "UPDATE embedding SET run_id = NULL WHERE run_id NOT BETWEEN 1 AND " HIGHEST_ID ";"
+    "UPDATE failure SET run_id = 1 WHERE run_id NOT BETWEEN 1 AND " HIGHEST_ID ";"
     "INSERT INTO model SELECT 1, '', 'lost', 1, 0 WHERE NOT EXISTS (SELECT 1 FROM model);"
     "UPDATE run SET model_id = (SELECT min(id) FROM model)"
     " WHERE model_id NOT IN (SELECT id FROM model);"
@@ -77,6 +85,14 @@ static const char make_whole[] =
     "UPDATE model SET dimension = d FROM (SELECT model_id, d, max(n) FROM (SELECT model_id,"
     " length(vector) / 4 AS d, count(*) AS n FROM embedding WHERE length(vector) >= 4"
     " GROUP BY 1, 2) GROUP BY 1) WHERE model_id = id AND dimension <> d;";
+
+/* What the table tally should hold. */
+#define COUNTED                                                                                    \
+    "SELECT 0 AS id, count(*) AS n FROM image WHERE missing_since IS NULL"                         \
+    " UNION ALL SELECT model.id, count(image.id) FROM model"                                       \
+    " LEFT JOIN embedding ON model_id = model.id"                                                  \
+    " LEFT JOIN image ON image.content_id = embedding.content_id AND missing_since IS NULL"        \
+    " GROUP BY model.id"
 
 typedef struct job {
     const char *path;
@@ -149,9 +165,35 @@ static int64_t next_bad_vector(sqlite3 *db, int64_t from) {
     return result == SQLITE_OK || result == SQLITE_DONE ? bad : -1;
 }
 
-static bool is_sound(sqlite3 *db, pix_salvage *out) {
+/* No version is as high, unless it is damaged. */
+enum { HIGHEST_VERSION = 1000 };
+
+/* Whether the head says that this is an index, and of no later version. */
+static bool head_is_sound(sqlite3 *db, const char *path, int *version, pix_salvage *out) {
+    pix_error why;
+    pix_status status = pix_schema_version(db, path, version, &why);
+    if (!status && *version > 0 && *version <= pix_schema_current.version)
+        return true;
+    (void)snprintf(out->damage, sizeof out->damage, "its head is not that of an index");
+    return false;
+}
+
+static const char wrong_tally[] = "SELECT 'the number of photos' FROM (" COUNTED ") WHERE n IS NOT"
+                                  " (SELECT photos FROM tally WHERE model_id = id)";
+
+static bool is_sound(sqlite3 *db, int version, pix_salvage *out) {
     if (!check_with(db, "PRAGMA integrity_check(1)", "ok", out) ||
-        !check_with(db, "PRAGMA foreign_key_check", NULL, out))
+        !check_with(db, "PRAGMA foreign_key_check", NULL, out) ||
+        !check_with(db,
+                    "SELECT 'the last id of ' || name FROM sqlite_sequence"
+                    " WHERE seq NOT BETWEEN 0 AND " HIGHEST_ID,
+                    NULL, out))
+        return false;
+    /* not of held, the last, which older indexes do not have */
+    for (size_t i = 0; i + 1 < sizeof tables / sizeof *tables; i++)
+        if (!check_with(db, tables[i].strange_ids, NULL, out))
+            return false;
+    if (version == pix_schema_current.version && !check_with(db, wrong_tally, NULL, out))
         return false;
     if (next_bad_vector(db, 1) == 0)
         return true;
@@ -235,11 +277,14 @@ static pix_status attach(const job *j) {
     if (result == SQLITE_OK)
         result = sqlite3_step(s);
     (void)sqlite3_finalize(s);
-    int64_t tables_there;
+    enum { KNOWN = 5 };
+    int64_t known;
     if (result == SQLITE_DONE &&
-        read_number(j->db, "SELECT count(*) FROM old.sqlite_schema WHERE name = 'image'",
-                    &tables_there) &&
-        tables_there == 1)
+        read_number(j->db,
+                    "SELECT count(*) FROM old.sqlite_schema WHERE type = 'table' AND name IN"
+                    " ('model', 'root', 'content', 'image', 'embedding')",
+                    &known) &&
+        known == KNOWN)
         return PIX_OK;
     return pix_fail(j->error, PIX_EFORMAT,
                     "%s: nothing in it can be read; move it away and index anew", j->path);
@@ -260,6 +305,9 @@ static pix_status fill(const job *j) {
         status = execute(j, make_whole);
     if (!status)
         status = drop_bad_vectors(j);
+    /* its triggers did not see whole rows of everything */
+    if (!status)
+        status = execute(j, "DELETE FROM main.tally; INSERT INTO main.tally " COUNTED);
     (void)read_number(j->db, "SELECT count(*) FROM old.image", &out->photos_before);
     (void)read_number(j->db, "SELECT count(*) FROM old.embedding", &out->vectors_before);
     (void)read_number(j->db, "SELECT count(*) FROM main.image", &out->photos);
@@ -341,11 +389,14 @@ pix_status pix_store_salvage(const char *path, pix_salvage *out, pix_error *erro
     if (!status)
         status = pix_store_take_lock(path, &lock, error);
     sqlite3 *db = NULL;
+    int version = 0;
     if (!status) {
         out->sound = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK &&
-                     is_sound(db, out);
+                     head_is_sound(db, path, &version, out) && is_sound(db, version, out);
         (void)sqlite3_close(db);
     }
+    if (!status && version > pix_schema_current.version && version <= HIGHEST_VERSION)
+        status = pix_schema_too_new(path, version, error);
     if (!status && !out->sound) {
         if (asprintf(&j.fresh, "%s.salvaged", path) < 0)
             status = pix_fail_memory(error);

@@ -168,7 +168,7 @@
     X(EMBEDDING_LAST, "SELECT seq FROM sqlite_sequence WHERE name = 'embedding'")                  \
     X(WRITING_BEGIN, "INSERT INTO writing (token, commits) VALUES (random(), 1)")                  \
     X(WRITING_GO_ON, "UPDATE writing SET commits = commits + 1 WHERE id = ?1")                     \
-    X(WRITING_FORGET, "DELETE FROM writing WHERE id <= ?1")                                        \
+    X(WRITING_FORGET, "DELETE FROM writing WHERE id <= ?1 - ?2")                                   \
     X(WRITING_LAST, "SELECT id, token, commits FROM writing ORDER BY id DESC LIMIT 1")             \
     X(WRITING_KNOWN, "SELECT 1 FROM writing WHERE id = ?1 AND token = ?2 AND commits >= ?3")       \
     X(TALLY, "SELECT photos FROM tally WHERE model_id = ?1")                                       \

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -74,6 +75,22 @@ pix_status pix_store_take_lock(const char *path, int *fd, pix_error *error) {
     return status;
 }
 
+/* What a killed process left beside the index, of a new .pixv file or of salvage. */
+static void drop_remains(const char *path) {
+    char real[PATH_MAX], name[PATH_MAX + sizeof ".salvaged"];
+    if (!realpath(path, real))
+        return;
+    char *slash = strrchr(real, '/');
+    *slash = '\0'; /* nothing is in the root folder */
+    (void)snprintf(name, sizeof name, "%s.salvaged", slash + 1);
+    pix_remains_drop(real, name, "");
+    size_t length = strlen(slash + 1);
+    if (length > 3 && strcmp(slash + 1 + length - 3, ".db") == 0)
+        length -= 3;
+    (void)snprintf(name, sizeof name, "%.*s.", (int)length, slash + 1);
+    pix_remains_drop(real, name, ".pixv.tmp");
+}
+
 static void init_mutex(pthread_mutex_t *mutex) {
     pthread_mutexattr_t recursive;
     pthread_mutexattr_init(&recursive);
@@ -93,6 +110,7 @@ static pix_status open_writer(pix_store *store, pix_error *error) {
         (status = pix_database_check(store->path, error)) ||
         (status = pix_store_take_lock(store->path, &store->lock_fd, error)))
         return status;
+    drop_remains(store->path);
     pix_place_note(store);
     status = pix_database_open_writer(store->path, &store->db, error);
     if (!status)
@@ -217,7 +235,8 @@ static pix_status name_state(pix_store *store, pix_error *error) {
         return status;
     store->writing_id = sqlite3_last_insert_rowid(store->db);
     s = pix_statement_begin(store, PIX_SQL_WRITING_FORGET);
-    pix_bind_integer(&s, store->writing_id - PIX_WRITINGS_KEPT);
+    pix_bind_integer(&s, store->writing_id);
+    pix_bind_integer(&s, PIX_WRITINGS_KEPT);
     return pix_statement_run(&s, error);
 }
 

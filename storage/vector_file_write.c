@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -66,6 +67,8 @@ pix_status pix_vector_file_create(const char *path, const pix_vector_file_plan *
         pix_vector_file_begin(path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, &file, error);
     if (status)
         return status;
+    /* pix_remains_drop leaves it alone then; the store has one writer, so nobody else has it */
+    (void)flock(file->fd, LOCK_EX | LOCK_NB);
     status = write_head(file, plan, error);
     if (!status && !(file->dead = calloc(file->capacity / 8, 1)))
         status = pix_fail_memory(error);

@@ -58,6 +58,8 @@ static pix_status read_holdings(pix_store *store, holdings *h, pix_error *error)
     pix_status status = read_last_id(store, &h->last_id, error);
     if (status)
         return status;
+    if (h->last_id < 0) /* damaged: who adds the next vector makes it right */
+        h->last_id = 0;
     pix_statement s = pix_statement_begin(store, PIX_SQL_WRITING_LAST);
     status = pix_statement_step(&s, error);
     if (!status && s.row)
@@ -240,7 +242,7 @@ static pix_status make_anew(pix_store *store, pix_vector_cache *cache,
         status = pix_vector_file_create(path, &plan, &file, error);
     if (!status)
         status = fill_new(store, cache, file, path, h, error);
-    if (status && file)
+    if (status && path)
         (void)unlink(path);
     drop_writer(cache);
     if (status) {
@@ -311,7 +313,8 @@ static pix_status grow(pix_store *store, pix_vector_cache *cache, const pix_vect
                        const holdings *h, bool *anew, pix_error *error) {
     pix_vector_file *file = cache->writer;
     /* so that the state it was made of is not forgotten */
-    const bool old = h->writing.id - file->state.writing.id > PIX_WRITINGS_KEPT / 2;
+    const bool old = h->writing.id > PIX_WRITINGS_KEPT / 2 &&
+                     h->writing.id - PIX_WRITINGS_KEPT / 2 > file->state.writing.id;
     pix_status status = add_vectors(store, cache, file, h, error);
     *anew = status == PIX_ELIMIT;
     if (*anew)

@@ -1,8 +1,10 @@
 #include "core/clip/library.h"
 
+#include <fcntl.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -292,6 +294,25 @@ static void models_are_listed_in_order(void **state) {
     assert_string_equal(list.text, "a b ");
 }
 
+static void what_killed_imports_left_is_removed(void **state) {
+    (void)state;
+    static const char *const names[] = {"dead.pixm.tmp", "current.tmp", "my.tmp", "live.pixm.tmp"};
+    char path[4096];
+    add_model("a");
+    for (int i = 0; i < 4; i++) {
+        (void)snprintf(path, sizeof path, "%s/pixgrep/models/%s", home, names[i]);
+        test_write_file(path, "", 0);
+    }
+    int live = open(path, O_RDONLY | O_CLOEXEC);
+    assert_int_equal(flock(live, LOCK_EX), 0);
+    pix_library_tidy();
+    for (int i = 0; i < 4; i++) {
+        (void)snprintf(path, sizeof path, "%s/pixgrep/models/%s", home, names[i]);
+        assert_int_equal(test_exists(path), i >= 2);
+    }
+    close(live);
+}
+
 static void bundled_models_come_after_the_persons_own(void **state) {
     (void)state;
     pix_error error;
@@ -444,6 +465,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test_setup(a_choice_whose_file_is_gone_says_so, empty_library),
         cmocka_unit_test_setup(a_spoilt_choice_is_named, empty_library),
         cmocka_unit_test_setup(models_are_listed_in_order, empty_library),
+        cmocka_unit_test_setup(what_killed_imports_left_is_removed, empty_library),
         cmocka_unit_test_setup_teardown(bundled_models_come_after_the_persons_own, empty_library,
                                         remove_bundled),
         cmocka_unit_test_setup_teardown(tiny_stands_in_until_a_model_is_imported, empty_library,

@@ -189,6 +189,66 @@ static void a_wrong_dimension_is_made_right(void **state) {
     examine(&salvage);
 }
 
+/* Two numbers in the head say what the file is; the tables say it, too. */
+static void an_index_with_a_damaged_head_is_saved(void **state) {
+    (void)state;
+    static const char *const damages[] = {"PRAGMA application_id = 5", "PRAGMA user_version = 0",
+                                          "PRAGMA user_version = -7",
+                                          "PRAGMA user_version = 64857475"};
+    for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
+        pix_salvage salvage = salvage_after(damages[i]);
+        assert_non_null(strstr(salvage.damage, "head"));
+        assert_int_equal(salvage.photos, PHOTOS);
+        assert_int_equal(salvage.vectors, PHOTOS);
+        examine(&salvage);
+    }
+}
+
+static void execute(const char *sql) {
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(index_path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+static void what_is_newer_or_none_of_ours_is_left_alone(void **state) {
+    (void)state;
+    pix_salvage salvage;
+    pix_error error;
+    char name[300];
+    (void)snprintf(name, sizeof name, "%s.damaged", index_path);
+    write_index(whole.data, whole.size);
+    execute("PRAGMA user_version = 1000");
+    assert_int_equal(pix_store_salvage(index_path, &salvage, &error), PIX_EUNSUPPORTED);
+    assert_non_null(strstr(error.text, "newer pixgrep"));
+    drop("");
+    execute("CREATE TABLE image (id INTEGER PRIMARY KEY, path BLOB)");
+    assert_int_equal(pix_store_salvage(index_path, &salvage, &error), PIX_EFORMAT);
+    assert_false(test_exists(name));
+}
+
+/* Nothing could be added after them. */
+static void ids_beyond_all_bounds_are_not_kept(void **state) {
+    (void)state;
+    static const char *const tables[] = {"run", "image", "embedding", "failure"};
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+        char sql[128];
+        (void)snprintf(sql, sizeof sql,
+                       "UPDATE %s SET id = 9223372036854775807"
+                       " WHERE id = (SELECT max(id) FROM %s)",
+                       tables[i], tables[i]);
+        pix_salvage salvage = salvage_after(sql);
+        assert_true(salvage.photos >= PHOTOS - 1 && salvage.vectors >= PHOTOS - 1);
+        examine(&salvage);
+    }
+    writer w;
+    write_index(whole.data, whole.size);
+    execute("UPDATE run SET id = 9223372036854775807");
+    assert_int_equal(open_writer(&w, index_path, DIMENSION), PIX_EFORMAT);
+    assert_non_null(strstr(w.error.text, "no id is left"));
+    pix_store_close(w.store);
+}
+
 static void what_cannot_be_read_at_all_stays_as_it_is(void **state) {
     (void)state;
     pix_salvage salvage;
@@ -225,6 +285,9 @@ int main(void) {
         cmocka_unit_test(a_file_cut_short_loses_its_end_alone),
         cmocka_unit_test(a_vector_that_is_none_is_dropped),
         cmocka_unit_test(a_wrong_dimension_is_made_right),
+        cmocka_unit_test(an_index_with_a_damaged_head_is_saved),
+        cmocka_unit_test(what_is_newer_or_none_of_ours_is_left_alone),
+        cmocka_unit_test(ids_beyond_all_bounds_are_not_kept),
         cmocka_unit_test(what_cannot_be_read_at_all_stays_as_it_is),
         cmocka_unit_test(nobody_writes_meanwhile),
     };

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -537,6 +539,14 @@ static void each_model_has_its_own_file(void **state) {
     pix_store_close(f.store);
 }
 
+static void assert_no_temporary(const fixture *f) {
+    DIR *folder = opendir(f->folder);
+    assert_non_null(folder);
+    for (const struct dirent *entry; (entry = readdir(folder));)
+        assert_null(strstr(entry->d_name, ".tmp"));
+    closedir(folder);
+}
+
 static void the_file_is_private_and_nothing_else_is_left(void **state) {
     (void)state;
     fixture f = open_fixture(24);
@@ -547,11 +557,72 @@ static void the_file_is_private_and_nothing_else_is_left(void **state) {
     struct stat info;
     assert_int_equal(stat(f.pixv, &info), 0);
     assert_int_equal(info.st_mode & 0777, 0600);
-    DIR *folder = opendir(f.folder);
-    assert_non_null(folder);
-    for (const struct dirent *entry; (entry = readdir(folder));)
-        assert_null(strstr(entry->d_name, ".tmp"));
-    closedir(folder);
+    assert_no_temporary(&f);
+    pix_store_close(f.store);
+}
+
+static void beside(const fixture *f, const char *name, char path[300]) {
+    (void)snprintf(path, 300, "%s/%s", f->folder, name);
+}
+
+/* What a killed process left goes when the next one opens the index; what is others' stays. */
+static void what_killed_writers_left_goes(void **state) {
+    (void)state;
+    static const char *const left[] = {"index.001122334455.pixv.tmp", "index.ffffffffffff.pixv.tmp",
+                                       "index.db.salvaged", "index.db.salvaged-wal"};
+    static const char *const others[] = {"index.tmp", "index.db.tmp", "other.001122334455.pixv.tmp",
+                                         "index.pixv.tmp.jpg", "index.ff.pixv.tmp"};
+    fixture f = open_fixture(24);
+    char path[300];
+    put_photos(&f, 0, 10);
+    settle(&f);
+    pix_store_close(f.store);
+    for (size_t i = 0; i < sizeof left / sizeof *left; i++) {
+        beside(&f, left[i], path);
+        test_write_file(path, "left", 4);
+    }
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        beside(&f, others[i], path);
+        test_write_file(path, "kept", 4);
+    }
+    int locked = open(path, O_RDONLY | O_CLOEXEC); /* of an index called index.ff.db, being made */
+    assert_int_equal(flock(locked, LOCK_EX), 0);
+    begin_run(&f);
+    for (size_t i = 0; i < sizeof left / sizeof *left; i++) {
+        beside(&f, left[i], path);
+        assert_false(test_exists(path));
+    }
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        beside(&f, others[i], path);
+        assert_true(test_exists(path));
+    }
+    close(locked);
+    compare_some(&f, f.store, true);
+    pix_store_close(f.store);
+}
+
+/* As on a full disk: no write goes beyond some bytes. */
+static void a_file_that_cannot_be_made_leaves_nothing(void **state) {
+    (void)state;
+    fixture f = open_fixture(24);
+    put_photos(&f, 0, 500);
+    commit(&f);
+    struct rlimit all;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &all), 0);
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    for (rlim_t size = 100; size < 40000; size += 3000) {
+        const struct rlimit some = {.rlim_cur = size, .rlim_max = all.rlim_max};
+        const pix_vector_update update = {.kind = PIX_VECTORS_SETTLE,
+                                          .model_id = f.recipe.model_id};
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &some), 0);
+        pix_status status = pix_vector_index_update(f.store, &update, &f.error);
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &all), 0);
+        assert_int_equal(status, PIX_EIO);
+        assert_no_temporary(&f);
+    }
+    (void)signal(SIGXFSZ, handler);
+    settle(&f);
+    compare_some(&f, f.store, true);
     pix_store_close(f.store);
 }
 
@@ -1018,6 +1089,8 @@ int main(void) {
         cmocka_unit_test(a_file_that_has_outgrown_its_axes_is_made_anew),
         cmocka_unit_test(each_model_has_its_own_file),
         cmocka_unit_test(the_file_is_private_and_nothing_else_is_left),
+        cmocka_unit_test(what_killed_writers_left_goes),
+        cmocka_unit_test(a_file_that_cannot_be_made_leaves_nothing),
         cmocka_unit_test(a_read_only_medium_is_searched_with_the_file),
         cmocka_unit_test(damage_is_noticed_and_mended),
         cmocka_unit_test(damage_is_mended_by_a_store_that_stays_open),

@@ -1,5 +1,6 @@
 #include "core/base/files.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -221,6 +222,31 @@ void pix_atomic_file_close(pix_atomic_file *file) {
     free(file->temporary);
     free(file->path);
     free(file);
+}
+
+/* Holding its lock, so that nobody is about to write it; a FIFO is not waited for. */
+static void drop_unlocked(int folder, const char *name) {
+    struct stat info;
+    int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    if (!fstat(fd, &info) && S_ISREG(info.st_mode) && !flock(fd, LOCK_EX | LOCK_NB))
+        (void)unlinkat(folder, name, 0);
+    close(fd);
+}
+
+void pix_remains_drop(const char *folder, const char *beginning, const char *end) {
+    const size_t begins = strlen(beginning), ends = strlen(end);
+    DIR *listing = opendir(folder);
+    if (!listing)
+        return;
+    for (const struct dirent *entry; (entry = readdir(listing));) {
+        const size_t length = strlen(entry->d_name);
+        if (length >= begins + ends && strncmp(entry->d_name, beginning, begins) == 0 &&
+            strcmp(entry->d_name + length - ends, end) == 0)
+            drop_unlocked(dirfd(listing), entry->d_name);
+    }
+    (void)closedir(listing);
 }
 
 char *pix_path_join(const char *folder, const char *name) {

@@ -33,6 +33,10 @@ const char *pix_atomic_file_temporary(const pix_atomic_file *file);
 pix_status pix_atomic_file_commit(pix_atomic_file *file, pix_error *error);
 void pix_atomic_file_close(pix_atomic_file *file);
 
+/* Removes what killed writers left in a folder: regular files whose names begin and end so, unless
+ * a live writer holds a lock on them, as pix_atomic_file does. */
+void pix_remains_drop(const char *folder, const char *beginning, const char *end);
+
 /* "a/b" from "a" and "b" in heap memory; NULL when memory is out. */
 char *pix_path_join(const char *folder, const char *name);
 

@@ -337,6 +337,15 @@ pix_status pix_library_keep(const char *name, pix_error *error) {
     return status;
 }
 
+void pix_library_tidy(void) {
+    char *folder = pix_place_data("models");
+    if (folder) {
+        pix_remains_drop(folder, "", ".pixm.tmp");
+        pix_remains_drop(folder, "current", ".tmp");
+    }
+    free(folder);
+}
+
 static pix_status remove_current(pix_error *error) {
     char *path;
     pix_status status = own_path("current", &path, error);

@@ -47,6 +47,9 @@ pix_status pix_library_current(char **name, pix_error *error);
  * one that stands in; *name = NULL when there is neither. */
 pix_status pix_library_in_use(char **name, pix_error *error);
 
+/* Removes what imports that were killed left in the person's folder. */
+void pix_library_tidy(void);
+
 /* Deletes a model's file; if it was current, none is.  A bundled one is PIX_EUNSUPPORTED. */
 pix_status pix_library_remove(const char *name, pix_error *error);
 

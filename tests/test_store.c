@@ -1670,6 +1670,58 @@ static void an_older_index_is_brought_up_to_date_by_the_writer(void **state) {
     pix_store_close(store);
 }
 
+/* About a mebibyte each. */
+static void commit_much(fixture *f, int *content, int times) {
+    static char camera[1 << 20];
+    memset(camera, 'c', sizeof camera - 1);
+    const pix_content large = {
+        .width = 1, .height = 1, .orientation = 1, .format = "png", .camera = camera};
+    for (int i = 0; i < times; i++, ++*content) {
+        assert_ok(pix_store_content_put(f->store, &f->recipe, hash_of(*content), &large,
+                                        axis(*content), DIMENSION, &f->error),
+                  &f->error);
+        assert_ok(pix_store_commit(f->store, &f->error), &f->error);
+    }
+}
+
+static int64_t log_size(const fixture *f) {
+    char log[300];
+    struct stat info;
+    (void)snprintf(log, sizeof log, "%s-wal", f->path);
+    assert_int_equal(stat(log, &info), 0);
+    return info.st_size;
+}
+
+/* A daemon's reader lives for months: only while it reads does the log grow beyond some mebibytes,
+ * and that is made up for afterwards. */
+static void a_reader_that_rests_does_not_let_the_log_grow(void **state) {
+    (void)state;
+    enum { SOME = 24 << 20, COMMITS = 40 };
+    fixture f = open_fixture();
+    pix_store *reader;
+    int content = 1000;
+    int64_t photos;
+    put_photo(&f, "/photos/a", 1, 1, 1);
+    assert_ok(pix_store_commit(f.store, &f.error), &f.error);
+    assert_ok(pix_store_open(f.path, PIX_STORE_READ, &reader, &f.error), &f.error);
+    assert_ok(pix_store_snapshot_begin(reader, &f.error), &f.error);
+    assert_ok(pix_store_photo_count(reader, &photos, &f.error), &f.error);
+    pix_store_snapshot_end(reader);
+    commit_much(&f, &content, COMMITS);
+    assert_true(log_size(&f) < SOME);
+    assert_ok(pix_store_snapshot_begin(reader, &f.error), &f.error);
+    assert_ok(pix_store_photo_count(reader, &photos, &f.error), &f.error);
+    commit_much(&f, &content, 2 * COMMITS);
+    const int64_t grown = log_size(&f);
+    assert_true(grown > 2 * SOME);
+    pix_store_snapshot_end(reader);
+    commit_much(&f, &content, COMMITS);
+    assert_true(log_size(&f) <= 64 << 20);
+    assert_true(log_size(&f) < grown);
+    pix_store_close(reader);
+    pix_store_close(f.store);
+}
+
 static void every_commit_changes_the_generation(void **state) {
     (void)state;
     fixture f = open_fixture();
@@ -1874,6 +1926,7 @@ int main(void) {
         cmocka_unit_test(a_file_that_is_no_index_is_refused_and_left_alone),
         cmocka_unit_test(an_index_of_another_version_is_refused_by_name),
         cmocka_unit_test(an_older_index_is_brought_up_to_date_by_the_writer),
+        cmocka_unit_test(a_reader_that_rests_does_not_let_the_log_grow),
         cmocka_unit_test(every_commit_changes_the_generation),
         cmocka_unit_test(a_damaged_index_is_reported_not_trusted),
         cmocka_unit_test(damage_met_later_ends_the_batch_with_a_reason),

@@ -128,10 +128,11 @@ static void a_walk_of_parts_yields_listed_names_once(void **state) {
     for (size_t i = 0; i < 5; i++)
         parts[i] = strcpy(paths[i], below(names[i]));
     folding = true;
+    pix_walk_options options = {0};
     pix_walk *walk;
     pix_walk_entry entry;
     pix_error error;
-    assert_ok(pix_walk_open_parts(folder, parts, 5, &(pix_walk_options){0}, &walk, &error), &error);
+    assert_ok(pix_walk_open_parts(folder, parts, 5, &options, &walk, &error), &error);
     assert_ok(pix_walk_next(walk, &entry, &error), &error);
     assert_string_equal(entry.path, below("holiday/a.jpg"));
     assert_ok(pix_walk_next(walk, &entry, &error), &error);

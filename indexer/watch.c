@@ -93,6 +93,8 @@ static void hand_over(uv_timer_t *timer) {
     schedule(w);
 }
 
+static void on_retry(uv_timer_t *timer);
+
 static void on_events(uv_poll_t *poll, int status, int events) {
     watch *w = poll->data;
     pix_watches_news news;
@@ -101,7 +103,10 @@ static void on_events(uv_poll_t *poll, int status, int events) {
     (void)events;
     if (pix_watches_read(w->watches, w->changes, pix_now_ns(), &news, &error)) {
         say(error.text);
+        (void)fprintf(stderr, "pixgrepd: watch: everything is looked at again in %s\n",
+                      pix_text_duration(RETRY_FIRST_S));
         (void)uv_poll_stop(poll);
+        (void)uv_timer_start(&w->retry, on_retry, RETRY_FIRST_S * 1000, 0);
     }
     if (news.lost)
         say("the kernel dropped some of what it had to tell: everything is looked at again");
@@ -147,6 +152,8 @@ static void on_rescan(uv_timer_t *timer) {
 
 static void on_retry(uv_timer_t *timer) {
     watch *w = timer->data;
+    if (w->watches && !uv_is_active((const uv_handle_t *)&w->events))
+        (void)uv_poll_start(&w->events, UV_READABLE, on_events);
     pix_scanner_reload(w->scanner);
 }
 

@@ -231,4 +231,23 @@ if unshare -rm mount -t tmpfs drive "$WORK/drive" 2>/dev/null; then
 else
     echo "SKIP a drive that goes away: mounting is not permitted, not even in a name space"
 fi
+
+# When the kernel's events cannot be read, all is looked at half a minute later, and the events after that are heard again.
+if strace -o /dev/null true 2>/dev/null; then
+    deaf=$WORK/deaf
+    mkdir "$deaf"
+    tag "$deaf/a.png" a
+    start --db "$WORK/deaf.db" "$deaf"
+    strace -o "$WORK/deaf.calls" -P anon_inode:inotify -e trace=read -e inject=read:error=EIO:when=1 -p "$daemon" 2>"$WORK/attached" &
+    check "deaf: strace has it" it_comes_true grep -q attached "$WORK/attached"
+    tag "$deaf/b.png" b
+    check "deaf: it says so" it_comes_true grep -q 'everything is looked at again in 30' "$WORK/watch.err"
+    check "deaf: all is looked at" it_comes_true eval '[ "$(grep -c "1 new; 1 encoded" "$WORK/watch.out")" -eq 2 ]'
+    tag "$deaf/c.png" c
+    check "deaf: it hears again" it_comes_true eval '[ "$(grep -c "1 new; 1 encoded" "$WORK/watch.out")" -eq 3 ]'
+    stop 0 "deaf"
+    check "deaf: it was the events" grep -q INJECTED "$WORK/deaf.calls"
+else
+    echo "SKIP events that cannot be read: strace is not installed or may not trace"
+fi
 finish

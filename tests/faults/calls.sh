@@ -33,7 +33,7 @@ clear_end() {
     case $code in
     0 | 137) return ;;
     139) # the dynamic linker's own
-        ! (strace -o /dev/null -e "inject=$call:$what:when=$n" true) 2>/dev/null && return ;;
+        ! _=$(strace -o /dev/null -e "inject=$call:$what:when=$n" true 2>&1) && return ;;
     127) grep -q 'error while loading shared libraries' "$WORK/trouble" && return ;;
     1 | 2 | 3)
         grep -q 'write([12],.*(INJECTED)' "$WORK/trace" && return
@@ -183,7 +183,7 @@ start_examine() {
 }
 
 watch_prepare() { make_library; }
-settled_again() { grep -q ' encoded in ' "$WORK/said" || grep -q 'is opened again in' "$WORK/trouble"; }
+settled_again() { grep -q ' encoded in ' "$WORK/said" || grep -qE 'is (opened|looked at) again in' "$WORK/trouble"; }
 watch_run() {
     fresh
     rm -rf "$photos"

@@ -19,9 +19,9 @@ list() {
     on index EIO+ pwrite64
     on first kill pwrite64
     on first ENOSPC pwrite64
-    on index kill mmap fdatasync ftruncate unlink mkdir openat fcntl flock write pread64 read newfstatat close
+    on index kill mmap fdatasync ftruncate unlink mkdir openat fcntl flock pread64 read newfstatat close
     on index ENOMEM mmap
-    on index EIO fdatasync ftruncate unlink write pread64 read newfstatat close
+    on index EIO fdatasync ftruncate unlink pread64 read newfstatat close
     on index EIO+ fdatasync
     on index ENOSPC ftruncate mkdir
     on index EINTR pread64 read openat
@@ -42,8 +42,8 @@ list() {
     on salvage kill pwrite64 fdatasync ftruncate unlink link rename
     on salvage EIO pwrite64 pread64 fdatasync rename link
     on salvage ENOSPC pwrite64
-    on query kill pwrite64 fdatasync ftruncate unlink fcntl mmap openat
-    on query EIO pwrite64 fdatasync ftruncate unlink pread64 read
+    on query kill pwrite64 ftruncate unlink fcntl mmap openat
+    on query EIO pwrite64 ftruncate unlink pread64 read
     on query ENOSPC pwrite64 openat
     on query ENOSPC+ pwrite64
     on query ENOMEM mmap

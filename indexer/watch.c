@@ -106,7 +106,7 @@ static void on_events(uv_poll_t *poll, int status, int events) {
         (void)fprintf(stderr, "pixgrepd: watch: everything is looked at again in %s\n",
                       pix_text_duration(RETRY_FIRST_S));
         (void)uv_poll_stop(poll);
-        (void)uv_timer_start(&w->retry, on_retry, RETRY_FIRST_S * 1000, 0);
+        (void)uv_timer_start(&w->retry, on_retry, (uint64_t)RETRY_FIRST_S * 1000, 0);
     }
     if (news.lost)
         say("the kernel dropped some of what it had to tell: everything is looked at again");

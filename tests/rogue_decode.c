@@ -202,7 +202,7 @@ static pix_status misbehave(const char *what, uint8_t *crop, pix_error *error) {
     if (strcmp(what, "end") == 0)
         _exit(0);
     if (strcmp(what, "hang") == 0)
-        for (volatile int i = 0;; i++)
+        for (volatile unsigned i = 0;; i++)
             ;
     if (strcmp(what, "sleep") == 0)
         for (;;)

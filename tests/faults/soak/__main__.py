@@ -191,6 +191,7 @@ class Soak:
         return "approve-removals"
 
     def root_goes(self, how):
+        self.library.tell(f"root goes: {how.__name__}")
         return how() if not self.library.gone and not self.hanging else None
 
     def disturb(self):
@@ -250,9 +251,7 @@ class Soak:
         library, checks = self.library, self.checks
         library.go_on_writing(to_the_end=True)
         self.check_away()
-        back = self.drives.bring_back()
-        if any(root != self.drive for root in back):  # the kernel tells of mounts, but not of folders that are renamed above
-            self.rescan()
+        self.drives.bring_back()
         library.allow_all()
         self.pest.leave()
         library.tell("resting")

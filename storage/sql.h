@@ -196,6 +196,9 @@
     X(FAILURE_DROP, "DELETE FROM failure WHERE id = ?1")                                           \
     X(FAILURE_RENAME, "UPDATE OR REPLACE failure SET path = " PIX_MOVED ","                        \
                       " root_id = ?6 WHERE " PIX_BELOW)                                            \
+    X(FAILURE_DROP_SHOWN, "DELETE FROM failure WHERE " PIX_BELOW                                   \
+                          " AND EXISTS (SELECT 1 FROM image WHERE image.path = failure.path"       \
+                          " AND missing_since IS NULL)")                                           \
     X(FAILURE_BELOW, "SELECT id, path FROM failure WHERE " PIX_BELOW " AND root_id = ?4")          \
     X(FAILURE_RETRY, "UPDATE failure SET mtime_ns = -1, size_bytes = -1 WHERE " PIX_BELOW)         \
     X(FAILURES, "SELECT path, stage, reason, mtime_ns, size_bytes, tries, first_at"                \

@@ -1866,6 +1866,13 @@ static void renamed_photos_are_known_at_once(void **state) {
     assert_int_equal(see(&f, "/photos/b.jpg", 1, 1), PIX_PHOTO_UNCHANGED);
     assert_int_equal(see(&f, "/photos/a.jpg", 1, 1), PIX_PHOTO_NEW);
     assert_int_equal(totals(&f).photos, 4);
+    /* One that was mended, and found under its new name, before the rename is told of. */
+    put_failure(&f, "/photos/was/bad.jpg", 7, 7, "broken");
+    put_photo(&f, "/photos/is/bad.jpg", 8, 8, 8);
+    assert_int_equal(totals(&f).failures, 2);
+    assert_int_equal(rename_photos(&f, "/photos/was", "/photos/is"), 0);
+    assert_int_equal(totals(&f).failures, 1);
+    assert_int_equal(see(&f, "/photos/is/bad.jpg", 8, 8), PIX_PHOTO_UNCHANGED);
     assert_int_equal(
         pix_store_rename(f.store, f.run, f.root, "/photos/x", "photos/y", &f.root, &f.error),
         PIX_EINVALID);

@@ -15,36 +15,38 @@
 /* What is copied, parents first; caches and sums are made anew.  Rows that break the new table's
  * rules are damaged, too. */
 #define HIGHEST_ID "68719476736" /* 2^36, what storage/id_set.h takes */
-#define COPY(table, key, columns)                                                                  \
+#define COPY(since, table, key, columns)                                                           \
     {                                                                                              \
-        "INSERT OR IGNORE INTO main." table " (" columns ") SELECT " columns " FROM old." table    \
-        " WHERE " key " BETWEEN ?1 AND ?2",                                                        \
+        since,                                                                                     \
+            "INSERT OR IGNORE INTO main." table " (" columns ") SELECT " columns                   \
+            " FROM old." table " WHERE " key " BETWEEN ?1 AND ?2",                                 \
             "SELECT max(" key ") FROM old." table " WHERE " key " <= " HIGHEST_ID,                 \
             "SELECT 'an id of " table "' FROM " table " WHERE " key                                \
             " NOT BETWEEN 1 AND " HIGHEST_ID                                                       \
     }
 static const struct table {
+    int since; /* the version that has it first */
     const char *copy, *highest, *strange_ids;
 } tables[] = {
-    COPY("model", "id", "id, fingerprint, name, dimension, added_at"),
-    COPY("root", "id", "id, path, identity, is_mount, added_at, scanned_at"),
-    COPY("run", "id",
+    COPY(1, "model", "id", "id, fingerprint, name, dimension, added_at"),
+    COPY(1, "root", "id", "id, path, identity, is_mount, added_at, scanned_at"),
+    COPY(1, "run", "id",
          "id, started_at, ended_at, model_id, outcome, seen, unchanged, added, changed, moved,"
          " duplicates, removed, returned, failed, failed_before, encoded"),
-    COPY("content", "id",
+    COPY(1, "content", "id",
          "id, hash, width, height, orientation, format, taken_at, camera, latitude, longitude"),
-    COPY("image", "id",
+    COPY(1, "image", "id",
          "id, root_id, path, mtime_ns, size_bytes, content_id, first_run_id, run_id,"
          " missing_since"),
-    COPY("embedding", "id",
+    COPY(1, "embedding", "id",
          "id, content_id, model_id, precision, exact, ignore_rotation, run_id, vector"),
-    COPY("failure", "id",
+    COPY(1, "failure", "id",
          "id, root_id, path, mtime_ns, size_bytes, stage, reason, tries, first_at, last_at,"
          " run_id"),
-    COPY("held", "image_id", "image_id, since"),
-    COPY("gone", "image_id", "image_id, since"),
-    COPY("mount", "id", "id, path, identity"),
-    COPY("image_mount", "image_id", "image_id, mount_id"),
+    COPY(4, "held", "image_id", "image_id, since"),
+    COPY(7, "gone", "image_id", "image_id, since"),
+    COPY(7, "mount", "id", "id, path, identity"),
+    COPY(7, "image_mount", "image_id", "image_id, mount_id"),
 };
 
 /* Few rows that much depends on: what their own indexes tell of them, when they are lost. */
@@ -189,9 +191,8 @@ static bool is_sound(sqlite3 *db, int version, pix_salvage *out) {
                     " WHERE seq NOT BETWEEN 0 AND " HIGHEST_ID,
                     NULL, out))
         return false;
-    /* not of held, the last, which older indexes do not have */
-    for (size_t i = 0; i + 1 < sizeof tables / sizeof *tables; i++)
-        if (!check_with(db, tables[i].strange_ids, NULL, out))
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+        if (version >= tables[i].since && !check_with(db, tables[i].strange_ids, NULL, out))
             return false;
     if (version == pix_schema_current.version && !check_with(db, wrong_tally, NULL, out))
         return false;

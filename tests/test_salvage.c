@@ -10,6 +10,7 @@
 
 #include "core/base/bytes.h"
 #include "core/base/files.h"
+#include "storage/schema.h"
 #include "storage/store.h"
 #include "tests/store_writer.h"
 
@@ -101,6 +102,65 @@ static void a_sound_index_is_left_alone(void **state) {
     assert_int_equal(after.size, whole.size);
     assert_memory_equal(after.data, whole.data, whole.size);
     pix_bytes_free(&after);
+}
+
+static void execute(const char *sql) {
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(index_path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+/* The index as an older pixgrep left it: one photo and its vector. */
+static void make_old_index(int version) {
+    const pix_schema schema = {.version = version, .upgrades = pix_schema_current.upgrades};
+    pix_bytes sql = {0};
+    sqlite3 *db;
+    pix_error error;
+    write_index("", 0);
+    assert_ok(pix_file_read(test_golden("schema/1.sql"), 1 << 20, &sql, &error), &error);
+    assert_int_equal(pix_bytes_append(&sql, "", 1), PIX_OK);
+    assert_int_equal(sqlite3_open(index_path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql.data, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(db,
+                     "PRAGMA application_id = 0x70697867; PRAGMA user_version = 1;"
+                     "INSERT INTO model VALUES (1, 'a', 'one', 2, 0);"
+                     "INSERT INTO root VALUES (1, x'2F70', '', 0, 0, 0);"
+                     "INSERT INTO run (id, started_at, model_id) VALUES (1, 0, 1);"
+                     "INSERT INTO content (hash, width, height, orientation, format)"
+                     " VALUES (zeroblob(32), 4, 3, 1, 'png');"
+                     "INSERT INTO image VALUES (1, 1, x'2F702F61', 1, 1, 1, 1, 1, NULL);"
+                     "INSERT INTO embedding VALUES (1, 1, 1, 'fp32', 0, 0, 1,"
+                     " x'0000803F00000000')",
+                     NULL, NULL, NULL),
+        SQLITE_OK);
+    assert_ok(pix_schema_upgrade(db, index_path, &schema, &error), &error);
+    sqlite3_close(db);
+    pix_bytes_free(&sql);
+}
+
+static void a_sound_index_of_an_older_version_is_left_alone(void **state) {
+    (void)state;
+    for (int version = 1; version <= pix_schema_current.version; version++) {
+        pix_salvage salvage;
+        pix_error error;
+        pix_bytes before = {0}, after = {0};
+        make_old_index(version);
+        assert_ok(pix_file_read(index_path, 1 << 26, &before, &error), &error);
+        assert_ok(pix_store_salvage(index_path, &salvage, &error), &error);
+        if (!salvage.sound)
+            fail_msg("version %d: %s", version, salvage.damage);
+        assert_ok(pix_file_read(index_path, 1 << 26, &after, &error), &error);
+        assert_int_equal(after.size, before.size);
+        assert_memory_equal(after.data, before.data, before.size);
+        pix_bytes_free(&before);
+        pix_bytes_free(&after);
+        execute("UPDATE embedding SET vector = x'00'"); /* of which something is left to save */
+        assert_ok(pix_store_salvage(index_path, &salvage, &error), &error);
+        assert_string_equal(salvage.damage, "a vector is damaged");
+        assert_int_equal(salvage.photos, 1);
+    }
 }
 
 /* Each page but the first in turn is filled with nonsense. */
@@ -204,13 +264,6 @@ static void an_index_with_a_damaged_head_is_saved(void **state) {
     }
 }
 
-static void execute(const char *sql) {
-    sqlite3 *db;
-    assert_int_equal(sqlite3_open(index_path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
-    sqlite3_close(db);
-}
-
 static void what_is_newer_or_none_of_ours_is_left_alone(void **state) {
     (void)state;
     pix_salvage salvage;
@@ -281,6 +334,7 @@ static void nobody_writes_meanwhile(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_sound_index_is_left_alone),
+        cmocka_unit_test(a_sound_index_of_an_older_version_is_left_alone),
         cmocka_unit_test(a_page_of_nonsense_costs_what_was_on_it),
         cmocka_unit_test(a_file_cut_short_loses_its_end_alone),
         cmocka_unit_test(a_vector_that_is_none_is_dropped),

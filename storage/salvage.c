@@ -356,6 +356,8 @@ static pix_status keep_damaged(const job *j) {
 /* A log or a journal of the damaged file must not be taken for one of the new file. */
 static pix_status put_in_place(const job *j) {
     pix_status status = keep_damaged(j);
+    if (!status)
+        status = pix_folder_sync_of(j->path, j->error);
     if (status)
         return status;
     drop_file(j->path, "-wal");
@@ -363,7 +365,7 @@ static pix_status put_in_place(const job *j) {
     drop_file(j->path, "-journal");
     if (rename(j->fresh, j->path))
         return pix_fail_errno(j->error, "cannot put %s in place", j->fresh);
-    return PIX_OK;
+    return pix_folder_sync_of(j->path, j->error);
 }
 
 static pix_status make_fresh(job *j) {

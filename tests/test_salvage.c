@@ -1,11 +1,13 @@
 /* A damaged index: what can be read is saved, what is lost is said. */
 #include "storage/salvage.h"
 
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/base/bytes.h"
@@ -19,6 +21,18 @@ enum { DIMENSION = 64, PHOTOS = 600, PAGE = 16384 };
 static const pix_content facts = {.width = 640, .height = 480, .orientation = 1, .format = "jpeg"};
 static char index_path[256];
 static pix_bytes whole; /* a sound index of PHOTOS photos */
+
+static ino_t kept_at_sync, index_at_sync; /* what the folder held when one was last synced */
+
+/* In place of that of the C library. */
+int fsync(int fd) {
+    struct stat info;
+    if (fstat(fd, &info) == 0 && S_ISDIR(info.st_mode)) {
+        kept_at_sync = fstatat(fd, "index.db.damaged", &info, 0) ? 0 : info.st_ino;
+        index_at_sync = fstatat(fd, "index.db", &info, 0) ? 0 : info.st_ino;
+    }
+    return (int)syscall(SYS_fsync, fd);
+}
 
 static int make_index(void **state) {
     (void)state;
@@ -249,6 +263,16 @@ static void a_wrong_dimension_is_made_right(void **state) {
     examine(&salvage);
 }
 
+static void a_loss_of_power_afterwards_loses_neither_file(void **state) {
+    (void)state;
+    struct stat info;
+    pix_salvage salvage = salvage_after("UPDATE embedding SET vector = x'00' WHERE id = 9");
+    assert_int_equal(stat(salvage.kept_as, &info), 0);
+    assert_true(kept_at_sync == info.st_ino);
+    assert_int_equal(stat(index_path, &info), 0);
+    assert_true(index_at_sync == info.st_ino);
+}
+
 /* Two numbers in the head say what the file is; the tables say it, too. */
 static void an_index_with_a_damaged_head_is_saved(void **state) {
     (void)state;
@@ -339,6 +363,7 @@ int main(void) {
         cmocka_unit_test(a_file_cut_short_loses_its_end_alone),
         cmocka_unit_test(a_vector_that_is_none_is_dropped),
         cmocka_unit_test(a_wrong_dimension_is_made_right),
+        cmocka_unit_test(a_loss_of_power_afterwards_loses_neither_file),
         cmocka_unit_test(an_index_with_a_damaged_head_is_saved),
         cmocka_unit_test(what_is_newer_or_none_of_ours_is_left_alone),
         cmocka_unit_test(ids_beyond_all_bounds_are_not_kept),

@@ -184,7 +184,7 @@ const char *pix_atomic_file_temporary(const pix_atomic_file *file) {
     return file->temporary;
 }
 
-static pix_status sync_folder_of(const char *path, pix_error *error) {
+pix_status pix_folder_sync_of(const char *path, pix_error *error) {
     char *folder = strdup(path);
     if (!folder)
         return pix_fail_memory(error);
@@ -209,7 +209,7 @@ pix_status pix_atomic_file_commit(pix_atomic_file *file, pix_error *error) {
         return pix_fail_errno(error, "cannot rename to %s", file->path);
     free(file->temporary);
     file->temporary = NULL;
-    return sync_folder_of(file->path, error);
+    return pix_folder_sync_of(file->path, error);
 }
 
 void pix_atomic_file_close(pix_atomic_file *file) {

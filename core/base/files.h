@@ -33,6 +33,9 @@ const char *pix_atomic_file_temporary(const pix_atomic_file *file);
 pix_status pix_atomic_file_commit(pix_atomic_file *file, pix_error *error);
 void pix_atomic_file_close(pix_atomic_file *file);
 
+/* fsync of the folder that `path` is in: what was renamed to it, linked or removed stays so. */
+pix_status pix_folder_sync_of(const char *path, pix_error *error);
+
 /* Removes what killed writers left in a folder: regular files whose names begin and end so, unless
  * a live writer holds a lock on them, as pix_atomic_file does. */
 void pix_remains_drop(const char *folder, const char *beginning, const char *end);

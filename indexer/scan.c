@@ -304,19 +304,25 @@ static void tell_held(const scan_state *scan, const pix_swept *swept) {
     (void)fputs(")\n", stderr);
 }
 
-/* Photos on a drive that is away, or hidden by one. */
-static void tell_elsewhere(void *context, const char *path, int64_t photos) {
+/* Photos on a drive that is away, or hidden by one, or that are not on the new drive of theirs. */
+static void tell_elsewhere(void *context, const char *path, int64_t photos, bool noted) {
     const scan_state *scan = context;
     begin_note(scan);
     (void)fprintf(stderr, ": %s %s on another file system than is at ", pix_text_count(photos),
                   photos == 1 ? "photo was" : "photos were");
     pix_print_path(stderr, path);
+    if (noted) {
+        (void)fputs(" now, with the same photos otherwise: noted; nothing of it is removed from "
+                    "the index this time\n",
+                    stderr);
+        return;
+    }
     (void)fputs(
         " now: nothing of it is removed from the index (if they are gone for good: pixgrepd "
         "forget ",
         stderr);
     pix_print_path(stderr, path);
-    (void)fputs(")\n", stderr);
+    (void)fputs("; what is there now is then indexed anew)\n", stderr);
 }
 
 /* A drive that went away since the run began took no photo along. */

@@ -128,6 +128,17 @@ static pix_status inspect(pix_target *target, pix_error *error) {
     return PIX_OK;
 }
 
+/* What a walk is going to tell of the known root's file system; heap memory.  Of one that is away
+ * only the file system is known, not which part of it was mounted. */
+static char *mount_text(const pix_target *known) {
+    pix_bytes text = {0};
+    bool there =
+        !known->away[0] && !known->elsewhere && !pix_mount_identify(known->root, &text, NULL);
+    char *result = strdup(there ? text.data : known->identity_before);
+    pix_bytes_free(&text);
+    return result;
+}
+
 /* A new root takes over the known ones inside it.  What was on drives stays known for that, and
  * what cannot be seen now is taken for such. */
 static pix_status absorb(pix_target *target, root_list *roots, pix_error *error) {
@@ -144,7 +155,7 @@ static pix_status absorb(pix_target *target, root_list *roots, pix_error *error)
         if (!known->away[0] && !known->elsewhere && !known->mount_before)
             continue;
         pix_inner_root *inner = &target->inner[target->inner_count++];
-        *inner = (pix_inner_root){strdup(known->root), strdup(known->identity_before)};
+        *inner = (pix_inner_root){strdup(known->root), mount_text(known)};
         if (!inner->path || !inner->identity)
             return pix_fail_memory(error);
     }

@@ -133,18 +133,21 @@ pix_status pix_image_mount_get(pix_store *store, int64_t image_id, int64_t *moun
     return status;
 }
 
-pix_status pix_image_mount_note(pix_store *store, int64_t image_id, const char *path,
-                                int64_t mount_id, pix_error *error) {
-    const pix_met_mount *now = pix_mount_around(store, path);
-    if ((now ? now->id : 0) == mount_id)
-        return PIX_OK;
+pix_status pix_image_mount_put(pix_store *store, int64_t image_id, int64_t mount_id,
+                               pix_error *error) {
     pix_status status = pix_store_change(store, error);
     if (status)
         return status;
     pix_statement s =
-        pix_statement_begin(store, now ? PIX_SQL_IMAGE_MOUNT_PUT : PIX_SQL_IMAGE_MOUNT_DROP);
+        pix_statement_begin(store, mount_id ? PIX_SQL_IMAGE_MOUNT_PUT : PIX_SQL_IMAGE_MOUNT_DROP);
     pix_bind_integer(&s, image_id);
-    if (now)
-        pix_bind_integer(&s, now->id);
+    if (mount_id)
+        pix_bind_integer(&s, mount_id);
     return pix_statement_run(&s, error);
+}
+
+pix_status pix_image_mount_note(pix_store *store, int64_t image_id, const char *path,
+                                pix_error *error) {
+    const pix_met_mount *now = pix_mount_around(store, path);
+    return pix_image_mount_put(store, image_id, now ? now->id : 0, error);
 }

@@ -16,8 +16,10 @@ void pix_mounts_forget(pix_store *store); /* those met */
  */
 pix_status pix_image_mount_get(pix_store *store, int64_t image_id, int64_t *mount_id, char **path,
                                pix_error *error);
-/* It was on `mount_id`, and is seen now. */
+pix_status pix_image_mount_put(pix_store *store, int64_t image_id, int64_t mount_id,
+                               pix_error *error);
+/* It is on what this run met around `path`. */
 pix_status pix_image_mount_note(pix_store *store, int64_t image_id, const char *path,
-                                int64_t mount_id, pix_error *error);
+                                pix_error *error);
 
 #endif

@@ -7,8 +7,7 @@
 /* What the index says of a path that was met. */
 typedef struct known_photo {
     int64_t id; /* 0: nothing */
-    int64_t mount_id;
-    bool same; /* mtime and size */
+    bool same;  /* mtime and size */
     bool present;
     bool encoded;
 } known_photo;
@@ -31,7 +30,6 @@ static pix_status look_up(pix_store *store, const pix_recipe *recipe, const char
                     sqlite3_column_int64(s.handle, 2) == size_bytes,
             .present = sqlite3_column_int(s.handle, 3) != 0,
             .encoded = sqlite3_column_int(s.handle, 4) != 0,
-            .mount_id = sqlite3_column_int64(s.handle, 5),
         };
     pix_statement_end(&s);
     return status;
@@ -106,10 +104,10 @@ static pix_status see(pix_store *store, int64_t run_id, const pix_recipe *recipe
              : !photo.encoded ? PIX_PHOTO_UNENCODED
              : photo.present  ? PIX_PHOTO_UNCHANGED
                               : PIX_PHOTO_RETURNED;
+    /* One that is shown already is noted by pix_store_sweep, which compares with what was. */
     if (photo.same && !photo.present &&
-        (status = make_present(store, run_id, photo.id, path, error)))
-        return status;
-    if ((status = pix_image_mount_note(store, photo.id, path, photo.mount_id, error)))
+        ((status = make_present(store, run_id, photo.id, path, error)) ||
+         (status = pix_image_mount_note(store, photo.id, path, error))))
         return status;
     return mark_photo(store, photo.id, error);
 }
@@ -142,6 +140,7 @@ static pix_status put(pix_store *store, int64_t run_id, int64_t root_id, const c
                       int64_t mtime_ns, int64_t size_bytes, const uint8_t content[PIX_SHA256_BYTES],
                       pix_error *error) {
     int64_t content_id, id = 0;
+    bool news = false;
     pix_status status = pix_store_check_run(store, run_id, error);
     if (status || (status = pix_store_change(store, error)) ||
         (status = find_content(store, content, path, &content_id, error)))
@@ -155,11 +154,12 @@ static pix_status put(pix_store *store, int64_t run_id, int64_t root_id, const c
     pix_bind_integer(&s, run_id);
     if (!(status = pix_statement_step(&s, error))) {
         id = sqlite3_column_int64(s.handle, 0);
+        news = sqlite3_column_int(s.handle, 1) != 0;
         status = pix_statement_step(&s, error);
     }
     pix_statement_end(&s);
     if (status || (status = clear_failure(store, path, error)) ||
-        (status = pix_image_mount_note(store, id, path, 0, error)))
+        (news && (status = pix_image_mount_note(store, id, path, error))))
         return status;
     return mark_photo(store, id, error);
 }

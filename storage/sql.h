@@ -69,8 +69,7 @@
                  " EXISTS (SELECT 1 FROM embedding e INDEXED BY embedding_recipe"                  \
                  "  WHERE e.model_id = ?2 AND e.content_id = i.content_id"                         \
                  "  AND e.precision IN (?3, 'fp32')"                                               \
-                 "  AND e.ignore_rotation = ?4 AND e.exact >= ?5),"                                \
-                 " (SELECT mount_id FROM image_mount WHERE image_id = i.id)"                       \
+                 "  AND e.ignore_rotation = ?4 AND e.exact >= ?5)"                                 \
                  " FROM image i WHERE i.path = ?1")                                                \
     X(IMAGE_RETURN, "UPDATE image SET missing_since = NULL, run_id = ?1 WHERE id = ?2")            \
     X(IMAGE_HIDE, "UPDATE image SET missing_since = ?1 WHERE id = ?2")                             \
@@ -86,8 +85,9 @@
                  " content_id = excluded.content_id, missing_since = NULL,"                        \
                  " run_id = CASE WHEN content_id = excluded.content_id"                            \
                  "  AND missing_since IS NULL THEN run_id ELSE excluded.run_id END"                \
-                 " RETURNING id")                                                                  \
-    X(IMAGE_BELOW, "SELECT id, path, content_id"                                                   \
+                 " RETURNING id, run_id = ?6")                                                     \
+    X(IMAGE_BELOW, "SELECT id, path, content_id,"                                                  \
+                   " (SELECT mount_id FROM image_mount WHERE image_id = id)"                       \
                    " FROM image WHERE " PIX_BELOW " AND +root_id = ?4 AND +missing_since IS NULL") \
     X(IMAGE_MOVED, "SELECT 1 FROM image INDEXED BY image_content WHERE content_id = ?1"            \
                    " AND missing_since IS NULL AND run_id = ?2 AND id <> ?3")                      \

@@ -218,8 +218,9 @@ typedef struct pix_sweep {
     int64_t photos; /* the root had before the run */
     int64_t few;    /* so many, or a fifth of all, may go unasked */
     /* Told where so many photos stay because they were last seen on another file system than what
-     * is there now; may be NULL. */
-    void (*elsewhere)(void *context, const char *path, int64_t photos);
+     * is there now; `noted` when that has at least half of the photos of the other as they were:
+     * then the next run looks for the rest there.  May be NULL. */
+    void (*elsewhere)(void *context, const char *path, int64_t photos, bool noted);
     void *context;
 } pix_sweep;
 

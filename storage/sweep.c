@@ -21,11 +21,21 @@ typedef struct unseen_rows {
     size_t count, capacity;
 } unseen_rows;
 
-/* Where photos were that are not looked for: another file system is there now. */
-typedef struct place {
-    char *path;
-    int64_t photos;
-} place;
+/* The photos that were last seen on one file system, where another is now. */
+typedef struct group {
+    int64_t before, now;  /* mount ids; 0: the root's own file system */
+    char *path;           /* where the one before was mounted, or else the one that is there now */
+    int64_t photos, seen; /* in all; of them those that this run saw, as they were */
+    int64_t unseen;       /* that would be looked for, were they not elsewhere */
+    bool whole;           /* the walk saw all that is there */
+} group;
+
+/* A photo of a group. */
+typedef struct stray {
+    int64_t id;
+    size_t group;
+    bool seen;
+} stray;
 
 typedef struct sweep {
     pix_store *store;
@@ -35,8 +45,10 @@ typedef struct sweep {
     unseen_rows before;    /* photos that are held, or went unasked within the hour */
     int64_t hidden_before; /* of them, those not held */
     pix_id_set ids;        /* of images */
-    place *places;
-    size_t place_count, place_capacity;
+    group *groups;
+    size_t group_count, group_capacity;
+    stray *strays;
+    size_t stray_count, stray_capacity;
 } sweep;
 
 static void sweep_free(sweep *w) {
@@ -44,9 +56,10 @@ static void sweep_free(sweep *w) {
     free(w->failures.items);
     free(w->before.items);
     pix_id_set_free(&w->ids);
-    for (size_t i = 0; i < w->place_count; i++)
-        free(w->places[i].path);
-    free(w->places);
+    for (size_t i = 0; i < w->group_count; i++)
+        free(w->groups[i].path);
+    free(w->groups);
+    free(w->strays);
 }
 
 static bool is_kept(const sweep *w, const char *path) {
@@ -65,38 +78,56 @@ static pix_status add_row(unseen_rows *rows, const unseen *row, pix_error *error
     return PIX_OK;
 }
 
-static pix_status note_place(sweep *w, const char *path, pix_error *error) {
-    for (size_t i = 0; i < w->place_count; i++)
-        if (strcmp(w->places[i].path, path) == 0) {
-            w->places[i].photos++;
+static bool is_walked(const sweep *w, const char *path) {
+    for (size_t i = 0; i < w->what->folder_count; i++)
+        if (pix_path_is_below(path, w->what->folders[i]))
+            return true;
+    return false;
+}
+
+/* The group of a photo that was on the mount `before`. */
+static pix_status find_group(sweep *w, int64_t image_id, int64_t before, const pix_met_mount *now,
+                             size_t *index, pix_error *error) {
+    int64_t now_id = now ? now->id : 0;
+    for (*index = 0; *index < w->group_count; ++*index)
+        if (w->groups[*index].before == before && w->groups[*index].now == now_id)
             return PIX_OK;
-        }
-    place *places =
-        pix_array_reserve(w->places, &w->place_capacity, w->place_count, 1, sizeof *places);
-    char *copy = strdup(path);
-    if (places)
-        w->places = places;
-    if (!places || !copy) {
-        free(copy);
+    group *groups =
+        pix_array_reserve(w->groups, &w->group_capacity, w->group_count, 1, sizeof *groups);
+    if (!groups)
         return pix_fail_memory(error);
-    }
-    w->places[w->place_count++] = (place){copy, 1};
+    w->groups = groups;
+    char *path;
+    pix_status status = pix_image_mount_get(w->store, image_id, &before, &path, error);
+    if (!status && !path && now && !(path = strdup(now->path)))
+        status = pix_fail_memory(error);
+    if (status)
+        return status;
+    const char *place = now ? now->path : path;
+    groups[w->group_count++] = (group){
+        .before = before, .now = now_id, .path = path, .whole = place && is_walked(w, place)};
     return PIX_OK;
 }
 
-/* Whether what is at `path` now is on another file system than the photo was. */
-static pix_status is_elsewhere(sweep *w, int64_t id, const char *path, bool *elsewhere,
-                               pix_error *error) {
-    int64_t mount_id;
-    char *point;
-    pix_status status = pix_image_mount_get(w->store, id, &mount_id, &point, error);
-    const pix_met_mount *now = pix_mount_around(w->store, path);
-    *elsewhere = mount_id != (now ? now->id : 0);
-    const char *where = point ? point : now ? now->path : NULL;
-    if (!status && *elsewhere && where)
-        status = note_place(w, where, error);
-    free(point);
-    return status;
+/* Notes a photo that was on another file system than what is at its path now. */
+static pix_status add_stray(sweep *w, int64_t id, int64_t before, const pix_met_mount *now,
+                            bool seen, bool kept, pix_error *error) {
+    size_t index;
+    pix_status status = find_group(w, id, before, now, &index, error);
+    if (status)
+        return status;
+    w->groups[index].photos++;
+    w->groups[index].seen += seen;
+    if (kept)
+        return PIX_OK;
+    stray *strays =
+        pix_array_reserve(w->strays, &w->stray_capacity, w->stray_count, 1, sizeof *strays);
+    if (!strays)
+        return pix_fail_memory(error);
+    w->strays = strays;
+    w->strays[w->stray_count++] = (stray){id, index, seen};
+    w->groups[index].unseen += !seen;
+    return PIX_OK;
 }
 
 static pix_status collect_images(sweep *w, const pix_range *range, pix_error *error) {
@@ -107,25 +138,69 @@ static pix_status collect_images(sweep *w, const pix_range *range, pix_error *er
     while (!(status = pix_statement_step(&s, error)) && s.row) {
         unseen row = {.id = sqlite3_column_int64(s.handle, 0),
                       .content_id = sqlite3_column_int64(s.handle, 2)};
+        int64_t before = sqlite3_column_int64(s.handle, 3);
         const char *path = pix_statement_text(&s, 1);
-        bool elsewhere;
-        if (pix_id_set_has(&w->store->seen_images, row.id) || is_kept(w, path))
+        const pix_met_mount *now = pix_mount_around(w->store, path);
+        bool elsewhere = before != (now ? now->id : 0);
+        bool seen = pix_id_set_has(&w->store->seen_images, row.id);
+        if (seen && !elsewhere)
             continue;
-        if ((status = is_elsewhere(w, row.id, path, &elsewhere, error)))
-            break;
-        if (!elsewhere && ((status = add_row(&w->images, &row, error)) ||
-                           (status = pix_id_set_add(&w->ids, row.id, error))))
+        bool kept = is_kept(w, path);
+        if (elsewhere)
+            status = add_stray(w, row.id, before, now, seen, kept, error);
+        else if (!kept && !(status = add_row(&w->images, &row, error)))
+            status = pix_id_set_add(&w->ids, row.id, error);
+        if (status)
             break;
     }
     pix_statement_end(&s);
     return status;
 }
 
+/* At least half of the photos being as they were tells the same photos on a new drive from another
+ * drive in the place of theirs. */
+static bool is_the_same(const group *g) {
+    return g->whole && 2 * g->seen >= g->photos;
+}
+
+/* Photos that were seen are where they were seen, and those that were on the same drive with most
+ * of them are looked for there by the next run. */
+static pix_status settle_strays(sweep *w, pix_error *error) {
+    pix_status status = PIX_OK;
+    for (size_t i = 0; i < w->stray_count && !status; i++) {
+        const stray *s = &w->strays[i];
+        const group *g = &w->groups[s->group];
+        if (s->seen ? g->whole : is_the_same(g))
+            status = pix_image_mount_put(w->store, s->id, g->now, error);
+    }
+    return status;
+}
+
 static bool is_in_a_place(const sweep *w, const char *path) {
-    for (size_t i = 0; i < w->place_count; i++)
-        if (pix_path_is_below(path, w->places[i].path))
+    for (size_t i = 0; i < w->group_count; i++)
+        if (w->groups[i].unseen > 0 && w->groups[i].path &&
+            pix_path_is_below(path, w->groups[i].path))
             return true;
     return false;
+}
+
+/* Tells once for each place. */
+static void tell_places(const sweep *w) {
+    for (size_t i = 0; i < w->group_count; i++) {
+        const group *g = &w->groups[i];
+        int64_t photos = 0;
+        size_t first = w->group_count;
+        for (size_t k = 0; k < w->group_count && g->path; k++) {
+            const group *other = &w->groups[k];
+            if (other->unseen == 0 || is_the_same(other) != is_the_same(g) || !other->path ||
+                strcmp(other->path, g->path) != 0)
+                continue;
+            photos += other->unseen;
+            first = k < first ? k : first;
+        }
+        if (first == i)
+            w->what->elsewhere(w->what->context, g->path, photos, is_the_same(g));
+    }
 }
 
 static pix_status collect_failures(sweep *w, const pix_range *range, pix_error *error) {
@@ -290,7 +365,7 @@ static pix_status carry_out(sweep *w, pix_swept *swept, pix_error *error) {
     int64_t last, now = time(NULL);
     pix_status status = pix_store_check_run(store, w->run_id, error);
     if (status || (status = collect(w, error)) || (status = judge(w, &last, error)) ||
-        (status = pix_store_change(store, error)) ||
+        (status = pix_store_change(store, error)) || (status = settle_strays(w, error)) ||
         (status = run_on(store, PIX_SQL_GONE_DROP_OLD, now - AT_ONCE_S, now, error)) ||
         (last > 0 && (status = collect_before(w, error))))
         return status;
@@ -316,8 +391,8 @@ pix_status pix_store_sweep(pix_store *store, int64_t run_id, int64_t root_id, co
     pix_store_lock(store);
     pix_status status = carry_out(&w, swept, error);
     pix_store_unlock(store);
-    for (size_t i = 0; i < w.place_count && !status && what->elsewhere; i++)
-        what->elsewhere(what->context, w.places[i].path, w.places[i].photos);
+    if (!status && what->elsewhere)
+        tell_places(&w);
     sweep_free(&w);
     return status;
 }

@@ -733,10 +733,10 @@ static void what_went_within_the_hour_is_held_with_the_rest(void **state) {
     pix_store_close(f.store);
 }
 
-static void note_elsewhere(void *context, const char *path, int64_t photos) {
+static void note_elsewhere(void *context, const char *path, int64_t photos, bool noted) {
     pix_bytes *text = context;
     char line[128];
-    (void)snprintf(line, sizeof line, "%s %lld;", path, (long long)photos);
+    (void)snprintf(line, sizeof line, "%s %lld%s;", path, (long long)photos, noted ? " noted" : "");
     assert_int_equal(pix_bytes_append_text(text, line), PIX_OK);
 }
 
@@ -791,8 +791,8 @@ static void photos_go_only_where_they_were_last_seen(void **state) {
     meet(&f, "/photos/usb", "uuid:3");
     assert_int_equal(see(&f, "/photos/usb/1.jpg", 1, 1), PIX_PHOTO_RETURNED);
     assert_int_equal(see(&f, "/photos/usb/deep/2.jpg", 1, 1), PIX_PHOTO_UNCHANGED);
-    end_run(&f);
-    begin_run(&f);
+    assert_string_equal(elsewhere(&f, &removed), "");
+    assert_int_equal(removed, 0);
     meet(&f, "/photos/usb", "uuid:3");
     assert_string_equal(elsewhere(&f, &removed), "");
     assert_int_equal(removed, 2);
@@ -817,6 +817,68 @@ static void a_drive_that_hides_photos_removes_none(void **state) {
     meet(&f, "/photos/usb", "uuid:1");
     assert_string_equal(elsewhere(&f, &removed), "");
     assert_int_equal(removed, 1);
+    pix_store_close(f.store);
+}
+
+static void photos_on_another_drive_with_the_same_are_looked_for_there(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    int64_t removed;
+    put_photo(&f, "/photos/usb/1.jpg", 1, 1, 1); /* as before mounts were noted */
+    put_photo(&f, "/photos/usb/2.jpg", 1, 1, 2);
+    put_photo(&f, "/photos/usb/3.jpg", 1, 1, 3);
+    end_run(&f);
+    for (int drive = 1; drive <= 2; drive++) {
+        const char *identity = drive == 1 ? "uuid:1" : "uuid:2";
+        for (int times = 0; times < 2; times++) { /* one that is stopped, and a whole one */
+            begin_run(&f);
+            meet(&f, "/photos/usb", identity);
+            (void)see(&f, "/photos/usb/1.jpg", 1, 1);
+            if (drive == 1)
+                (void)see(&f, "/photos/usb/2.jpg", 1, 1);
+            if (times == 0)
+                end_run(&f);
+        }
+        assert_string_equal(elsewhere(&f, &removed), "/photos/usb 1 noted;");
+        assert_int_equal(removed, 0);
+        meet(&f, "/photos/usb", identity);
+        (void)see(&f, "/photos/usb/1.jpg", 1, 1);
+        if (drive == 1)
+            (void)see(&f, "/photos/usb/2.jpg", 1, 1);
+        assert_string_equal(elsewhere(&f, &removed), "");
+        assert_int_equal(removed, 1);
+        end_run(&f);
+    }
+    pix_store_close(f.store);
+}
+
+/* Cards that are read in turn, and files that lie below where a drive is mounted. */
+static void a_drive_with_more_photos_does_not_take_those_of_another(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    int64_t removed;
+    put_photo(&f, "/photos/usb/0.jpg", 1, 1, 0);
+    end_run(&f);
+    begin_run(&f);
+    meet(&f, "/photos/usb", "uuid:1");
+    put_photo(&f, "/photos/usb/1.jpg", 1, 1, 1);
+    put_photo(&f, "/photos/usb/2.jpg", 1, 1, 2);
+    end_run(&f);
+    for (int times = 0; times < 3; times++) {
+        begin_run(&f);
+        meet(&f, "/photos/usb", "uuid:2");
+        for (int i = 3; i < 9; i++) {
+            char path[32];
+            (void)snprintf(path, sizeof path, "/photos/usb/%d.jpg", i);
+            if (times == 0)
+                put_photo(&f, path, 1, 1, i);
+            else
+                (void)see(&f, path, 1, 1);
+        }
+        assert_string_equal(elsewhere(&f, &removed), "/photos/usb 3;");
+        assert_int_equal(removed, 0);
+        end_run(&f);
+    }
     pix_store_close(f.store);
 }
 
@@ -1905,6 +1967,8 @@ int main(void) {
         cmocka_unit_test(what_went_within_the_hour_is_held_with_the_rest),
         cmocka_unit_test(photos_go_only_where_they_were_last_seen),
         cmocka_unit_test(a_drive_that_hides_photos_removes_none),
+        cmocka_unit_test(photos_on_another_drive_with_the_same_are_looked_for_there),
+        cmocka_unit_test(a_drive_with_more_photos_does_not_take_those_of_another),
         cmocka_unit_test(held_photos_are_judged_one_by_one),
         cmocka_unit_test(a_moved_root_takes_its_photos_and_failures_along),
         cmocka_unit_test(roots_below_a_moved_folder_come_along),

@@ -78,6 +78,7 @@ pix_status pix_answer_hello(pix_answerer *a, const pix_request *request, FILE *o
     char *path = pix_command_store_path(a->options, error);
     if (!path)
         return error->status;
+    pix_answerer_check_place(a);
     /* First what is there: one put in its place meanwhile is not what the client finds. */
     pix_status status = stat(path, &info) ? pix_fail_errno(error, "%s", path) : PIX_OK;
     free(path);

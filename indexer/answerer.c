@@ -41,9 +41,13 @@ pix_status pix_answerer_need_model(pix_answerer *a, pix_error *error) {
     return a->model ? PIX_OK : pix_library_open(a->options->model, &a->model, error);
 }
 
-pix_status pix_answerer_need_store(pix_answerer *a, pix_error *error) {
+void pix_answerer_check_place(pix_answerer *a) {
     if (a->store && pix_store_place_get(a->store) != PIX_STORE_IN_PLACE)
         close_store(a);
+}
+
+pix_status pix_answerer_need_store(pix_answerer *a, pix_error *error) {
+    pix_answerer_check_place(a);
     return a->store ? PIX_OK : pix_command_open_store(a->options, PIX_STORE_READ, &a->store, error);
 }
 

@@ -39,7 +39,8 @@ void pix_answerer_drop_library(pix_answerer *a);
 void pix_answerer_drop_selection(pix_answerer *a);
 
 pix_status pix_answerer_need_model(pix_answerer *a, pix_error *error);
-/* An index that is not where it was opened is not what anybody else reads. */
+/* Lets go of an index that is not where it was opened: it is not what anybody else reads. */
+void pix_answerer_check_place(pix_answerer *a);
 pix_status pix_answerer_need_store(pix_answerer *a, pix_error *error);
 /* Both, and the model's place in the store: PIX_EMISMATCH when it has none. */
 pix_status pix_answerer_need_index(pix_answerer *a, pix_error *error);

@@ -51,9 +51,10 @@ check "the old one is let go of" it_comes_true eval '! is_open "$index (deleted)
 check "hello tells of the new one" grep -q "\"inode\":$(stat -c %i "$index")}" <(hello)
 check "pixgrep still asks the daemon" it_comes_true eval 'pixgrep --explain x 2>&1 | grep -qx "computed    by the running pixgrepd watch"'
 
-# It is removed, or moved away with all that is in it.
+# It is removed, or moved away with all that is in it.  A link to nowhere keeps it from being made anew meanwhile.
 run pixgrepd forget "$WORK/later"
 mv "$index" "$WORK/taken.db"
+ln -s nowhere/index.db "$index"
 says "taken away" "$index: was removed"
 says "taken away" "the index is opened again in 30.0 s"
 check "taken away: hello has none" grep -q '"ok":false' <(hello)
@@ -61,6 +62,7 @@ check "taken away: it is let go of" it_comes_true eval '! is_open "$WORK/taken.d
 run pixgrepd forget "$photos"
 expect 2 "an edit of none"
 check "taken away: it is whole" grep -q '"photos":2,' <(pixgrepd status --json --db "$WORK/taken.db")
+rm "$index"
 kill -HUP "$daemon"
 says "made anew" "$index: is made anew: it knows no folder but those that watch was started with"
 check "made anew: everything is there" it_comes_true eval 'pixgrepd status --json | grep -q "\"photos\":3,.*\"roots\":2,"'

@@ -107,6 +107,7 @@ static pix_status see(pix_store *store, int64_t run_id, const pix_recipe *recipe
     /* One that is shown already is noted by pix_store_sweep, which compares with what was. */
     if (photo.same && !photo.present &&
         ((status = make_present(store, run_id, photo.id, path, error)) ||
+         (status = mark_seen(store, &store->came, photo.id, error)) ||
          (status = pix_image_mount_note(store, photo.id, path, error))))
         return status;
     return mark_photo(store, photo.id, error);
@@ -136,14 +137,26 @@ static pix_status find_content(pix_store *store, const uint8_t content[PIX_SHA25
     return status;
 }
 
+static pix_status is_shown(pix_store *store, const char *path, int64_t content_id, bool *shown,
+                           pix_error *error) {
+    pix_statement s = pix_statement_begin(store, PIX_SQL_IMAGE_SHOWS);
+    pix_bind_path(&s, path);
+    pix_bind_integer(&s, content_id);
+    pix_status status = pix_statement_step(&s, error);
+    *shown = !status && s.row;
+    pix_statement_end(&s);
+    return status;
+}
+
 static pix_status put(pix_store *store, int64_t run_id, int64_t root_id, const char *path,
                       int64_t mtime_ns, int64_t size_bytes, const uint8_t content[PIX_SHA256_BYTES],
                       pix_error *error) {
     int64_t content_id, id = 0;
-    bool news = false;
+    bool stays;
     pix_status status = pix_store_check_run(store, run_id, error);
     if (status || (status = pix_store_change(store, error)) ||
-        (status = find_content(store, content, path, &content_id, error)))
+        (status = find_content(store, content, path, &content_id, error)) ||
+        (status = is_shown(store, path, content_id, &stays, error)))
         return status;
     pix_statement s = pix_statement_begin(store, PIX_SQL_IMAGE_PUT);
     pix_bind_integer(&s, root_id);
@@ -154,12 +167,12 @@ static pix_status put(pix_store *store, int64_t run_id, int64_t root_id, const c
     pix_bind_integer(&s, run_id);
     if (!(status = pix_statement_step(&s, error))) {
         id = sqlite3_column_int64(s.handle, 0);
-        news = sqlite3_column_int(s.handle, 1) != 0;
         status = pix_statement_step(&s, error);
     }
     pix_statement_end(&s);
     if (status || (status = clear_failure(store, path, error)) ||
-        (news && (status = pix_image_mount_note(store, id, path, error))))
+        (!stays && ((status = mark_seen(store, &store->came, id, error)) ||
+                    (status = pix_image_mount_note(store, id, path, error)))))
         return status;
     return mark_photo(store, id, error);
 }

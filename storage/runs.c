@@ -8,6 +8,7 @@ static void forget_seen(pix_store *store) {
     store->run_id = 0;
     pix_id_set_free(&store->seen_images);
     pix_id_set_free(&store->seen_failures);
+    pix_id_set_free(&store->came);
     pix_id_set_free(&store->held);
     pix_mounts_forget(store);
 }

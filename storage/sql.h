@@ -85,12 +85,12 @@
                  " content_id = excluded.content_id, missing_since = NULL,"                        \
                  " run_id = CASE WHEN content_id = excluded.content_id"                            \
                  "  AND missing_since IS NULL THEN run_id ELSE excluded.run_id END"                \
-                 " RETURNING id, run_id = ?6")                                                     \
+                 " RETURNING id")                                                                  \
+    X(IMAGE_SHOWS, "SELECT 1 FROM image"                                                           \
+                   " WHERE path = ?1 AND +content_id = ?2 AND +missing_since IS NULL")             \
     X(IMAGE_BELOW, "SELECT id, path, content_id,"                                                  \
                    " (SELECT mount_id FROM image_mount WHERE image_id = id)"                       \
                    " FROM image WHERE " PIX_BELOW " AND +root_id = ?4 AND +missing_since IS NULL") \
-    X(IMAGE_MOVED, "SELECT 1 FROM image INDEXED BY image_content WHERE content_id = ?1"            \
-                   " AND missing_since IS NULL AND run_id = ?2 AND id <> ?3")                      \
     X(IMAGE_COPIES, "SELECT id, root_id FROM image INDEXED BY image_content"                       \
                     " WHERE content_id = ?1 AND missing_since IS NULL"                             \
                     " AND NOT EXISTS (SELECT 1 FROM held WHERE image_id = id)")                    \

@@ -168,6 +168,7 @@ void pix_store_close(pix_store *store) {
         close(store->lock_fd); /* last: until now the file was ours alone */
     pix_id_set_free(&store->seen_images);
     pix_id_set_free(&store->seen_failures);
+    pix_id_set_free(&store->came);
     pix_id_set_free(&store->held);
     pix_mounts_forget(store);
     pix_bytes_free(&store->row_text);

@@ -41,6 +41,7 @@ struct pix_store {
 
     int64_t run_id; /* the open run, 0 for none */
     pix_id_set seen_images, seen_failures;
+    pix_id_set came; /* photos that got their content in it, or returned */
     pix_id_set held; /* when the run began; may hold ids that no longer are */
     pix_met_mount *met;
     size_t met_count, met_capacity;

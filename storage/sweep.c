@@ -223,12 +223,11 @@ static pix_status collect_failures(sweep *w, const pix_range *range, pix_error *
 
 /* Whether this run met the content under a new path. */
 static pix_status look_for_new_path(const sweep *w, unseen *row, pix_error *error) {
-    pix_statement s = pix_statement_begin(w->store, PIX_SQL_IMAGE_MOVED);
+    pix_statement s = pix_statement_begin(w->store, PIX_SQL_IMAGES_OF_CONTENT);
     pix_bind_integer(&s, row->content_id);
-    pix_bind_integer(&s, w->run_id);
-    pix_bind_integer(&s, row->id);
-    pix_status status = pix_statement_step(&s, error);
-    row->moved = s.row;
+    pix_status status = PIX_OK;
+    while (!row->moved && !(status = pix_statement_step(&s, error)) && s.row)
+        row->moved = pix_id_set_has(&w->store->came, sqlite3_column_int64(s.handle, 0));
     pix_statement_end(&s);
     return status;
 }

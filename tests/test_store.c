@@ -544,6 +544,43 @@ static void a_photo_under_a_new_path_is_counted_as_moved(void **state) {
     pix_store_close(f.store);
 }
 
+/* Which share a row, and so the number of the run. */
+static void only_what_a_small_run_finds_itself_has_moved(void **state) {
+    (void)state;
+    enum { SOME = 5 };
+    fixture f = open_fixture();
+    char path[64];
+    int64_t moved, first = f.run;
+    for (int i = 0; i < SOME; i++) {
+        (void)snprintf(path, sizeof path, "/photos/%d.jpg", i);
+        put_photo(&f, path, 1, 1, i);
+        (void)snprintf(path, sizeof path, "/photos/copies/%d.jpg", i);
+        put_photo(&f, path, 1, 1, i);
+    }
+    end_run(&f);
+    for (int all = 0; all < 2; all++) { /* the folder with the copies, then every one */
+        assert_ok(pix_store_run_go_on(f.store, f.model, &f.run, &f.error), &f.error);
+        assert_int_equal(f.run, first);
+        for (int i = 0; i < SOME; i++) {
+            (void)snprintf(path, sizeof path, "/photos/copies/%d-%d.jpg", all, i);
+            put_photo(&f, path, 1, 1, SOME * (all + 1) + i);
+            (void)snprintf(path, sizeof path, "/photos/%d.jpg", i);
+            if (all && i % 2)
+                put_photo(&f, path, 2, 1, i); /* touched */
+            else if (all)
+                assert_int_equal(see(&f, path, 1, 1), PIX_PHOTO_UNCHANGED);
+        }
+        assert_int_equal(sweep(&f, all ? "/photos" : "/photos/copies", NULL, &moved), SOME);
+        assert_int_equal(moved, 0);
+        end_run(&f);
+    }
+    assert_ok(pix_store_run_go_on(f.store, f.model, &f.run, &f.error), &f.error);
+    put_photo(&f, "/photos/copies/new.jpg", 1, 1, 2 * SOME);
+    assert_int_equal(sweep(&f, "/photos/copies", NULL, &moved), SOME);
+    assert_int_equal(moved, 1);
+    pix_store_close(f.store);
+}
+
 static void only_the_open_run_may_see_or_sweep(void **state) {
     (void)state;
     fixture f = open_fixture();
@@ -1959,6 +1996,7 @@ int main(void) {
         cmocka_unit_test(folders_are_absolute_and_do_not_end_in_a_slash),
         cmocka_unit_test(a_sweep_hides_what_the_run_did_not_see),
         cmocka_unit_test(a_photo_under_a_new_path_is_counted_as_moved),
+        cmocka_unit_test(only_what_a_small_run_finds_itself_has_moved),
         cmocka_unit_test(only_the_open_run_may_see_or_sweep),
         cmocka_unit_test(too_many_at_once_are_held_and_stay),
         cmocka_unit_test(moved_photos_and_copies_do_not_count_among_the_many),

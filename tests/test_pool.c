@@ -1,6 +1,7 @@
 #include "core/tensor/pool.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <time.h>
 
@@ -47,6 +48,35 @@ static void every_task_runs_once(void **state) {
         }
         pix_pool_free(pool);
     }
+}
+
+typedef struct masks {
+    pthread_t asker;
+    atomic_int helped, wrong;
+} masks;
+
+static void look_at_mask(void *context, size_t index) {
+    masks *m = context;
+    sigset_t mask;
+    (void)index;
+    nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    if (pthread_equal(pthread_self(), m->asker))
+        return;
+    atomic_fetch_add(&m->helped, 1);
+    if (pthread_sigmask(SIG_BLOCK, NULL, &mask) || !sigismember(&mask, SIGTERM) ||
+        !sigismember(&mask, SIGHUP) || sigismember(&mask, SIGBUS))
+        atomic_fetch_add(&m->wrong, 1);
+}
+
+/* A signal that ends the program is not for them; one about what they read themselves is. */
+static void threads_take_no_signals_but_their_own(void **state) {
+    (void)state;
+    masks m = {.asker = pthread_self()};
+    pix_pool *pool = new_pool(3);
+    pix_pool_run(pool, 64, look_at_mask, &m);
+    pix_pool_free(pool);
+    assert_true(atomic_load(&m.helped) > 0);
+    assert_int_equal(atomic_load(&m.wrong), 0);
 }
 
 static void no_pool_is_the_asking_thread_alone(void **state) {
@@ -163,6 +193,7 @@ static void idle_threads_take_no_processor_time(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_task_runs_once),
+        cmocka_unit_test(threads_take_no_signals_but_their_own),
         cmocka_unit_test(no_pool_is_the_asking_thread_alone),
         cmocka_unit_test(what_tasks_wrote_is_there_when_the_run_returns),
         cmocka_unit_test(a_task_may_ask_the_same_pool),

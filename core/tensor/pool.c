@@ -131,14 +131,16 @@ static void *help(void *argument) {
     }
 }
 
-/* Signals stay with the program's own threads. */
 /* A product's tiles take 180 kB, more than some systems give a thread. */
 enum { STACK_BYTES = 1 << 20 };
 
+/* Signals stay with the program's own threads, but for the one that the thread brings about which
+ * reads a mapped file (core/base/mapping.h). */
 static int start(pix_pool *pool, int count) {
     sigset_t all, before;
     pthread_attr_t attributes;
-    sigfillset(&all);
+    (void)sigfillset(&all);
+    (void)sigdelset(&all, SIGBUS);
     int cause = pthread_attr_init(&attributes);
     if (cause)
         return cause;

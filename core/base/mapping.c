@@ -23,6 +23,7 @@ static struct place {
 
 static void (*end_program)(const char *line);
 static atomic_ullong losses;
+static atomic_bool ending;
 
 static const char lost[] = ": became shorter, or cannot be read, while it was in use\n";
 
@@ -98,8 +99,11 @@ static void on_bus_error(int number, siginfo_t *info, void *context) {
         errno = saved;
         return;
     }
-    if (p && p->line.data)
+    if (p && p->line.data) {
+        while (atomic_exchange(&ending, true)) /* another thread says it */
+            (void)pause();
         end_program(p->line.data);
+    }
     (void)signal(number, SIG_DFL);
     (void)raise(number);
 }

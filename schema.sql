@@ -23,8 +23,8 @@ CREATE TABLE model (
     added_at    INTEGER NOT NULL
 ) STRICT;
 
--- One pass of the indexer, with the small ones that a daemon made within a day from its start.  A
--- run that was killed has no end.
+-- One pass of the indexer, with the small ones that a daemon made within a day from its start, of
+-- which the last that ended is told of.  A run that was killed has no end.
 CREATE TABLE run (
     id            INTEGER PRIMARY KEY AUTOINCREMENT,
     started_at    INTEGER NOT NULL,

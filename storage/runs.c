@@ -22,7 +22,7 @@ static pix_status add(pix_store *store, int64_t model_id, int64_t *id, pix_error
     return status;
 }
 
-/* *id is 0 when the last run is not to go on. */
+/* *id is 0 when the last run is not to go on.  Its row stays as it is until the small one ends. */
 static pix_status go_on(pix_store *store, int64_t model_id, int64_t *id, pix_error *error) {
     pix_statement s = pix_statement_begin(store, PIX_SQL_RUN_GO_ON);
     pix_bind_integer(&s, model_id);

@@ -56,9 +56,9 @@
                            " (SELECT 1 FROM image WHERE content_id = content.id)")                 \
                                                                                                    \
     X(RUN_ADD, "INSERT INTO run (started_at, model_id) VALUES (?1, ?2)")                           \
-    X(RUN_GO_ON, "UPDATE run SET ended_at = NULL, outcome = NULL"                                  \
+    X(RUN_GO_ON, "SELECT id FROM run"                                                              \
                  " WHERE id = (SELECT max(id) FROM run) AND model_id = ?1"                         \
-                 " AND outcome = 'complete' AND started_at BETWEEN ?2 AND ?3 RETURNING id")        \
+                 " AND outcome = 'complete' AND started_at BETWEEN ?2 AND ?3")                     \
     X(RUN_END, "UPDATE run SET ended_at = ?1, outcome = ?2, seen = seen + ?3,"                     \
                " unchanged = unchanged + ?4, added = added + ?5, changed = changed + ?6,"          \
                " moved = moved + ?7, duplicates = duplicates + ?8, removed = removed + ?9,"        \

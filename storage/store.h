@@ -106,7 +106,8 @@ typedef struct pix_run_counts {
 pix_status pix_store_run_begin(pix_store *store, int64_t model_id, int64_t *run_id,
                                pix_error *error);
 /* For small runs that follow each other: goes on with the last one, whose counts grow, if it was of
- * this model, complete and begun within the last day; else begins one. */
+ * this model, complete and begun within the last day; else begins one.  Until it ends, the totals
+ * tell of the last one. */
 pix_status pix_store_run_go_on(pix_store *store, int64_t model_id, int64_t *run_id,
                                pix_error *error);
 pix_status pix_store_run_end(pix_store *store, int64_t run_id, const pix_run_counts *counts,

@@ -1436,12 +1436,24 @@ static void small_runs_of_a_day_are_one_row(void **state) {
     for (int i = 0; i < 3; i++) {
         assert_ok(pix_store_run_go_on(f.store, f.model, &f.run, &f.error), &f.error);
         assert_int_equal(f.run, first);
-        assert_string_equal(totals(&f).last_outcome, "");
+        assert_string_equal(totals(&f).last_outcome, "complete");
         end_run(&f);
         assert_string_equal(totals(&f).last_outcome, "complete");
     }
     assert_int_equal(number(f.path, count), 1);
     assert_int_equal(number(f.path, seen), 12);
+    /* In one, or after it was killed, the last that ended is told of: not one of hours ago. */
+    execute(f.path, "UPDATE run SET started_at = started_at - 3600");
+    int64_t ended = totals(&f).last_run_at;
+    assert_ok(pix_store_run_go_on(f.store, f.model, &f.run, &f.error), &f.error);
+    assert_ok(pix_store_commit(f.store, &f.error), &f.error);
+    reopen(&f);
+    assert_int_equal(totals(&f).last_run_at, ended);
+    assert_string_equal(totals(&f).last_outcome, "complete");
+    assert_ok(pix_store_run_go_on(f.store, f.model, &f.run, &f.error), &f.error);
+    assert_int_equal(f.run, first);
+    end_run(&f);
+    assert_int_equal(number(f.path, count), 1);
     begin_run(&f);
     assert_int_not_equal(f.run, first);
     assert_ok(pix_store_commit(f.store, &f.error), &f.error); /* it was killed then */

@@ -35,6 +35,7 @@ typedef struct search {
     const pix_vector_query *query;
     pix_best *best; /* [query->count] */
     float *vector;  /* room for one */
+    pix_id_set damaged;
     pix_search_report report;
 } search;
 
@@ -55,13 +56,21 @@ static pix_status offer_photos(search *s, int64_t content_id, double score, pix_
     return status;
 }
 
+/* Once, whatever queries and passes meet it; one that cannot be noted counts each time. */
+static void count_damaged(search *s, int64_t id) {
+    if (!pix_id_set_has(&s->damaged, id))
+        s->report.damaged++;
+    (void)pix_id_set_add(&s->damaged, id, NULL);
+}
+
 /* The vector in the row of `row`, into s->vector; a damaged one is only counted, and false. */
 static bool load_vector(search *s, const pix_statement *row) {
     const void *bytes = sqlite3_column_blob(row->handle, 2);
     int size = sqlite3_column_bytes(row->handle, 2);
     bool sound = pix_vector_read(bytes, size, (size_t)s->query->dimension, s->vector);
     s->report.bytes += size;
-    s->report.damaged += !sound;
+    if (!sound)
+        count_damaged(s, sqlite3_column_int64(row->handle, 0));
     return sound;
 }
 
@@ -240,6 +249,7 @@ static pix_status search_file(search *s, const pix_vector_file *file, pix_error 
 static void forget_hits(search *s) {
     for (size_t q = 0; q < s->query->count; q++)
         s->best[q].count = 0;
+    pix_id_set_free(&s->damaged);
     s->report = (pix_search_report){.trouble = s->report.trouble};
 }
 
@@ -342,6 +352,7 @@ pix_status pix_vector_index_search(pix_store *store, const pix_vector_query *que
     pix_store_snapshot_end(store);
     if (report)
         *report = s.report;
+    pix_id_set_free(&s.damaged);
     free(s.best);
     free(s.vector);
     return status;

@@ -410,6 +410,20 @@ static void a_vector_damaged_behind_the_file_is_not_found(void **state) {
     assert_int_equal(count, 5);
     for (int i = 0; i < 5; i++)
         assert_int_equal(hits[i].image_id, 11 + i);
+
+    /* Each is counted once, whatever the number of queries that meet it. */
+    enum { QUERIES = 3 };
+    float queries[QUERIES][DIMENSION] = {{1}, {1}, {1}};
+    pix_hit all[QUERIES * 5];
+    size_t counts[QUERIES];
+    const pix_vector_query several = {.model_id = f.recipe.model_id,
+                                      .vectors = queries[0],
+                                      .count = QUERIES,
+                                      .dimension = DIMENSION,
+                                      .k = 5};
+    assert_ok(pix_vector_index_search(f.store, &several, all, counts, &report, &f.error), &f.error);
+    assert_true(report.used_cache);
+    assert_int_equal(report.damaged, 10);
     pix_store_close(f.store);
 }
 

@@ -28,7 +28,7 @@ struct pix_scanner {
     pthread_t thread;
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t asked;
-    bool stopping, reloading, scanning_all, checking, has_batch;
+    bool stopping, reloading, scanning_all, checking, checking_place, has_batch;
     pix_change_batch batch;
     pix_scan_request *scans, *edits, *finished; /* waiting, and done */
     pix_paths put_off;
@@ -44,7 +44,7 @@ struct pix_scanner {
     bool elsewhere; /* the index at hand was not where it had been opened */
 };
 
-typedef enum task { STOP, RELOAD, EDIT, SCAN, ALL, CHECK, BATCH } task;
+typedef enum task { STOP, RELOAD, PLACE, EDIT, SCAN, ALL, CHECK, BATCH } task;
 
 static void say(const char *text) {
     (void)fputs("pixgrepd: watch: ", stderr);
@@ -64,8 +64,8 @@ static void set_state(pix_scanner *scanner, pix_scanner_state state) {
 static bool is_stopped(void *context) {
     pix_scanner *scanner = context;
     pthread_mutex_lock(&scanner->lock);
-    bool stopped =
-        scanner->stopping || scanner->reloading || scanner->report.paused || scanner->edits;
+    bool stopped = scanner->stopping || scanner->reloading || scanner->checking_place ||
+                   scanner->report.paused || scanner->edits;
     pthread_mutex_unlock(&scanner->lock);
     return stopped;
 }
@@ -351,7 +351,8 @@ static char *write_answer(const pix_edit_text *text, const pix_error *mistake) {
 }
 
 /* A wrong edit is the asker's mistake and changes nothing; `broken` says that the index cannot be
- * used, because of *error or of what was reported. */
+ * used, because of *error or of what was reported.  After one whose commit failed it is opened
+ * anew: the next may succeed. */
 static pix_status answer_edit(pix_scanner *scanner, pix_scan_request *edit, pix_status broken,
                               pix_error *error) {
     pix_error mistake = {0};
@@ -365,7 +366,11 @@ static pix_status answer_edit(pix_scanner *scanner, pix_scan_request *edit, pix_
         status = follow_edit(scanner, edit, error);
     char *answer = write_answer(&text, &mistake);
     pix_edit_text_free(&text);
+    const pix_store *store = scanner->indexing.store;
+    bool failed =
+        store && pix_store_has_failed(store) && pix_store_place_get(store) == PIX_STORE_IN_PLACE;
     pthread_mutex_lock(&scanner->lock);
+    scanner->reloading |= failed;
     finish(scanner, &edit, answer);
     pthread_mutex_unlock(&scanner->lock);
     return status;
@@ -431,6 +436,9 @@ static void tell_elsewhere(const pix_scanner *scanner, const char *path) {
 static pix_status open_all(pix_scanner *scanner, pix_error *error) {
     pix_indexing *indexing = &scanner->indexing;
     pix_indexing_close(indexing);
+    pthread_mutex_lock(&scanner->lock);
+    scanner->report.state = PIX_SCANNER_OPENING; /* no longer broken */
+    pthread_mutex_unlock(&scanner->lock);
     pix_status status = pix_indexing_open(scanner->settings.options, indexing, error);
     if (status)
         return status;
@@ -477,6 +485,8 @@ static pix_status check_place(pix_scanner *scanner, pix_error *error) {
 static task choose_task(const pix_scanner *scanner) {
     if (scanner->reloading)
         return RELOAD;
+    if (scanner->checking_place)
+        return PLACE;
     if (scanner->edits)
         return EDIT;
     if (scanner->report.paused || scanner->report.state == PIX_SCANNER_BROKEN)
@@ -499,6 +509,8 @@ static task next_task(pix_scanner *scanner) {
     if (next == RELOAD) {
         scanner->reloading = false;
         scanner->scanning_all = true;
+    } else if (next == PLACE) {
+        scanner->checking_place = false;
     } else if (next == EDIT) {
         scanner->edit = scanner->edits;
         scanner->edits = scanner->edits->next;
@@ -532,6 +544,7 @@ static pix_status do_task(pix_scanner *scanner, task next, bool *early, pix_erro
         return check_mounts(scanner, early, error);
     case BATCH:
         return look_at_changes(scanner, early, error);
+    case PLACE:
     case STOP:
         break;
     }
@@ -546,8 +559,7 @@ static void *work(void *context) {
     while ((next = next_task(scanner)) != STOP) {
         bool early = false;
         pix_error error;
-        bool was_broken = scanner->report.state == PIX_SCANNER_BROKEN; /* only set here */
-        if (next != RELOAD && next != EDIT)
+        if (next >= SCAN)
             set_state(scanner, PIX_SCANNER_SCANNING);
         pix_status status = do_task(scanner, next, &early, &error);
         pix_change_batch_free(&scanner->work);
@@ -565,7 +577,7 @@ static void *work(void *context) {
         pthread_mutex_unlock(&scanner->lock);
         if (status && !replaced)
             set_state(scanner, PIX_SCANNER_BROKEN);
-        else if (next == EDIT && was_broken)
+        else if (scanner->report.state == PIX_SCANNER_BROKEN) /* only set by this thread */
             scanner->settings.wake(scanner->settings.context);
         else
             set_state(scanner, PIX_SCANNER_IDLE);
@@ -647,6 +659,10 @@ void pix_scanner_scan_all(pix_scanner *scanner) {
 
 void pix_scanner_check(pix_scanner *scanner) {
     ask_for(scanner, &scanner->checking, true);
+}
+
+void pix_scanner_check_place(pix_scanner *scanner) {
+    ask_for(scanner, &scanner->checking_place, true);
 }
 
 void pix_scanner_pause(pix_scanner *scanner, bool paused) {

@@ -56,8 +56,12 @@ void pix_scanner_ask(pix_scanner *scanner, pix_scanner_report *report);
 void pix_scanner_scan_all(pix_scanner *scanner);
 
 /* Scans everything if a root, or a drive mounted in one, went away, came back or is another one
- * since the last time, or if the index is another one by now. */
+ * since the last time. */
 void pix_scanner_check(pix_scanner *scanner);
+
+/* Ends the run at hand and, paused or not, opens what is in the place of the index if that is
+ * another one by now. */
+void pix_scanner_check_place(pix_scanner *scanner);
 
 /* Takes a batch, leaving an empty one, unless there is one still to be done. */
 bool pix_scanner_take(pix_scanner *scanner, pix_change_batch *batch);

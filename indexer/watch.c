@@ -113,7 +113,7 @@ static void on_events(uv_poll_t *poll, int status, int events) {
     if (news.root)
         pix_scanner_scan_all(w->scanner);
     if (news.index)
-        pix_scanner_check(w->scanner);
+        pix_scanner_check_place(w->scanner);
     schedule(w);
 }
 

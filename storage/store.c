@@ -241,6 +241,10 @@ static pix_status name_state(pix_store *store, pix_error *error) {
     return pix_statement_run(&s, error);
 }
 
+bool pix_store_has_failed(const pix_store *store) {
+    return store->failure.status != PIX_OK;
+}
+
 pix_status pix_store_change(pix_store *store, pix_error *error) {
     pix_status status = check_writable(store, error);
     if (status || store->in_batch)

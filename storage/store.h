@@ -32,6 +32,7 @@ void pix_store_undo(pix_store *store);
  * lost as a whole; from then on every change and commit fails with that reason, and only opening
  * the store again helps. */
 pix_status pix_store_commit(pix_store *store, pix_error *error);
+bool pix_store_has_failed(const pix_store *store); /* and must be opened again */
 
 /* What is at the store's path by now.  Another file there is another index. */
 typedef enum pix_store_place {

@@ -51,6 +51,16 @@ check "the old one is let go of" it_comes_true eval '! is_open "$index (deleted)
 check "hello tells of the new one" grep -q "\"inode\":$(stat -c %i "$index")}" <(hello)
 check "pixgrep still asks the daemon" it_comes_true eval 'pixgrep --explain x 2>&1 | grep -qx "computed    by the running pixgrepd watch"'
 
+# Paused, a backup counts at once, too; nothing of the old one is left beside it.
+run pixgrepd pause
+cp "$WORK/backup.db" "$WORK/restored.db"
+mv "$WORK/restored.db" "$index"
+check "paused: it is noticed" it_comes_true eval '[ "$(grep -c "is another index now, of 1 photo in 1 folder" "$WORK/watch.err")" -eq 2 ]'
+check "paused: what is read is the new one" grep -q '"photos":1,' <(pixgrepd status --json)
+check "paused: so it is without its log" grep -q '"photos":1,' <(cp "$index" "$WORK/copy.db" && pixgrepd status --json --db "$WORK/copy.db")
+run pixgrepd resume
+check "paused: then what is there comes into it" it_comes_true eval 'pixgrepd status --json | grep -q "\"photos\":3,"'
+
 # It is removed, or moved away with all that is in it.  A link to nowhere keeps it from being made anew meanwhile.
 run pixgrepd forget "$WORK/later"
 mv "$index" "$WORK/taken.db"

@@ -1,14 +1,33 @@
 #include "indexer/edit.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/files.h"
 #include "indexer/commands.h"
 #include "indexer/remote.h"
+#include "indexer/targets.h"
 
 void pix_edit_text_free(pix_edit_text *text) {
     pix_bytes_free(&text->output);
     pix_bytes_free(&text->notes);
+}
+
+pix_status pix_edit_by_name(const pix_edit *edit, const char *named,
+                            pix_status (*each)(const pix_edit *edit, const char *path,
+                                               pix_error *error),
+                            pix_error *error) {
+    bool exists;
+    char *path = pix_folder_path(named, &exists, error);
+    pix_status status = path ? each(edit, path, error) : error->status;
+    char *other = status == PIX_ENOTFOUND && path ? pix_folder_path_as_named(named, NULL) : NULL;
+    pix_error again;
+    if (other && strcmp(other, path) != 0 && (status = each(edit, other, &again)) &&
+        status != PIX_ENOTFOUND)
+        *error = again;
+    free(other);
+    free(path);
+    return status;
 }
 
 static pix_status carry_out(const pix_edit *edit, pix_call call, pix_error *error) {

@@ -33,7 +33,14 @@ typedef struct pix_edit {
     pix_store *store;
     const pix_paths *paths;
     FILE *output, *notes; /* in memory */
+    int64_t *count;       /* an edit's own */
 } pix_edit;
+/* Does `each` to what `named` stands for or, when that is PIX_ENOTFOUND, to the name itself: an
+ * index may have it from another spelling, or from before a link took its place. */
+pix_status pix_edit_by_name(const pix_edit *edit, const char *named,
+                            pix_status (*each)(const pix_edit *edit, const char *path,
+                                               pix_error *error),
+                            pix_error *error);
 pix_status pix_edit_forget(const pix_edit *edit, pix_error *error);
 pix_status pix_edit_move(const pix_edit *edit, pix_error *error);
 pix_status pix_edit_approve(const pix_edit *edit, pix_error *error);

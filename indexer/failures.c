@@ -58,25 +58,22 @@ static pix_status list_failures(const pix_options *options, const pix_paths *bel
     return status;
 }
 
-static pix_status retry_one(pix_store *store, const char *path, int64_t *sum, pix_error *error) {
+static pix_status retry(const pix_edit *edit, const char *path, pix_error *error) {
     int64_t count;
-    pix_status status = pix_store_failures_retry(store, path, &count, error);
+    pix_status status = pix_store_failures_retry(edit->store, path, &count, error);
     if (!status && count == 0 && strcmp(path, "/") != 0)
         status = pix_fail(error, PIX_ENOTFOUND, "%s: no failure is known there", path);
-    *sum += count;
+    *edit->count += count;
     return status;
 }
 
 pix_status pix_edit_retry(const pix_edit *edit, pix_error *error) {
     int64_t count = 0;
-    pix_status status =
-        edit->paths->count == 0 ? retry_one(edit->store, "/", &count, error) : PIX_OK;
-    for (size_t i = 0; i < edit->paths->count && !status; i++) {
-        bool exists;
-        char *path = pix_folder_path(edit->paths->items[i], &exists, error);
-        status = path ? retry_one(edit->store, path, &count, error) : error->status;
-        free(path);
-    }
+    pix_edit counting = *edit;
+    counting.count = &count;
+    pix_status status = edit->paths->count == 0 ? retry(&counting, "/", error) : PIX_OK;
+    for (size_t i = 0; i < edit->paths->count && !status; i++)
+        status = pix_edit_by_name(&counting, edit->paths->items[i], retry, error);
     if (!status)
         (void)fprintf(edit->output, "%s %s: pixgrepd index tries again\n", pix_text_count(count),
                       count == 1 ? "file" : "files");
@@ -88,9 +85,11 @@ pix_exit pix_command_failures(const pix_options *options, pix_error *error) {
     pix_status status = PIX_OK;
     if (options->retry)
         return pix_edit_command(options, PIX_CALL_RETRY, error);
-    for (size_t i = 0; i < options->operand_count && !status; i++) {
+    for (size_t i = 0; i < 2 * options->operand_count && !status; i++) {
+        const char *name = options->operands[i / 2]; /* as of pix_edit_by_name */
         bool exists;
-        char *path = pix_folder_path(options->operands[i], &exists, error);
+        char *path = i % 2 == 0 ? pix_folder_path(name, &exists, error)
+                                : pix_folder_path_as_named(name, error);
         if (!path)
             status = error->status;
         else if (pix_paths_add(&below, path))

@@ -76,11 +76,7 @@ static pix_status forget(const pix_edit *edit, const char *folder, pix_error *er
 }
 
 pix_status pix_edit_forget(const pix_edit *edit, pix_error *error) {
-    bool exists;
-    char *folder = pix_folder_path(edit->paths->items[0], &exists, error);
-    pix_status status = folder ? forget(edit, folder, error) : error->status;
-    free(folder);
-    return status;
+    return pix_edit_by_name(edit, edit->paths->items[0], forget, error);
 }
 
 pix_exit pix_command_forget(const pix_options *options, pix_error *error) {

@@ -57,6 +57,25 @@ for wrong in "$WORK/nowhere $WORK/a" "$WORK/machine/part $WORK/machine/part/belo
     check "move $wrong: one line" test "$(wc -l <"$WORK/err")" = 1
 done
 
+# What the index knows under a name that a link took leads there by that name still.
+mkdir "$WORK/linked"
+cp "$WORK/machine/part"/*.png "$WORK/linked/"
+echo broken >"$WORK/linked/bad.jpg"
+run pixgrepd index "$WORK/linked"
+expect 1 "to be linked"
+mv "$WORK/linked" "$WORK/led-to"
+ln -s led-to "$WORK/linked"
+run pixgrepd failures "$WORK/linked"
+check "the failure of the link" grep -qF "$WORK/linked/bad.jpg" "$WORK/out"
+run pixgrepd failures --retry "$WORK/linked/bad.jpg"
+expect 0 "retry by the link"
+run pixgrepd forget "$WORK/linked"
+expect 0 "forget by the link"
+check "forget by the link" grep -qxF "$WORK/linked: $part photos forgotten" "$WORK/out"
+run pixgrepd forget "$WORK/linked"
+expect 2 "forget it twice"
+check "forget it twice: what it leads to is named" grep -qF "$WORK/led-to: nothing of it is in the index" "$WORK/err"
+
 # Where nothing can be written: as another user, or on a read-only file system when root may mount one.
 search_read_only() {
     local before after

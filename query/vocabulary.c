@@ -43,7 +43,16 @@ static pix_status from_file(const char *path, pix_query_vocabulary *out, pix_err
     return status;
 }
 
-/* The first vocabulary that lies among the models or is installed. */
+/* The vocabulary of the bundled model that stands in, and its sizes. */
+static pix_status from_stand_in(pix_query_vocabulary *out, pix_error *error) {
+    pix_status status = pix_library_open(NULL, &out->model, error);
+    if (status)
+        return status;
+    out->context_length = (size_t)pix_model_config(out->model)->context_length;
+    return pix_model_tokenizer(out->model, &out->tokenizer, error);
+}
+
+/* The first vocabulary that lies among the models or is installed, or else the bundled model's. */
 static pix_status from_installed(pix_query_vocabulary *out, pix_error *error) {
     char *folder = pix_place_data("models");
     if (!folder) /* without HOME, a place that is looked at anyway */
@@ -53,12 +62,13 @@ static pix_status from_installed(pix_query_vocabulary *out, pix_error *error) {
     pix_bytes merges = {0};
     char *path = NULL, *why = NULL;
     pix_status status = pix_vocabulary_search(folder, OPENAI_TOKENS, &merges, &path, &why, error);
-    if (!status && !path)
+    if (!status && !path && from_stand_in(out, NULL))
         status =
             pix_fail(error, PIX_ENOTFOUND, "%s; name one with --vocab, or import a model", why);
-    if (!status)
+    if (!status && path) {
         status = pix_tokenizer_new(merges.data, merges.size, &out->owned, error);
-    out->tokenizer = out->owned;
+        out->tokenizer = out->owned;
+    }
     pix_bytes_free(&merges);
     free(path);
     free(why);

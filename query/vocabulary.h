@@ -22,7 +22,8 @@ typedef struct pix_query_vocabulary {
 } pix_query_vocabulary;
 
 /* --vocab FILE; else the model of --model; else the current model; else, with no model at all, an
- * installed vocabulary.  Without a model the sizes are OpenAI's: 49,408 tokens, context 77. */
+ * installed vocabulary; else that of the bundled model.  Without a model the sizes are OpenAI's:
+ * 49,408 tokens, context 77. */
 pix_status pix_query_vocabulary_choose(const pix_query_options *options, pix_query_vocabulary *out,
                                        pix_error *error);
 void pix_query_vocabulary_close(pix_query_vocabulary *vocabulary);

@@ -16,9 +16,17 @@ vocabulary=$WORK/merges.txt
 printf '"ab"\nbad\n""\n' >"$WORK/texts"
 stdin=$WORK/texts
 
-run pixgrep --tokenize --json
+PATH=$(bare_programs):$PATH run pixgrep --tokenize --json
 said 2 "pixgrep: *--vocab*"
 printed ""
+
+# With nothing else there is the bundled model's.
+run pixgrep --tokenize --json
+said 2 "pixgrep: 1 line failed"
+lines 3
+cp "$WORK/out" "$WORK/unnamed"
+run pixgrep --tokenize --json --model tiny
+check "the bundled model's" cmp "$WORK/out" "$WORK/unnamed"
 
 run pixgrep --tokenize --json --vocab "$WORK/none"
 said 2 "pixgrep: *$WORK/none*"

@@ -154,10 +154,13 @@ static void decode(pix_worker *worker, pix_job *job, int fd) {
     pix_pipeline *pipeline = worker->pipeline;
     job->crop = worker->crops + (size_t)worker->batch_count * pipeline->crop_size;
     pix_status status = pix_decoder_run(worker->decoder, fd, job->crop, &job->photo, &job->error);
-    if (status == PIX_ECRASHED || status == PIX_EINTERRUPTED) /* once may be chance */
+    bool chance = status == PIX_ECRASHED || status == PIX_EINTERRUPTED; /* once it may be */
+    if (chance && !atomic_load(&pipeline->stopping))
         status = pix_decoder_run(worker->decoder, fd, job->crop, &job->photo, &job->error);
     if (!same_file_state(job, fd)) {
         finish_unsteady(pipeline, job, "decode");
+    } else if (status == PIX_EINTERRUPTED && atomic_load(&pipeline->stopping)) {
+        finish(pipeline, job, PIX_OUTCOME_CANCELLED, NULL);
     } else if (status) {
         finish(pipeline, job, outcome_of(status), "decode");
     } else {
@@ -235,6 +238,7 @@ static pix_status open_worker(pix_pipeline *pipeline, pix_worker *worker,
         .size = pix_model_config(settings->model)->image_size,
         .exact = settings->recipe.exact,
         .ignore_rotation = settings->recipe.ignore_rotation,
+        .stopping = &pipeline->stopping,
     };
     size_t batch = (size_t)pipeline->batch_size;
     worker->crops = calloc(batch, pipeline->crop_size);

@@ -12,6 +12,7 @@
 
 #include "core/base/bytes.h"
 #include "core/base/files.h"
+#include "core/base/threads.h"
 #include "core/clip/session.h"
 #include "indexer/pipeline.h"
 #include "tests/support.h"
@@ -413,6 +414,21 @@ static void stopping_finishes_what_has_begun_and_cancels_the_rest(void **state) 
     pix_pipeline_close(pipeline);
 }
 
+static void stopping_does_not_wait_for_a_decoder_that_hangs(void **state) {
+    (void)state;
+    pix_pipeline *pipeline = open_pipeline(1, held_decoder());
+    submit(pipeline, copy("tiny-7x5.png", "hanging.png", "hanging"));
+    wait_until_begun();
+    int64_t start = pix_now_ns();
+    pix_pipeline_stop(pipeline);
+    pix_job *job = collect(pipeline);
+    assert_int_equal(job->outcome, PIX_OUTCOME_CANCELLED);
+    assert_true(pix_now_ns() - start < INT64_C(40000000000)); /* a photo has 60 s */
+    pix_pipeline_settle(pipeline, job);
+    pix_pipeline_close(pipeline);
+    let_go();
+}
+
 static void closing_drops_what_nobody_collected(void **state) {
     (void)state;
     pix_pipeline *pipeline = open_pipeline(2, decoder);
@@ -448,6 +464,7 @@ int main(void) {
         WITH_STORE(a_decoder_that_is_killed_is_not_the_files_fault),
         WITH_STORE(a_decoder_that_cannot_be_started_is_not_the_files_fault),
         WITH_STORE(stopping_finishes_what_has_begun_and_cancels_the_rest),
+        WITH_STORE(stopping_does_not_wait_for_a_decoder_that_hangs),
         WITH_STORE(closing_drops_what_nobody_collected),
         WITH_STORE(a_missing_decoder_is_an_error_before_any_photo),
     };

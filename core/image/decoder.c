@@ -21,6 +21,9 @@
 
 enum { DEFAULT_TIMEOUT_MS = 60000, SIZE_LIMIT = 4096 };
 
+/* What a photo still gets when the caller is stopping, which is looked at so often. */
+enum { LAST_MS = 10000, LOOK_MS = 200 };
+
 /* 512 megapixels of three 16-bit samples; nothing larger fits into a decoder's address space. */
 #define FILE_LIMIT ((off_t)3 << 30)
 
@@ -243,15 +246,23 @@ static int64_t work_of(const pix_decoder *d) {
     return (int64_t)taken.tv_sec * 1000000000 + taken.tv_nsec;
 }
 
-/* Whether the reply or the child's end is there before the time is over. */
-static bool is_ready(const pix_decoder *d, int64_t timeout_ms) {
+/* Whether the reply or the child's end is there before the time is over; *stopped when that is for
+ * the caller's sake. */
+static bool is_ready(const pix_decoder *d, int64_t timeout_ms, bool *stopped) {
     int64_t deadline = pix_now_ns() + timeout_ms * 1000000;
+    *stopped = false;
     for (;;) {
-        int64_t left_ms = (deadline - pix_now_ns() + 999999) / 1000000;
+        int64_t now = pix_now_ns(), last = now + (int64_t)LAST_MS * 1000000;
+        if (!*stopped && d->options.stopping && atomic_load(d->options.stopping)) {
+            *stopped = true;
+            deadline = last < deadline ? last : deadline;
+        }
+        int64_t left_ms = (deadline - now + 999999) / 1000000;
         if (left_ms < 0)
             left_ms = 0;
         struct pollfd event = {.fd = d->socket, .events = POLLIN};
-        int ready = poll(&event, 1, (int)left_ms);
+        bool looks = d->options.stopping && left_ms > LOOK_MS;
+        int ready = poll(&event, 1, looks ? LOOK_MS : (int)left_ms);
         if (ready > 0)
             return true;
         if (ready == 0 && left_ms == 0)
@@ -266,8 +277,13 @@ static pix_status wait_for_child(pix_decoder *d, int64_t work_before, int timeou
     int64_t worked_ms = 0;
     for (;;) {
         int64_t period_ms = timeout_ms - worked_ms, earlier_ms = worked_ms;
-        if (is_ready(d, period_ms))
+        bool stopped;
+        if (is_ready(d, period_ms, &stopped))
             return PIX_OK;
+        if (stopped) {
+            (void)end_child(d);
+            return pix_fail(error, PIX_EINTERRUPTED, "decoding was stopped");
+        }
         int64_t work = work_of(d);
         worked_ms = work < 0 || work_before < 0 ? timeout_ms : (work - work_before) / 1000000;
         bool enough = worked_ms >= timeout_ms - timeout_ms / 10;

@@ -10,16 +10,18 @@
 #ifndef PIX_IMAGE_DECODER_H
 #define PIX_IMAGE_DECODER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "core/base/error.h"
 
 typedef struct pix_decode_options {
-    int size;             /* side of the square crop in pixels, 1..4096 */
-    bool exact;           /* full decode and OpenAI's order of operations, bit for bit */
-    bool ignore_rotation; /* leave the EXIF orientation unapplied, as OpenAI does */
-    int timeout_ms;       /* of work for one photo; 0 means 60,000 */
+    int size;                    /* side of the square crop in pixels, 1..4096 */
+    bool exact;                  /* full decode and OpenAI's order of operations, bit for bit */
+    bool ignore_rotation;        /* leave the EXIF orientation unapplied, as OpenAI does */
+    int timeout_ms;              /* of work for one photo; 0 means 60,000 */
+    const atomic_bool *stopping; /* when it is true a photo gets little more time; may be NULL */
 } pix_decode_options;
 
 typedef struct pix_photo {
@@ -42,8 +44,8 @@ void pix_decoder_close(pix_decoder *decoder);
 
 /* Reads the regular file `fd` from its start and writes crop [size, size, 3].  The error is the
  * reason alone ("truncated JPEG: ..."), without the file's name; PIX_EBUSY says that no child could
- * be started, PIX_EINTERRUPTED that it was killed or held up by something else: neither is the
- * photo's fault. */
+ * be started, PIX_EINTERRUPTED that it was killed or held up by something else, or stopped: none is
+ * the photo's fault. */
 pix_status pix_decoder_run(pix_decoder *decoder, int fd, uint8_t *crop, pix_photo *photo,
                            pix_error *error);
 

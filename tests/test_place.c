@@ -5,7 +5,7 @@
 
 #include "tests/store_writer.h"
 
-enum { DIMENSION = 4 };
+enum { DIMENSION = 4, ROOTS_SIZE = 256 };
 
 static char *beside(const writer *w, const char *name) {
     char *path = NULL;
@@ -14,7 +14,9 @@ static char *beside(const writer *w, const char *name) {
 }
 
 static pix_status join_path(void *context, const pix_root *root) {
-    strcat(strcat(context, root->path), " ");
+    char *roots = context;
+    size_t used = strlen(roots);
+    (void)snprintf(roots + used, ROOTS_SIZE - used, "%s ", root->path);
     return PIX_OK;
 }
 
@@ -23,7 +25,7 @@ static void assert_roots(const char *path, const char *expected) {
     pix_error error;
     for (pix_store_mode mode = PIX_STORE_READ; mode <= PIX_STORE_WRITE; mode++) {
         pix_store *store;
-        char roots[256] = "";
+        char roots[ROOTS_SIZE] = "";
         assert_ok(pix_store_open(path, mode, &store, &error), &error);
         assert_ok(pix_store_roots(store, join_path, roots, &error), &error);
         assert_string_equal(roots, expected);

@@ -125,8 +125,10 @@ static void a_walk_of_parts_yields_listed_names_once(void **state) {
     const char *names[] = {"Holiday/a.jpg", "holiday/A.JPG", "holiday/B.jpg", "holiday/b.jpg",
                            "holiday/c.jpg"};
     const char *parts[5];
-    for (size_t i = 0; i < 5; i++)
-        parts[i] = strcpy(paths[i], below(names[i]));
+    for (size_t i = 0; i < 5; i++) {
+        (void)snprintf(paths[i], sizeof paths[i], "%s", below(names[i]));
+        parts[i] = paths[i];
+    }
     folding = true;
     pix_walk_options options = {0};
     pix_walk *walk;

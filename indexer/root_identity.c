@@ -70,13 +70,13 @@ static bool parse_line(char *line, mount *out) {
 
 /* The mount that covers `folder`: the one of this number, or else the longest mount point, the last
  * of equals, since later mounts hide earlier ones.  *line is heap memory that `found` points into,
- * NULL when there is none. */
-static void find_mount(const char *mountinfo, const char *folder, uint64_t number, char **line,
-                       mount *found) {
+ * NULL when there is none, as without /proc. */
+static pix_status find_mount(const char *mountinfo, const char *folder, uint64_t number,
+                             char **line, mount *found, pix_error *error) {
     *line = NULL;
     FILE *file = fopen(mountinfo, "re");
     if (!file)
-        return;
+        return errno == ENOENT || errno == EACCES ? PIX_OK : pix_fail_errno(error, "%s", mountinfo);
     char *text = NULL;
     size_t capacity = 0;
     while (getline(&text, &capacity, file) > 0) {
@@ -93,6 +93,7 @@ static void find_mount(const char *mountinfo, const char *folder, uint64_t numbe
     }
     free(text);
     (void)fclose(file);
+    return PIX_OK;
 }
 
 /* Finds the name in by-uuid that leads to the block device. */
@@ -133,8 +134,13 @@ pix_status pix_root_identify(const char *folder, const pix_identity_sources *sou
         return pix_fail_errno(error, "%s", folder);
     char *line;
     mount found = {0};
-    find_mount(sources->mountinfo, path,
-               sources == &kernel ? pix_mount_number(AT_FDCWD, path) : UINT64_MAX, &line, &found);
+    pix_status status = find_mount(
+        sources->mountinfo, path,
+        sources == &kernel ? pix_mount_number(AT_FDCWD, path) : UINT64_MAX, &line, &found, error);
+    if (status) {
+        free(path);
+        return status;
+    }
     (void)snprintf(out->inside, sizeof out->inside, "%s", line ? found.inside : "/");
     if (line) {
         out->is_mount = strcmp(path, found.point) == 0;

@@ -24,7 +24,8 @@ typedef struct pix_root_identity {
     char inside[PATH_MAX]; /* the folder of the file system that is mounted: "/" for all of it */
 } pix_root_identity;
 
-/* `sources` NULL: the kernel's.  Fails only when the folder cannot be reached. */
+/* `sources` NULL: the kernel's.  Fails when the folder cannot be reached, or when memory or
+ * descriptors are out. */
 pix_status pix_root_identify(const char *folder, const pix_identity_sources *sources,
                              pix_root_identity *out, pix_error *error);
 

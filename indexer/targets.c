@@ -114,10 +114,15 @@ static pix_status inspect(pix_target *target, pix_error *error) {
     /* Opening, unlike looking, has a drive mounted that is mounted when it is needed (autofs). */
     else if ((fd = open(target->folder, O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC)) < 0)
         status = pix_fail_errno(&reason, "cannot be read");
-    else
-        status = pix_root_identify(target->root, NULL, &target->identity, &reason);
     if (fd >= 0)
         close(fd);
+    /* Of one that is there it can be told, unless memory or descriptors are out. */
+    bool reached = !status;
+    if (reached)
+        status = pix_root_identify(target->root, NULL, &target->identity, &reason);
+    if (status && reached && status != PIX_ENOTFOUND)
+        return pix_fail(error, status, "%s: which file system it is on cannot be told: %s",
+                        target->folder, reason.text);
     if (status && !target->known)
         return pix_fail(error, status, "%s: %s", target->folder, reason.text);
     if (status)

@@ -149,7 +149,7 @@ static pix_status list_names(walk_level *level, int *listed, bool *nomedia) {
 static pix_status trouble(pix_walk *walk, pix_walk_entry *entry, const char *reason) {
     *entry =
         (pix_walk_entry){.kind = PIX_WALK_TROUBLE, .path = walk->path.data, .reason = walk->reason};
-    (void)snprintf(walk->reason, sizeof walk->reason, "%s", reason);
+    (void)snprintf(walk->reason, sizeof walk->reason, "%.*s", (int)sizeof walk->reason - 1, reason);
     return PIX_OK;
 }
 
@@ -163,9 +163,12 @@ static pix_status meet_mount(pix_walk *walk, pix_walk_entry *entry) {
     for (size_t i = 0; i < walk->mounts.count; i += 2)
         if (strcmp(walk->mounts.items[i], walk->path.data) == 0)
             return PIX_OK;
-    pix_status status = pix_mount_identify(walk->path.data, &walk->identity, NULL);
-    if (status) /* it went away again */
-        return status == PIX_ENOMEM ? status : PIX_OK;
+    pix_error reason;
+    pix_status status = pix_mount_identify(walk->path.data, &walk->identity, &reason);
+    if (status == PIX_ENOTFOUND) /* it went away again */
+        return PIX_OK;
+    if (status)
+        return status == PIX_ENOMEM ? status : trouble(walk, entry, reason.text);
     if (pix_paths_add(&walk->mounts, walk->path.data) ||
         pix_paths_add(&walk->mounts, walk->identity.data))
         return PIX_ENOMEM;

@@ -51,6 +51,21 @@ static void the_last_of_stacked_mounts_counts(void **state) {
                         "ext4:c");
 }
 
+static void mounts_that_cannot_be_read_are_told(void **state) {
+    (void)state;
+    char loop[PATH_MAX];
+    (void)snprintf(loop, sizeof loop, "%s/loop", test_folder());
+    assert_int_equal(symlink("loop", loop), 0);
+    pix_identity_sources sources = {.mountinfo = loop, .by_uuid = "/nonexistent"};
+    pix_root_identity identity;
+    pix_error error;
+    assert_int_equal(pix_root_identify("/usr", &sources, &identity, &error), PIX_EIO);
+    assert_non_null(strstr(error.text, loop));
+    sources.mountinfo = "/nonexistent"; /* without /proc */
+    assert_ok(pix_root_identify("/usr", &sources, &identity, &error), &error);
+    assert_string_equal(identity.text, "unknown");
+}
+
 static void escapes_are_undone(void **state) {
     (void)state;
     char folder[128], text[512];
@@ -212,6 +227,7 @@ int main(void) {
         cmocka_unit_test(a_part_of_a_file_system_is_told),
         cmocka_unit_test(what_is_mounted_below_a_folder_has_a_text),
         cmocka_unit_test(what_is_mounted_when_needed_makes_no_difference),
+        cmocka_unit_test(mounts_that_cannot_be_read_are_told),
         cmocka_unit_test(escapes_are_undone),
         cmocka_unit_test(broken_lines_are_passed_over),
         cmocka_unit_test(the_file_system_uuid_comes_first),

@@ -60,3 +60,9 @@ void pix_print_path(FILE *stream, const char *path) {
         (void)fputs(text.data, stream);
     pix_bytes_free(&text);
 }
+
+void pix_complain(const char *operation, const char *text) {
+    (void)fprintf(stderr, "pixgrepd: %s%s", operation, operation[0] ? ": " : "");
+    pix_print_path(stderr, text);
+    (void)fputc('\n', stderr);
+}

@@ -33,13 +33,6 @@ static const struct command {
     [PIX_COMMAND_MODEL_REMOVE] = {"model remove", pix_command_model_remove},
 };
 
-/* "pixgrepd: OPERATION: TEXT", control bytes escaped: the text may hold names of files. */
-static void complain(const char *operation, const char *text) {
-    (void)fprintf(stderr, "pixgrepd: %s%s", operation, operation[0] ? ": " : "");
-    pix_print_path(stderr, text);
-    (void)fputc('\n', stderr);
-}
-
 /* Output that did not arrive is an error, too.  It is told, unless an error was told already or the
  * reader has gone (EPIPE) and knows. */
 static pix_exit finish(pix_exit code) {
@@ -66,7 +59,7 @@ int main(int argc, char **argv) {
     pix_error error = {0};
     pix_options options;
     if (pix_options_parse(argc, argv, &options, &error)) {
-        complain("", error.text);
+        pix_complain("", error.text);
         return PIX_EXIT_ERROR;
     }
     pix_exit code = PIX_EXIT_OK;
@@ -78,7 +71,7 @@ int main(int argc, char **argv) {
         const struct command *command = &commands[options.command];
         code = command->run(&options, &error);
         if (code == PIX_EXIT_ERROR)
-            complain(command->name, error.text);
+            pix_complain(command->name, error.text);
     }
     pix_options_free(&options);
     return finish(code);

@@ -46,12 +46,6 @@ struct pix_scanner {
 
 typedef enum task { STOP, RELOAD, PLACE, EDIT, SCAN, ALL, CHECK, BATCH } task;
 
-static void say(const char *text) {
-    (void)fputs("pixgrepd: watch: ", stderr);
-    pix_print_path(stderr, text);
-    (void)fputc('\n', stderr);
-}
-
 static void set_state(pix_scanner *scanner, pix_scanner_state state) {
     pthread_mutex_lock(&scanner->lock);
     scanner->report.state = state;
@@ -413,7 +407,7 @@ static pix_status check_named(pix_scanner *scanner, pix_error *error) {
     for (size_t i = 0; i < options->operand_count && scanner->elsewhere; i++) {
         pix_error away;
         if (request_new(scanner, options->operands + i, 1, &away))
-            say(away.text);
+            pix_complain("watch", away.text);
     }
     scanner->elsewhere = false;
     return PIX_OK;

@@ -53,12 +53,6 @@ typedef struct watch {
 
 static const int signal_numbers[] = {SIGTERM, SIGINT, SIGHUP};
 
-static void say(const char *text) {
-    (void)fputs("pixgrepd: watch: ", stderr);
-    pix_print_path(stderr, text);
-    (void)fputc('\n', stderr);
-}
-
 static uint64_t milliseconds(int64_t ns) {
     return ns <= 0 ? 0 : (uint64_t)((ns + 999999) / 1000000);
 }
@@ -102,14 +96,16 @@ static void on_events(uv_poll_t *poll, int status, int events) {
     (void)status;
     (void)events;
     if (pix_watches_read(w->watches, w->changes, pix_now_ns(), &news, &error)) {
-        say(error.text);
+        pix_complain("watch", error.text);
         (void)fprintf(stderr, "pixgrepd: watch: everything is looked at again in %s\n",
                       pix_text_duration(RETRY_FIRST_S));
         (void)uv_poll_stop(poll);
         (void)uv_timer_start(&w->retry, on_retry, (uint64_t)RETRY_FIRST_S * 1000, 0);
     }
     if (news.lost)
-        say("the kernel dropped some of what it had to tell: everything is looked at again");
+        pix_complain(
+            "watch",
+            "the kernel dropped some of what it had to tell: everything is looked at again");
     if (news.root)
         pix_scanner_scan_all(w->scanner);
     if (news.index)
@@ -299,7 +295,7 @@ static void meet_error(watch *w, const pix_scanner_report *report) {
         return;
     }
     w->retry_s = later(w->retry_s, RETRY_FIRST_S, RETRY_MOST_S);
-    say(report->error.text);
+    pix_complain("watch", report->error.text);
     (void)fprintf(stderr, "pixgrepd: watch: the index is opened again in %s\n",
                   pix_text_duration(w->retry_s));
     (void)uv_timer_start(&w->retry, on_retry, (uint64_t)w->retry_s * 1000, 0);
@@ -454,7 +450,7 @@ static pix_status start_control(watch *w, pix_error *error) {
         return PIX_OK;
     pix_status status = pix_control_bind(path, &listener, &lock, &cause);
     if (status) {
-        say(cause.text);
+        pix_complain("watch", cause.text);
         free(path);
         return PIX_OK;
     }
@@ -499,7 +495,7 @@ static pix_status open_watches(watch *w, pix_error *error) {
         return pix_fail_memory(error);
     pix_error cause;
     if (pix_watches_open(&w->watches, &cause)) {
-        say(cause.text);
+        pix_complain("watch", cause.text);
         (void)fprintf(stderr,
                       "pixgrepd: watch: everything is looked at every %s; to raise the limit: "
                       "sysctl fs.inotify.max_user_instances=1024\n",

@@ -1,6 +1,8 @@
 #include "indexer/format.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -61,8 +63,20 @@ void pix_print_path(FILE *stream, const char *path) {
     pix_bytes_free(&text);
 }
 
-void pix_complain(const char *operation, const char *text) {
-    (void)fprintf(stderr, "pixgrepd: %s%s", operation, operation[0] ? ": " : "");
-    pix_print_path(stderr, text);
-    (void)fputc('\n', stderr);
+void pix_complain(const char *format, ...) {
+    pix_bytes line = {0};
+    char *text = NULL;
+    va_list arguments;
+    va_start(arguments, format);
+    int size = vasprintf(&text, format, arguments);
+    va_end(arguments);
+    if (size < 0)
+        text = NULL;
+    if (text && !pix_bytes_append_text(&line, "pixgrepd: ") &&
+        !pix_bytes_append_escaped(&line, text, strlen(text)) && !pix_bytes_append(&line, "\n", 1))
+        (void)fwrite(line.data, 1, line.size, stderr);
+    else
+        (void)fputs("pixgrepd: out of memory\n", stderr);
+    pix_bytes_free(&line);
+    free(text);
 }

@@ -16,8 +16,8 @@ const char *pix_text_time(int64_t unix_seconds); /* "2024-05-01 13:45:10" local 
 /* Prints a path with its control bytes escaped, whole and without a buffer. */
 void pix_print_path(FILE *stream, const char *path);
 
-/* "pixgrepd: OPERATION: TEXT" on standard error, control bytes escaped: the text may hold names of
- * files.  An operation of "" is left out. */
-void pix_complain(const char *operation, const char *text);
+/* A line on standard error, "pixgrepd: " and this, control bytes escaped: it may hold names of
+ * files.  It is written at once, so that those of several threads do not mix. */
+void pix_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -83,9 +83,7 @@ static void print_files(const pix_import_report *report) {
 
 /* That text cannot be encoded, and why. */
 static void warn_of_vocabulary(const pix_import_report *report) {
-    (void)fputs("pixgrepd: model import: ", stderr);
-    pix_print_path(stderr, report->no_vocabulary);
-    (void)fputc('\n', stderr);
+    pix_complain("model import: %s", report->no_vocabulary);
 }
 
 /* What the model runs in, and how near int8 is, which that was chosen by. */
@@ -103,7 +101,7 @@ static void warn_of_precision(const pix_imported *imported) {
     const pix_import_report *report = &imported->report;
     char warning[PIX_FIDELITY_WARNING];
     if (pix_fidelity_warning(imported->name, &report->fidelity, report->precision, warning))
-        (void)fprintf(stderr, "pixgrepd: model import: %s\n", warning);
+        pix_complain("model import: %s", warning);
 }
 
 void pix_imported_print(const pix_imported *imported) {

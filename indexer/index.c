@@ -7,6 +7,7 @@
 #include "core/clip/fidelity.h"
 #include "core/clip/library.h"
 #include "indexer/commands.h"
+#include "indexer/format.h"
 #include "indexer/indexing.h"
 #include "indexer/interrupt.h"
 #include "indexer/remote.h"
@@ -41,16 +42,16 @@ static void tell_model(const pix_options *options, const pix_model *model) {
     const char *notice = pix_library_notice(options->model, model);
     char warning[PIX_FIDELITY_WARNING];
     if (notice && !options->quiet)
-        (void)fprintf(stderr, "pixgrepd: index: %s\n", notice);
+        pix_complain("index: %s", notice);
     if (pix_fidelity_warning(pix_model_name(model), pix_model_fidelity(model),
                              pix_precision_or(options->precision, PIX_FP32), warning))
-        (void)fprintf(stderr, "pixgrepd: index: %s\n", warning);
+        pix_complain("index: %s", warning);
 }
 
 static pix_exit outcome(const index_job *job, const pix_run *run, pix_error *error) {
     if (run->early) {
-        (void)fprintf(stderr, "pixgrepd: index: %s; run it again to go on\n",
-                      job->late ? "stopped at the time limit" : "stopped early");
+        pix_complain("index: %s; run it again to go on",
+                     job->late ? "stopped at the time limit" : "stopped early");
         return PIX_EXIT_STOPPED;
     }
     if (run->away) {

@@ -76,9 +76,8 @@ static pix_status begin(pix_indexing *indexing, pix_scan_context *scan, bool sma
 static pix_status scan_target(const pix_scan_context *scan, const pix_target *target, pix_run *run,
                               pix_error *error) {
     if (target->away[0]) {
-        (void)fprintf(stderr, "pixgrepd: %s ", run->operation);
-        pix_print_path(stderr, target->folder);
-        (void)fprintf(stderr, ": %s: nothing is removed from the index\n", target->away);
+        pix_complain("%s %s: %s: nothing is removed from the index", run->operation, target->folder,
+                     target->away);
         run->away |= target->named;
         return PIX_OK;
     }
@@ -98,8 +97,8 @@ static pix_status mend_vectors(pix_indexing *indexing, const char *operation, pi
     pix_status status =
         pix_store_vectors_mend(indexing->store, indexing->recipe.model_id, &dropped, error);
     if (!status && dropped > 0)
-        (void)fprintf(stderr, "pixgrepd: %s: %s of the stored vectors %s damaged: made anew\n",
-                      operation, pix_text_count(dropped), dropped == 1 ? "was" : "were");
+        pix_complain("%s: %s of the stored vectors %s damaged: made anew", operation,
+                     pix_text_count(dropped), dropped == 1 ? "was" : "were");
     return status;
 }
 

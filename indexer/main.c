@@ -41,8 +41,8 @@ static pix_exit finish(pix_exit code) {
     if (fclose(stdout) == 0 && !failed)
         return code;
     if (code != PIX_EXIT_ERROR && errno != EPIPE)
-        (void)fprintf(stderr, "pixgrepd: cannot write the output%s%s\n", errno ? ": " : "",
-                      errno ? strerror(errno) : "");
+        pix_complain("cannot write the output%s%s", errno ? ": " : "",
+                     errno ? strerror(errno) : "");
     return PIX_EXIT_ERROR;
 }
 
@@ -59,7 +59,7 @@ int main(int argc, char **argv) {
     pix_error error = {0};
     pix_options options;
     if (pix_options_parse(argc, argv, &options, &error)) {
-        pix_complain("", error.text);
+        pix_complain("%s", error.text);
         return PIX_EXIT_ERROR;
     }
     pix_exit code = PIX_EXIT_OK;
@@ -71,7 +71,7 @@ int main(int argc, char **argv) {
         const struct command *command = &commands[options.command];
         code = command->run(&options, &error);
         if (code == PIX_EXIT_ERROR)
-            pix_complain(command->name, error.text);
+            pix_complain("%s: %s", command->name, error.text);
     }
     pix_options_free(&options);
     return finish(code);

@@ -219,9 +219,8 @@ static pix_exit tell_report(const pix_options *options, const char *operation, c
     if (!status && strcmp(pix_answer_text(report, "outcome"), "failed") == 0)
         status = pix_fail(error, PIX_EIO, "%s", pix_answer_text(report, "reason"));
     if (counts.failed > 0)
-        (void)fprintf(stderr,
-                      "pixgrepd: %s: %s failed for the first time; see: pixgrepd failures\n",
-                      operation, pix_text_count(counts.failed));
+        pix_complain("%s: %s failed for the first time; see: pixgrepd failures", operation,
+                     pix_text_count(counts.failed));
     return status ? PIX_EXIT_ERROR : counts.failed > 0 ? PIX_EXIT_FAILURES : PIX_EXIT_OK;
 }
 
@@ -242,9 +241,9 @@ static pix_exit scan(const pix_options *options, const char *operation, waiting 
     if (!status && report) {
         code = tell_report(options, operation, text, size, report, error);
     } else if (!status || status == PIX_ENOTFOUND) {
-        (void)fprintf(stderr, "pixgrepd: %s: %s\n", operation,
-                      status ? "the daemon has stopped; run it again to go on"
-                             : "stopped waiting; pixgrepd watch goes on");
+        pix_complain("%s: %s", operation,
+                     status ? "the daemon has stopped; run it again to go on"
+                            : "stopped waiting; pixgrepd watch goes on");
         code = PIX_EXIT_STOPPED;
     }
     json_decref(report);

@@ -33,24 +33,13 @@ typedef struct scan_state {
 /* A failure that was not known: one line on standard error. */
 static void report(const scan_state *scan, const char *path, const char *reason) {
     pix_progress_clear(scan->context->progress);
-    (void)fprintf(stderr, "pixgrepd: %s ", scan->context->operation);
-    pix_print_path(stderr, scan->target->root);
-    (void)fputs(": ", stderr);
-    pix_print_path(stderr, pix_path_relative(path, scan->target->root));
-    (void)fputs(": ", stderr);
-    pix_print_path(stderr, reason);
-    (void)fputc('\n', stderr);
-}
-
-static void begin_note(const scan_state *scan) {
-    pix_progress_clear(scan->context->progress);
-    (void)fprintf(stderr, "pixgrepd: %s ", scan->context->operation);
-    pix_print_path(stderr, scan->target->folder);
+    pix_complain("%s %s: %s: %s", scan->context->operation, scan->target->root,
+                 pix_path_relative(path, scan->target->root), reason);
 }
 
 static void note(const scan_state *scan, const char *text) {
-    begin_note(scan);
-    (void)fprintf(stderr, ": %s\n", text);
+    pix_progress_clear(scan->context->progress);
+    pix_complain("%s %s: %s", scan->context->operation, scan->target->folder, text);
 }
 
 static void draw_progress(const scan_state *scan) {
@@ -295,34 +284,29 @@ static pix_status meet_elsewhere(scan_state *scan) {
 }
 
 static void tell_held(const scan_state *scan, const pix_swept *swept) {
-    begin_note(scan);
-    (void)fprintf(stderr,
-                  ": %s of %s photos are gone at once: they stay in the index until they return "
-                  "(if they are gone for good: pixgrepd approve-removals ",
-                  pix_text_count(swept->held), pix_text_count(swept->photos));
-    pix_print_path(stderr, scan->target->folder);
-    (void)fputs(")\n", stderr);
+    const char *folder = scan->target->folder;
+    pix_progress_clear(scan->context->progress);
+    pix_complain("%s %s: %s of %s photos are gone at once: they stay in the index until they "
+                 "return (if they are gone for good: pixgrepd approve-removals %s)",
+                 scan->context->operation, folder, pix_text_count(swept->held),
+                 pix_text_count(swept->photos), folder);
 }
 
 /* Photos on a drive that is away, or hidden by one, or that are not on the new drive of theirs. */
 static void tell_elsewhere(void *context, const char *path, int64_t photos, bool noted) {
     const scan_state *scan = context;
-    begin_note(scan);
-    (void)fprintf(stderr, ": %s %s on another file system than is at ", pix_text_count(photos),
-                  photos == 1 ? "photo was" : "photos were");
-    pix_print_path(stderr, path);
-    if (noted) {
-        (void)fputs(" now, with the same photos otherwise: noted; nothing of it is removed from "
-                    "the index this time\n",
-                    stderr);
-        return;
-    }
-    (void)fputs(
-        " now: nothing of it is removed from the index (if they are gone for good: pixgrepd "
-        "forget ",
-        stderr);
-    pix_print_path(stderr, path);
-    (void)fputs("; what is there now is then indexed anew)\n", stderr);
+    const char *operation = scan->context->operation, *folder = scan->target->folder;
+    const char *count = pix_text_count(photos), *were = photos == 1 ? "photo was" : "photos were";
+    pix_progress_clear(scan->context->progress);
+    if (noted)
+        pix_complain("%s %s: %s %s on another file system than is at %s now, with the same photos "
+                     "otherwise: noted; nothing of it is removed from the index this time",
+                     operation, folder, count, were, path);
+    else
+        pix_complain("%s %s: %s %s on another file system than is at %s now: nothing of it is "
+                     "removed from the index (if they are gone for good: pixgrepd forget %s; what "
+                     "is there now is then indexed anew)",
+                     operation, folder, count, were, path, path);
 }
 
 /* A drive that went away since the run began took no photo along. */
@@ -443,9 +427,7 @@ pix_status pix_scan(const pix_scan_context *context, const pix_target *target,
             : pix_walk_open(target->root, target->folder, context->walk, &walk, error);
     if (status && target->known) {
         pix_progress_clear(context->progress);
-        (void)fprintf(stderr, "pixgrepd: %s ", context->operation);
-        pix_print_path(stderr, error->text);
-        (void)fputs(": nothing is removed from the index\n", stderr);
+        pix_complain("%s %s: nothing is removed from the index", context->operation, error->text);
         result->unreadable = true;
         return PIX_OK;
     }

@@ -407,24 +407,23 @@ static pix_status check_named(pix_scanner *scanner, pix_error *error) {
     for (size_t i = 0; i < options->operand_count && scanner->elsewhere; i++) {
         pix_error away;
         if (request_new(scanner, options->operands + i, 1, &away))
-            pix_complain("watch", away.text);
+            pix_complain("watch: %s", away.text);
     }
     scanner->elsewhere = false;
     return PIX_OK;
 }
 
 static void tell_elsewhere(const pix_scanner *scanner, const char *path) {
-    (void)fputs("pixgrepd: watch: ", stderr);
-    pix_print_path(stderr, path);
     if (scanner->report.roots > 0)
-        (void)fprintf(stderr, ": is another index now, of %s %s in %s %s\n",
-                      pix_text_count(scanner->report.photos),
-                      scanner->report.photos == 1 ? "photo" : "photos",
-                      pix_text_count(scanner->report.roots),
-                      scanner->report.roots == 1 ? "folder" : "folders");
+        pix_complain("watch: %s: is another index now, of %s %s in %s %s", path,
+                     pix_text_count(scanner->report.photos),
+                     scanner->report.photos == 1 ? "photo" : "photos",
+                     pix_text_count(scanner->report.roots),
+                     scanner->report.roots == 1 ? "folder" : "folders");
     else
-        (void)fputs(": is made anew: it knows no folder but those that watch was started with\n",
-                    stderr);
+        pix_complain(
+            "watch: %s: is made anew: it knows no folder but those that watch was started with",
+            path);
 }
 
 static pix_status open_all(pix_scanner *scanner, pix_error *error) {

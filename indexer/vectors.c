@@ -50,7 +50,5 @@ void pix_vectors_update(pix_vectors *vectors, pix_vector_update_kind kind) {
     if (!pix_vector_index_update(vectors->store, &update, &error) || vectors->complained)
         return;
     vectors->complained = true;
-    (void)fprintf(stderr, "pixgrepd: %s: ", vectors->operation);
-    pix_print_path(stderr, error.text);
-    (void)fputs(": searches are slower for it\n", stderr);
+    pix_complain("%s: %s: searches are slower for it", vectors->operation, error.text);
 }

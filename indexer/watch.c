@@ -96,16 +96,15 @@ static void on_events(uv_poll_t *poll, int status, int events) {
     (void)status;
     (void)events;
     if (pix_watches_read(w->watches, w->changes, pix_now_ns(), &news, &error)) {
-        pix_complain("watch", error.text);
-        (void)fprintf(stderr, "pixgrepd: watch: everything is looked at again in %s\n",
-                      pix_text_duration(RETRY_FIRST_S));
+        pix_complain("watch: %s", error.text);
+        pix_complain("watch: everything is looked at again in %s",
+                     pix_text_duration(RETRY_FIRST_S));
         (void)uv_poll_stop(poll);
         (void)uv_timer_start(&w->retry, on_retry, (uint64_t)RETRY_FIRST_S * 1000, 0);
     }
     if (news.lost)
         pix_complain(
-            "watch",
-            "the kernel dropped some of what it had to tell: everything is looked at again");
+            "watch: the kernel dropped some of what it had to tell: everything is looked at again");
     if (news.root)
         pix_scanner_scan_all(w->scanner);
     if (news.index)
@@ -201,11 +200,10 @@ static void tell_limit(const watch *w, size_t count, size_t refused) {
     int64_t wanted = 2 * (int64_t)(count + refused);
     if (wanted < 2 * limit)
         wanted = 2 * limit;
-    (void)fprintf(stderr,
-                  "pixgrepd: watch: only %s of %s folders can be watched; the others are looked at "
-                  "every %s; to raise the limit: sysctl fs.inotify.max_user_watches=%lld\n",
-                  pix_text_count((int64_t)count), pix_text_count((int64_t)(count + refused)),
-                  pix_text_duration((double)w->options->rescan_s), (long long)wanted);
+    pix_complain("watch: only %s of %s folders can be watched; the others are looked at "
+                 "every %s; to raise the limit: sysctl fs.inotify.max_user_watches=%lld",
+                 pix_text_count((int64_t)count), pix_text_count((int64_t)(count + refused)),
+                 pix_text_duration((double)w->options->rescan_s), (long long)wanted);
 }
 
 /* The members of a status, for the control socket. */
@@ -295,9 +293,8 @@ static void meet_error(watch *w, const pix_scanner_report *report) {
         return;
     }
     w->retry_s = later(w->retry_s, RETRY_FIRST_S, RETRY_MOST_S);
-    pix_complain("watch", report->error.text);
-    (void)fprintf(stderr, "pixgrepd: watch: the index is opened again in %s\n",
-                  pix_text_duration(w->retry_s));
+    pix_complain("watch: %s", report->error.text);
+    pix_complain("watch: the index is opened again in %s", pix_text_duration(w->retry_s));
     (void)uv_timer_start(&w->retry, on_retry, (uint64_t)w->retry_s * 1000, 0);
 }
 
@@ -450,7 +447,7 @@ static pix_status start_control(watch *w, pix_error *error) {
         return PIX_OK;
     pix_status status = pix_control_bind(path, &listener, &lock, &cause);
     if (status) {
-        pix_complain("watch", cause.text);
+        pix_complain("watch: %s", cause.text);
         free(path);
         return PIX_OK;
     }
@@ -495,11 +492,10 @@ static pix_status open_watches(watch *w, pix_error *error) {
         return pix_fail_memory(error);
     pix_error cause;
     if (pix_watches_open(&w->watches, &cause)) {
-        pix_complain("watch", cause.text);
-        (void)fprintf(stderr,
-                      "pixgrepd: watch: everything is looked at every %s; to raise the limit: "
-                      "sysctl fs.inotify.max_user_instances=1024\n",
-                      pix_text_duration((double)w->options->rescan_s));
+        pix_complain("watch: %s", cause.text);
+        pix_complain("watch: everything is looked at every %s; to raise the limit: "
+                     "sysctl fs.inotify.max_user_instances=1024",
+                     pix_text_duration((double)w->options->rescan_s));
     }
     return PIX_OK;
 }

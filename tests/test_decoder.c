@@ -232,6 +232,26 @@ static void a_child_that_is_held_up_is_not_the_photos_fault(void **state) {
     pix_decoder_close(decoder);
 }
 
+/* It works a little all the time: then each look gives it less, and the time is over in the end. */
+static void a_child_that_dawdles_for_ever_is_cut_short(void **state) {
+    (void)state;
+    uint8_t crop[BYTES];
+    pix_error error;
+    pix_decode_options options = usual;
+    options.timeout_ms = 400;
+    pix_decoder *decoder =
+        open_decoder(script("dawdle", "echo $$ > $here/dawdled\nwhile :; do\ni=0\n"
+                                      "while [ $i -lt 4000 ]; do i=$((i + 1)); done\nsleep 0.03\n"
+                                      "done"),
+                     &options);
+    int64_t start = pix_now_ns();
+    pix_status status = run(decoder, picture, crop, NULL, &error);
+    assert_true(status == PIX_ETIMEOUT || status == PIX_EINTERRUPTED);
+    assert_true(pix_now_ns() - start < (int64_t)20 * options.timeout_ms * 1000000);
+    assert_true(is_gone(noted("dawdled")));
+    pix_decoder_close(decoder);
+}
+
 static void a_child_that_is_killed_is_not_the_photos_fault(void **state) {
     (void)state;
     uint8_t crop[BYTES];
@@ -389,6 +409,7 @@ int main(void) {
         cmocka_unit_test(a_child_that_ends_or_babbles_is_reported),
         cmocka_unit_test(a_hang_is_cut_short),
         cmocka_unit_test(a_child_that_is_held_up_is_not_the_photos_fault),
+        cmocka_unit_test(a_child_that_dawdles_for_ever_is_cut_short),
         cmocka_unit_test(a_child_that_is_killed_is_not_the_photos_fault),
         cmocka_unit_test(a_child_killed_between_photos_is_replaced_silently),
         cmocka_unit_test(the_child_survives_ctrl_c_and_ends_with_its_decoder),

@@ -271,7 +271,8 @@ static bool is_ready(const pix_decoder *d, int64_t timeout_ms, bool *stopped) {
 }
 
 /* A photo may take so much work, not so long: on a busy machine the child gets more time.  One that
- * hardly works at all is stopped, locked up, or waits for a disk. */
+ * hardly works at all is stopped, locked up, or waits for a disk.  It has to work for a twentieth
+ * of what is left each time, so after 18 times `timeout_ms` at the latest it is over. */
 static pix_status wait_for_child(pix_decoder *d, int64_t work_before, int timeout_ms,
                                  pix_error *error) {
     int64_t worked_ms = 0;

@@ -17,10 +17,10 @@
 #include "core/base/error.h"
 
 typedef struct pix_decode_options {
-    int size;                    /* side of the square crop in pixels, 1..4096 */
-    bool exact;                  /* full decode and OpenAI's order of operations, bit for bit */
-    bool ignore_rotation;        /* leave the EXIF orientation unapplied, as OpenAI does */
-    int timeout_ms;              /* of work for one photo; 0 means 60,000 */
+    int size;             /* side of the square crop in pixels, 1..4096 */
+    bool exact;           /* full decode and OpenAI's order of operations, bit for bit */
+    bool ignore_rotation; /* leave the EXIF orientation unapplied, as OpenAI does */
+    int timeout_ms;       /* of work for one photo, at most 18 times that in all; 0 means 60,000 */
     const atomic_bool *stopping; /* when it is true a photo gets little more time; may be NULL */
 } pix_decode_options;
 

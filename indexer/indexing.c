@@ -86,6 +86,7 @@ static pix_status scan_target(const pix_scan_context *scan, const pix_target *ta
     pix_run_counts_add(&run->counts, &result.counts);
     run->early |= result.stopped;
     run->away |= result.unreadable && target->named;
+    run->troubled |= result.troubled;
     if (!status && !result.unreadable && run->scanned)
         run->scanned(run->context, target, &result);
     return status;

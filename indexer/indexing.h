@@ -35,8 +35,9 @@ typedef struct pix_run {
     const pix_paths *renames; /* old and new paths by turns, done first; may be NULL */
 
     pix_run_counts counts;
-    bool early; /* stopped */
-    bool away;  /* a folder that was named cannot be reached */
+    bool early;    /* stopped */
+    bool away;     /* a folder that was named cannot be reached */
+    bool troubled; /* as of pix_scan_result */
 } pix_run;
 
 /* After an error the index must be opened again. */

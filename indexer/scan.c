@@ -26,6 +26,7 @@ typedef struct scan_state {
     int64_t same;         /* photos that are as the index knew them */
     pix_counter *counter; /* only with progress */
     pix_paths kept;       /* what could not be looked at */
+    bool troubled;        /* of the result */
     int64_t committed_ns;
     pix_error *error;
 } scan_state;
@@ -70,6 +71,7 @@ static pix_status commit_when_due(scan_state *scan) {
 /* Not written down: the next run tries again, and what is known of a photo stays. */
 static void pass_over(scan_state *scan, const char *path, const char *reason) {
     scan->counts.failed++;
+    scan->troubled = true;
     report(scan, path, reason);
 }
 
@@ -324,8 +326,10 @@ static pix_status keep_what_went_away(scan_state *scan, const pix_walk *walk) {
     pix_status status = PIX_OK;
     for (size_t i = 0; i < mounts->count && !status; i += 2)
         if (pix_mount_identify(mounts->items[i], &now, NULL) ||
-            strcmp(now.data, mounts->items[i + 1]) != 0)
+            strcmp(now.data, mounts->items[i + 1]) != 0) {
+            scan->troubled = true;
             status = pix_paths_add(&scan->kept, mounts->items[i]);
+        }
     pix_bytes_free(&now);
     return status ? pix_fail_memory(scan->error) : PIX_OK;
 }
@@ -374,6 +378,7 @@ static pix_status sweep(scan_state *scan, pix_walk *walk) {
     if (target->elsewhere)
         return meet_elsewhere(scan);
     if (!is_still_there(target)) {
+        scan->troubled = true;
         note(scan, "went away meanwhile: nothing is removed from the index");
         return PIX_OK;
     }
@@ -428,7 +433,7 @@ pix_status pix_scan(const pix_scan_context *context, const pix_target *target,
     if (status && target->known) {
         pix_progress_clear(context->progress);
         pix_complain("%s %s: nothing is removed from the index", context->operation, error->text);
-        result->unreadable = true;
+        result->unreadable = result->troubled = true;
         return PIX_OK;
     }
     for (size_t i = 0; i < target->inner_count && !status; i++)
@@ -451,6 +456,7 @@ pix_status pix_scan(const pix_scan_context *context, const pix_target *target,
     pix_walk_close(walk);
     pix_paths_free(&scan.kept);
     result->counts = scan.counts;
+    result->troubled = scan.troubled;
     result->seconds = (double)(pix_now_ns() - start) / 1e9;
     return status;
 }

@@ -37,7 +37,8 @@ typedef struct pix_scan_context {
 typedef struct pix_scan_result {
     pix_run_counts counts;
     bool stopped;    /* early: nothing was taken for removed */
-    bool unreadable; /* a known root's folder: nothing else is set */
+    bool unreadable; /* a known root's folder: nothing else is set but `troubled` */
+    bool troubled;   /* something could not be looked at, and may be the next time */
     double seconds;
 } pix_scan_result;
 

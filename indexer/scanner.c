@@ -141,6 +141,7 @@ static pix_status run(pix_scanner *scanner, pix_targets *targets, bool small, pi
         status = note_roots(scanner, error);
     pthread_mutex_lock(&scanner->lock);
     scanner->report.counts = run->counts;
+    scanner->report.troubled |= run->troubled;
     scanner->report.generation++;
     pthread_mutex_unlock(&scanner->lock);
     return status;
@@ -184,6 +185,7 @@ static void note_away(pix_scanner *scanner, const pix_targets *targets) {
     }
     pthread_mutex_lock(&scanner->lock);
     scanner->report.away = away;
+    scanner->report.troubled = false;
     pthread_mutex_unlock(&scanner->lock);
 }
 

@@ -48,7 +48,8 @@ typedef struct pix_scanner_report {
     pix_run_counts counts; /* of the run at hand, or of the last */
     int64_t photos, roots; /* in the index after the last run */
     int64_t away;          /* of the roots, when all were scanned last */
-    int64_t generation;    /* how many runs there were */
+    bool troubled;      /* since then something could not be looked at, and may be the next time */
+    int64_t generation; /* how many runs there were */
 } pix_scanner_report;
 void pix_scanner_ask(pix_scanner *scanner, pix_scanner_report *report);
 

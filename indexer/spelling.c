@@ -1,6 +1,7 @@
 #include "indexer/spelling.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -41,7 +42,8 @@ static pix_status is_ambiguous(const char *path, size_t folder_size, bool *ambig
     return PIX_OK;
 }
 
-/* Lists the folder that the first `size` bytes of the path name, with its slash. */
+/* Lists the folder that the first `size` bytes of the path name, with its slash; no names when it
+ * cannot be listed to its end. */
 static pix_status list(pix_spelling *spelling, const char *path, size_t size) {
     if (spelling->folder.size == size && memcmp(spelling->folder.data, path, size) == 0)
         return PIX_OK;
@@ -52,19 +54,23 @@ static pix_status list(pix_spelling *spelling, const char *path, size_t size) {
     DIR *stream = opendir(spelling->folder.data);
     const struct dirent *entry;
     pix_status status = PIX_OK;
+    errno = 0;
     while (stream && !status && (entry = readdir(stream)))
         status = pix_paths_add(&spelling->names, entry->d_name);
+    if (errno) /* some of them tell nothing of the others */
+        pix_paths_free(&spelling->names);
     if (stream)
         closedir(stream);
     pix_paths_sort(&spelling->names);
     return status;
 }
 
-/* The listed name of the file at `path`, which is not listed as such. */
+/* The listed name of the file at `path`, which is not listed as such; NULL when it is not there.
+ */
 static const char *find_other(const pix_spelling *spelling, const char *path, const char *name) {
     struct stat wanted, info;
     if (lstat(path, &wanted))
-        return NULL;
+        return errno == ENOENT ? NULL : name;
     const pix_paths *names = &spelling->names;
     for (size_t i = 0; i < names->count; i++)
         if (strcasecmp(names->items[i], name) == 0)

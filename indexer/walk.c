@@ -187,10 +187,12 @@ static pix_status enter(pix_walk *walk, int fd, pix_walk_entry *entry) {
         struct stat info;
         bool added = false;
         pix_status status = PIX_OK;
-        if (fstat(fd, &info))
+        if (fstat(fd, &info)) {
             status = trouble_errno(walk, entry, errno);
-        else
-            status = pix_inode_set_add(&walk->entered, info.st_dev, info.st_ino, &added);
+            close(fd);
+            return status;
+        }
+        status = pix_inode_set_add(&walk->entered, info.st_dev, info.st_ino, &added);
         if (!added) {
             close(fd);
             return status || new.mount == around ? status : meet_mount(walk, entry);

@@ -23,7 +23,7 @@
 static const int64_t RESCAN_S = 21600; /* six hours */
 /* What was put off because it was just written is looked at again after this. */
 static const int64_t PUT_OFF_NS = 2000000000;
-/* After an error the index is opened again, later and later. */
+/* After an error the index is opened again, or everything looked at again, later and later. */
 enum { RETRY_FIRST_S = 30, RETRY_MOST_S = 3600, STATUS_MS = 10000, PROGRESS_MS = 500 };
 /* A root that is away is looked for, too. */
 enum { LOOK_FIRST_S = 1, LOOK_MOST_S = 300 };
@@ -33,7 +33,7 @@ typedef struct watch {
     uv_loop_t loop;
     uv_async_t woken; /* by the scanner */
     uv_poll_t events, mounts;
-    uv_timer_t due, rescan, retry, heartbeat, status, progress, look;
+    uv_timer_t due, rescan, retry, heartbeat, status, progress, look, again;
     uv_signal_t signals[3];
     int mounts_fd; /* -1: none */
 
@@ -43,7 +43,7 @@ typedef struct watch {
     pix_answers *answers;
     pix_control *control; /* NULL: there is no place for a socket */
     int waiters;          /* clients that wait for a scan */
-    int retry_s, look_s;
+    int retry_s, look_s, again_s;
     bool ready, complete, reloading, stopping;
     pix_scanner_state seen; /* the scanner's state when it was asked last */
     int64_t breaks;         /* of the scanner, that were met */
@@ -89,6 +89,10 @@ static void hand_over(uv_timer_t *timer) {
 
 static void on_retry(uv_timer_t *timer);
 
+static void tell_again(int seconds) {
+    pix_complain("watch: everything is looked at again in %s", pix_text_duration(seconds));
+}
+
 static void on_events(uv_poll_t *poll, int status, int events) {
     watch *w = poll->data;
     pix_watches_news news;
@@ -97,8 +101,7 @@ static void on_events(uv_poll_t *poll, int status, int events) {
     (void)events;
     if (pix_watches_read(w->watches, w->changes, pix_now_ns(), &news, &error)) {
         pix_complain("watch: %s", error.text);
-        pix_complain("watch: everything is looked at again in %s",
-                     pix_text_duration(RETRY_FIRST_S));
+        tell_again(RETRY_FIRST_S);
         (void)uv_poll_stop(poll);
         (void)uv_timer_start(&w->retry, on_retry, (uint64_t)RETRY_FIRST_S * 1000, 0);
     }
@@ -143,6 +146,20 @@ static void look_for_roots(watch *w, int64_t away) {
 static void on_rescan(uv_timer_t *timer) {
     watch *w = timer->data;
     pix_scanner_scan_all(w->scanner);
+}
+
+/* What could not be looked at tells nobody when it can be. */
+static void look_again(watch *w, const pix_scanner_report *report) {
+    if (report->undone)
+        return;
+    if (!report->troubled) {
+        w->again_s = 0;
+        (void)uv_timer_stop(&w->again);
+    } else if (!uv_is_active((const uv_handle_t *)&w->again)) {
+        w->again_s = later(w->again_s, RETRY_FIRST_S, RETRY_MOST_S);
+        tell_again(w->again_s);
+        (void)uv_timer_start(&w->again, on_rescan, (uint64_t)w->again_s * 1000, 0);
+    }
 }
 
 static void on_retry(uv_timer_t *timer) {
@@ -327,6 +344,7 @@ static void note_state(watch *w, const pix_scanner_report *report) {
     if (report->state == PIX_SCANNER_IDLE) {
         w->retry_s = 0;
         look_for_roots(w, report->away);
+        look_again(w, report);
         tell_complete(w, report);
     }
     if (scanning != (w->seen == PIX_SCANNER_SCANNING) || !scanning)
@@ -392,8 +410,8 @@ static pix_status fail_uv(int cause, pix_error *error) {
 }
 
 static int start_timers(watch *w) {
-    uv_timer_t *timers[] = {&w->due,    &w->rescan,   &w->retry, &w->heartbeat,
-                            &w->status, &w->progress, &w->look,  NULL};
+    uv_timer_t *timers[] = {&w->due,      &w->rescan, &w->retry, &w->heartbeat, &w->status,
+                            &w->progress, &w->look,   &w->again, NULL};
     int failed = 0;
     for (uv_timer_t **timer = timers; *timer && !failed; timer++) {
         failed = uv_timer_init(&w->loop, *timer);

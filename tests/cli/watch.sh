@@ -131,10 +131,23 @@ if strace -o /dev/null true 2>/dev/null; then
     timeout -s INT 2 strace -f -qq -o "$WORK/idle" -p "$daemon"
     check "idle, it makes no system call" test ! -s <(grep -v '<unfinished\|SIGINT\|detached' "$WORK/idle" | grep -v ' resuming')
     check "idle, it takes no processor time" test "$(ticks)" -eq "$used"
+    check "idle, it writes nothing" test "$(pixgrepd status --json)" = "$before"
+    # A disk that fails for once costs half a minute: nobody would tell when it works again.
+    strace -f -o "$WORK/disk" -P "$photos/g.png" -e trace=openat -e inject=openat:error=EIO -p "$daemon" 2>"$WORK/attached" &
+    tracer=$!
+    check "strace sees it" it_comes_true grep -q attached "$WORK/attached"
+    tag "$photos/g.png" g
+    check "a disk that fails: it is told" it_comes_true grep -q "^pixgrepd: watch $photos: g.png: cannot open: Input/output" "$WORK/watch.err"
+    check "a disk that fails: and when it looks again" it_comes_true \
+        grep -q "^pixgrepd: watch: everything is looked at again in 30.0 s" "$WORK/watch.err"
+    kill "$tracer"
+    wait "$tracer"
+    becomes "a disk that works again" "a.png d.png dir/b.png dir/deep/e.png f.png g.png"
+    rm "$photos/g.png"
+    becomes "and without it" "a.png d.png dir/b.png dir/deep/e.png f.png"
 else
-    echo "SKIP idleness: strace is not installed or may not trace"
+    echo "SKIP idleness, a disk that fails: strace is not installed or may not trace"
 fi
-check "idle, it writes nothing" test "$(pixgrepd status --json)" = "$before"
 
 # A root that goes takes nothing out of the index; it stops with what it did committed.
 mv "$photos" "$WORK/away"

@@ -149,8 +149,15 @@ launch() {
     wait_for test -s "$WORK/pid"
     wait_for settled
 }
+# The kernel never fails to read a pipe, so libuv does without a signal when that fails: then another is sent.
 stop() {
-    kill "$(cat "$WORK/pid")" 2>/dev/null
+    local wait
+    while kill "$(cat "$WORK/pid")" 2>/dev/null; do
+        for ((wait = 0; wait < 200; wait++)); do
+            kill -0 "$daemon" 2>/dev/null || break
+            sleep 0.05
+        done
+    done
     wait "$daemon"
     code=$(cat "$WORK/code")
 }
@@ -183,7 +190,15 @@ start_examine() {
 }
 
 watch_prepare() { make_library; }
-settled_again() { grep -q ' encoded in ' "$WORK/said" || grep -qE 'is (opened|looked at) again in' "$WORK/trouble"; }
+# All that has changed is in the index or a failure that is listed, or the daemon says when it looks again.
+settled_again() {
+    grep -qE 'is (opened|looked at) again in' "$WORK/trouble" || cmp -s <(taken_up 2>/dev/null | sort -u) "$WORK/complete"
+}
+taken_up() {
+    local failed
+    rows | grep '^photo'
+    sqlite3 "$db" 'SELECT CAST(path AS TEXT) FROM failure' | while read -r failed; do grep -F "photo $failed " "$WORK/complete"; done
+}
 watch_run() {
     fresh
     rm -rf "$photos"

@@ -50,7 +50,7 @@ list() {
     on query EMFILE openat
     on query ENOLCK fcntl
     on watch kill fdatasync ftruncate openat pread64 mmap newfstatat
-    on watch EIO fdatasync pread64 read newfstatat
+    on watch EIO fdatasync pread64 read newfstatat openat getdents64 statx readlink
     on watch ENOSPC pwrite64
     on watch EMFILE openat
     on start kill fdatasync bind inotify_add_watch

@@ -22,6 +22,7 @@ typedef struct scan_state {
     const pix_scan_context *context;
     const pix_target *target;
     int64_t root_id;
+    pix_walk *walk;
     pix_run_counts counts;
     int64_t same;         /* photos that are as the index knew them */
     pix_counter *counter; /* only with progress */
@@ -234,7 +235,7 @@ static pix_status see_photo(scan_state *scan, const pix_walk_entry *entry) {
 }
 
 /* Walks to the end or until stopped, then drains the pipeline. */
-static pix_status walk_and_encode(scan_state *scan, pix_walk *walk, bool *stopped) {
+static pix_status walk_and_encode(scan_state *scan, bool *stopped) {
     const pix_scan_context *context = scan->context;
     pix_walk_entry entry;
     pix_status status = PIX_OK;
@@ -244,7 +245,7 @@ static pix_status walk_and_encode(scan_state *scan, pix_walk *walk, bool *stoppe
             pix_pipeline_stop(context->pipeline);
             break;
         }
-        status = pix_walk_next(walk, &entry, scan->error);
+        status = pix_walk_next(scan->walk, &entry, scan->error);
         if (status)
             break;
         if (entry.kind == PIX_WALK_TROUBLE)
@@ -320,8 +321,8 @@ static bool is_still_there(const pix_target *target) {
 }
 
 /* What a mount that went away since it was walked hid, or held, is not known. */
-static pix_status keep_what_went_away(scan_state *scan, const pix_walk *walk) {
-    const pix_paths *mounts = pix_walk_mounts(walk);
+static pix_status keep_what_went_away(scan_state *scan) {
+    const pix_paths *mounts = pix_walk_mounts(scan->walk);
     pix_bytes now = {0};
     pix_status status = PIX_OK;
     for (size_t i = 0; i < mounts->count && !status; i += 2)
@@ -334,23 +335,24 @@ static pix_status keep_what_went_away(scan_state *scan, const pix_walk *walk) {
     return status ? pix_fail_memory(scan->error) : PIX_OK;
 }
 
-typedef struct left_out {
-    scan_state *scan;
-    pix_walk *walk;
-} left_out;
-
 /* A file system that the walk was told to leave out: what is there is no longer wanted. */
 static pix_status take_left_out(void *context, const char *path, const char *identity) {
-    left_out *l = context;
-    const pix_scan_context *scan = l->scan->context;
+    scan_state *scan = context;
     bool out;
-    if (pix_walk_leaves_out(l->walk, path, &out))
-        return pix_fail_memory(l->scan->error);
-    return out ? pix_store_mount_meet(scan->store, scan->run_id, path, identity, l->scan->error)
+    if (pix_walk_leaves_out(scan->walk, path, &out))
+        return pix_fail_memory(scan->error);
+    return out ? pix_store_mount_meet(scan->context->store, scan->context->run_id, path, identity,
+                                      scan->error)
                : PIX_OK;
 }
 
-static pix_status sweep_store(scan_state *scan, pix_walk *walk, pix_swept *swept) {
+static bool is_unwanted(void *context, const char *path) {
+    const scan_state *scan = context;
+    bool unwanted;
+    return !pix_walk_has_unwanted(scan->walk, path, &unwanted) && unwanted;
+}
+
+static pix_status sweep_store(scan_state *scan, pix_swept *swept) {
     const pix_scan_context *context = scan->context;
     const pix_target *target = scan->target;
     const char *folder = target->folder;
@@ -362,17 +364,17 @@ static pix_status sweep_store(scan_state *scan, pix_walk *walk, pix_swept *swept
                       .photos = target->photos,
                       .few = FEW_PHOTOS,
                       .elsewhere = tell_elsewhere,
+                      .unwanted = is_unwanted,
                       .context = scan};
-    left_out l = {scan, walk};
     pix_status status =
-        pix_store_mounts(context->store, target->root, take_left_out, &l, scan->error);
+        pix_store_mounts(context->store, target->root, take_left_out, scan, scan->error);
     return status ? status
                   : pix_store_sweep(context->store, context->run_id, scan->root_id, &what, swept,
                                     scan->error);
 }
 
 /* Marks what is gone, if this walk can tell. */
-static pix_status sweep(scan_state *scan, pix_walk *walk) {
+static pix_status sweep(scan_state *scan) {
     const pix_target *target = scan->target;
     pix_run_counts *counts = &scan->counts;
     if (target->elsewhere)
@@ -388,9 +390,9 @@ static pix_status sweep(scan_state *scan, pix_walk *walk) {
         return PIX_OK;
     }
     pix_swept swept = {0};
-    pix_status status = keep_what_went_away(scan, walk);
+    pix_status status = keep_what_went_away(scan);
     if (!status)
-        status = sweep_store(scan, walk, &swept);
+        status = sweep_store(scan, &swept);
     int64_t moved = swept.moved;
     /* A moved photo was met as a duplicate, or as new when its content had no vector yet. */
     int64_t from_duplicates = moved < counts->duplicates ? moved : counts->duplicates;
@@ -424,12 +426,11 @@ pix_status pix_scan(const pix_scan_context *context, const pix_target *target,
     pix_walk_options uncounted = *context->walk; /* the counter tells nobody of folders */
     uncounted.entering = NULL;
     int64_t start = pix_now_ns();
-    pix_walk *walk;
     pix_status status =
         target->parts.count > 0
             ? pix_walk_open_parts(target->root, (const char *const *)target->parts.items,
-                                  target->parts.count, context->walk, &walk, error)
-            : pix_walk_open(target->root, target->folder, context->walk, &walk, error);
+                                  target->parts.count, context->walk, &scan.walk, error)
+            : pix_walk_open(target->root, target->folder, context->walk, &scan.walk, error);
     if (status && target->known) {
         pix_progress_clear(context->progress);
         pix_complain("%s %s: nothing is removed from the index", context->operation, error->text);
@@ -445,15 +446,15 @@ pix_status pix_scan(const pix_scan_context *context, const pix_target *target,
     if (!status && context->progress)
         scan.counter = pix_counter_open(target->root, target->folder, &uncounted);
     if (!status)
-        status = walk_and_encode(&scan, walk, &result->stopped);
+        status = walk_and_encode(&scan, &result->stopped);
     if (!status && !result->stopped)
-        status = sweep(&scan, walk);
+        status = sweep(&scan);
     count_renamed(&scan.counts, target->renamed);
     if (!status)
         status = pix_store_commit(context->store, error);
     pix_progress_clear(context->progress);
     pix_counter_close(scan.counter);
-    pix_walk_close(walk);
+    pix_walk_close(scan.walk);
     pix_paths_free(&scan.kept);
     result->counts = scan.counts;
     result->troubled = scan.troubled;

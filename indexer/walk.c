@@ -296,6 +296,15 @@ static pix_status set_path(pix_walk *walk, const char *path, size_t size) {
     return pix_bytes_append(&walk->path, path, size);
 }
 
+/* Whether the walk's options leave out what is at walk->path, `name`. */
+static bool is_unwanted(const pix_walk *walk, const char *name) {
+    struct stat info;
+    return (name[0] == '.' && !walk->options->hidden) ||
+           (!walk->options->follow && lstat(walk->path.data, &info) == 0 &&
+            S_ISLNK(info.st_mode)) ||
+           matches(walk, name);
+}
+
 /* Whether a walk of the root would not come to the folder that `part` is in. */
 static pix_status is_cut_off(pix_walk *walk, const char *part, bool *cut) {
     const char *name = part + walk->root_size, *slash = name - 1;
@@ -308,10 +317,7 @@ static pix_status is_cut_off(pix_walk *walk, const char *part, bool *cut) {
         walk->path.size = (size_t)(slash - part);
         walk->path.data[walk->path.size] = '\0';
         if (slash > name)
-            *cut |= (name[0] == '.' && !walk->options->hidden) ||
-                    (!walk->options->follow && lstat(walk->path.data, &info) == 0 &&
-                     S_ISLNK(info.st_mode)) ||
-                    matches(walk, walk->path.data + (name - part));
+            *cut |= is_unwanted(walk, walk->path.data + (name - part));
         name = slash + 1;
     }
     return PIX_OK;
@@ -422,6 +428,19 @@ pix_status pix_walk_leaves_out(pix_walk *walk, const char *path, bool *out) {
                             : is_cut_off(walk, below.data, out);
     pix_bytes_free(&below);
     return status;
+}
+
+pix_status pix_walk_has_unwanted(pix_walk *walk, const char *path, bool *unwanted) {
+    *unwanted = false;
+    for (const char *name = path + walk->root_size, *end; !*unwanted; name = end + 1) {
+        end = strchrnul(name, '/');
+        if (set_path(walk, path, (size_t)(end - path)))
+            return PIX_ENOMEM;
+        *unwanted = is_unwanted(walk, walk->path.data + (name - path));
+        if (!*end)
+            break;
+    }
+    return PIX_OK;
 }
 
 static pix_status step(pix_walk *walk, pix_walk_entry *entry) {

@@ -69,6 +69,9 @@ const pix_paths *pix_walk_mounts(const pix_walk *walk);
 /* Whether this walk, but for its parts, leaves out what is at or below `path`, a folder below the
  * root. */
 pix_status pix_walk_leaves_out(pix_walk *walk, const char *path, bool *out);
+/* Whether it does so for a file by its options, and not because the file is gone or for what lies
+ * beside it. */
+pix_status pix_walk_has_unwanted(pix_walk *walk, const char *path, bool *unwanted);
 
 /* True when the name ends like a photo's.  What the file really is, its content decides later. */
 bool pix_walk_is_photo_name(const char *name);

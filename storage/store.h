@@ -223,6 +223,9 @@ typedef struct pix_sweep {
      * is there now; `noted` when that has at least half of the photos of the other as they were:
      * then the next run looks for the rest there.  May be NULL. */
     void (*elsewhere)(void *context, const char *path, int64_t photos, bool noted);
+    /* Whether a photo that was not seen was not looked for, by somebody's wish: it goes, however
+     * many there are.  Must not use the store; may be NULL. */
+    bool (*unwanted)(void *context, const char *path);
     void *context;
 } pix_sweep;
 

@@ -14,6 +14,7 @@ typedef struct unseen {
     bool moved;
     bool alive; /* its content is, under another path */
     bool held;  /* already */
+    bool unwanted;
 } unseen;
 
 typedef struct unseen_rows {
@@ -146,6 +147,7 @@ static pix_status collect_images(sweep *w, const pix_range *range, pix_error *er
         if (seen && !elsewhere)
             continue;
         bool kept = is_kept(w, path);
+        row.unwanted = !seen && w->what->unwanted && w->what->unwanted(w->what->context, path);
         if (elsewhere)
             status = add_stray(w, row.id, before, now, seen, kept, error);
         else if (!kept && !(status = add_row(&w->images, &row, error)))
@@ -243,7 +245,7 @@ static pix_status look_for_copies(const sweep *w, unseen *row, pix_error *error)
     return status;
 }
 
-/* Finds what has moved, and how many rows are the last of their content. */
+/* Finds what has moved, and how many rows are the last of their content, and wanted. */
 static pix_status judge(sweep *w, int64_t *last, pix_error *error) {
     *last = 0;
     pix_status status = PIX_OK;
@@ -251,7 +253,7 @@ static pix_status judge(sweep *w, int64_t *last, pix_error *error) {
         unseen *row = &w->images.items[i];
         if (!(status = look_for_new_path(w, row, error)))
             status = look_for_copies(w, row, error);
-        *last += !row->alive;
+        *last += !row->alive && !row->unwanted;
     }
     return status;
 }
@@ -297,13 +299,14 @@ static pix_status take_images(sweep *w, bool too_many, pix_swept *swept, pix_err
     pix_status status = PIX_OK;
     for (size_t i = 0; i < w->images.count && !status; i++) {
         const unseen *row = &w->images.items[i];
-        if (too_many && !row->alive) {
+        bool last = !row->alive && !row->unwanted;
+        if (too_many && last) {
             status = hold(w, row->id, error);
             swept->held++;
             continue;
         }
         status = pix_store_image_hide(w->store, row->id, error);
-        if (!status && !row->alive)
+        if (!status && last)
             status = run_on(w->store, PIX_SQL_GONE_ADD, row->id, time(NULL), error);
         swept->removed++;
         swept->moved += row->moved;

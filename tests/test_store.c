@@ -734,6 +734,30 @@ static void parts_of_a_root_are_judged_together(void **state) {
     pix_store_close(f.store);
 }
 
+static bool is_one_or_two(void *context, const char *path) {
+    (void)context;
+    return strcmp(path, "/photos/1.jpg") == 0 || strcmp(path, "/photos/2.jpg") == 0;
+}
+
+static void what_nobody_wants_goes_and_does_not_count(void **state) {
+    (void)state;
+    const char *folder = "/photos";
+    for (int few = 3; few >= 2; few--) {
+        fixture f = open_six();
+        (void)see(&f, "/photos/5.jpg", 1, 1);
+        pix_sweep what = {.folders = &folder,
+                          .folder_count = 1,
+                          .photos = 6,
+                          .few = few,
+                          .unwanted = is_one_or_two};
+        pix_swept swept;
+        assert_ok(pix_store_sweep(f.store, f.run, f.root, &what, &swept, &f.error), &f.error);
+        assert_int_equal(swept.held, few == 3 ? 0 : 3); /* 0, 3 and 4 */
+        assert_int_equal(swept.removed, few == 3 ? 5 : 2);
+        pix_store_close(f.store);
+    }
+}
+
 static void what_went_within_the_hour_is_held_with_the_rest(void **state) {
     (void)state;
     fixture f = open_six();
@@ -2014,6 +2038,7 @@ int main(void) {
         cmocka_unit_test(moved_photos_and_copies_do_not_count_among_the_many),
         cmocka_unit_test(copies_that_go_together_are_the_last_of_their_content),
         cmocka_unit_test(parts_of_a_root_are_judged_together),
+        cmocka_unit_test(what_nobody_wants_goes_and_does_not_count),
         cmocka_unit_test(what_went_within_the_hour_is_held_with_the_rest),
         cmocka_unit_test(photos_go_only_where_they_were_last_seen),
         cmocka_unit_test(a_drive_that_hides_photos_removes_none),

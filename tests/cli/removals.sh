@@ -87,6 +87,40 @@ expect 0 "approve what asks to be left alone"
 check "none of it is back" grep -qFx "$photos: 60 removed" "$WORK/out"
 rm -r "$photos/card"
 
+# What a run is told to leave out is not gone: there is nothing to approve, and without the option it is back.
+make "$photos/card" 161 220
+index 0 "sixty more"
+index 0 "excluded" --exclude card
+check "excluded: removed" grep -q " 60 removed," "$WORK/out"
+check "excluded: nothing is told" test -z "$(grep -F "$photos" "$WORK/err")"
+totals "excluded" 40 0 180
+run pixgrepd approve-removals "$photos"
+check "excluded: nothing is to be approved" grep -qFx "$photos: 0 removed" "$WORK/out"
+index 0 "included again"
+check "included again: for nothing" grep -q " 60 returned,.*; 0 encoded" "$WORK/out"
+mv "$photos/card" "$WORK/.card"
+index 0 "gone, and held"
+totals "gone, and held" 100 60 120
+mv "$WORK/.card" "$photos/card"
+rm "$photos/card"/16?.ppm
+index 0 "held, then excluded" --exclude 'card/???.ppm'
+totals "held, then excluded" 40 0 180
+index 0 "included again, but for nine"
+totals "included again, but for nine" 91 0 129
+mv "$photos/card" "$photos/.card"
+index 0 "moved to a hidden folder" --hidden
+check "moved to a hidden folder" grep -q " 51 moved," "$WORK/out"
+index 0 "no longer looked for"
+check "hidden: removed" grep -q " 51 removed," "$WORK/out"
+totals "hidden" 40 0 231
+ln -s "$photos/.card" "$WORK/linked" && mv "$WORK/linked" "$photos/linked"
+index 0 "a link that is followed" --follow
+totals "a link that is followed" 91 0 231
+index 0 "and no longer"
+check "a link: removed" grep -q " 51 removed," "$WORK/out"
+totals "a link that is not followed" 40 0 282
+rm -r "$photos/.card" "$photos/linked"
+
 # Moving is not removing, nor is dropping copies; few may go unasked.
 make "$photos/many" 200 299
 index 0 "a hundred more"

@@ -10,8 +10,9 @@
 
 #include "core/base/threads.h"
 
-/* The pause between two products of a network is shorter than waking a thread. */
-enum { WATCH_NS = 8000 };
+/* The pauses between the products of a network are shorter than waking a thread: some are of
+ * microseconds, those in which a few rows are normalised and quantised of twenty. */
+enum { WATCH_NS = 30000 };
 
 /* Jobs at the same time; an asker who finds every place taken works alone. */
 enum { PLACES = 8 };

@@ -117,7 +117,8 @@ static pix_status encode_texts(pix_answerer *a, const pix_request *request, pix_
 
 /* Members of an answer, once all of them are known. */
 pix_status pix_answer_write_texts(pix_answerer *a, const pix_request *request, FILE *out,
-                                  pix_error *error) {
+                                  float **vectors, pix_error *error) {
+    *vectors = NULL;
     pix_status status = need_text(a, error);
     if (!status)
         status = need_session(a, &a->texts, 0, error);
@@ -127,24 +128,25 @@ pix_status pix_answer_write_texts(pix_answerer *a, const pix_request *request, F
     size_t dimension = (size_t)pix_model_config(a->model)->embed_dim;
     pix_ids *ids = calloc(count, sizeof *ids);
     pix_text_cut *cuts = calloc(count, sizeof *cuts);
-    float *vectors = calloc(count * dimension, sizeof *vectors);
-    status = ids && cuts && vectors ? encode_texts(a, request, ids, cuts, vectors, out, error)
-                                    : pix_fail_memory(error);
+    *vectors = calloc(count * dimension, sizeof **vectors);
+    status = ids && cuts && *vectors ? encode_texts(a, request, ids, cuts, *vectors, out, error)
+                                     : pix_fail_memory(error);
     for (size_t i = 0; i < count && ids && cuts && request->texts; i++) {
         pix_ids_free(&ids[i]);
         pix_bytes_free(&cuts[i].words);
     }
     free(ids);
     free(cuts);
-    free(vectors);
     return status;
 }
 
 pix_status pix_answer_encode_text(pix_answerer *a, const pix_request *request, FILE *out,
                                   pix_error *error) {
     (void)fputs("{\"ok\":true", out);
-    pix_status status = pix_answer_write_texts(a, request, out, error);
+    float *vectors;
+    pix_status status = pix_answer_write_texts(a, request, out, &vectors, error);
     (void)fputs("}\n", out);
+    free(vectors);
     return status;
 }
 

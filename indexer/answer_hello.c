@@ -70,8 +70,38 @@ static pix_status need_library(pix_answerer *a, pix_error *error) {
     return status;
 }
 
-/* What a client compares before it trusts the rest, and what it need not open the index for; and
- * what it asks for in the same breath, which does without, if need be. */
+/* Adds, as the member `search`, the answer to a search for the vectors of the texts. */
+static pix_status write_search(pix_answerer *a, const pix_request *request, float *vectors,
+                               FILE *out, pix_error *error) {
+    const pix_request wanted = {.vectors = vectors,
+                                .vector_count = request->text_count,
+                                .dimension = pix_model_config(a->model)->embed_dim,
+                                .k = request->k,
+                                .photos = request->photos};
+    char *line = NULL;
+    size_t size;
+    FILE *answer = open_memstream(&line, &size);
+    pix_status status =
+        answer ? pix_answer_search(a, &wanted, answer, error) : pix_fail_memory(error);
+    if (answer && fclose(answer) && !status)
+        status = pix_fail_memory(error);
+    if (!status)
+        (void)fprintf(out, ",\"search\":%.*s", (int)(size - 1), line); /* without its end of line */
+    free(line);
+    return status;
+}
+
+/* What is asked for in the same breath; what that would refuse is left out. */
+static void write_ahead(pix_answerer *a, const pix_request *request, FILE *out) {
+    pix_error refusal;
+    float *vectors;
+    pix_status status = pix_answer_write_texts(a, request, out, &vectors, &refusal);
+    if (!status && request->k > 0)
+        (void)write_search(a, request, vectors, out, &refusal);
+    free(vectors);
+}
+
+/* What a client compares before it trusts the rest, and what it need not open the index for. */
 pix_status pix_answer_hello(pix_answerer *a, const pix_request *request, FILE *out,
                             pix_error *error) {
     struct stat info = {0};
@@ -101,7 +131,7 @@ pix_status pix_answer_hello(pix_answerer *a, const pix_request *request, FILE *o
                   pix_precision_name(pix_answerer_precision(a)));
     (void)fputs(a->library, out);
     if (request->text_count > 0)
-        (void)pix_answer_write_texts(a, request, out, error);
+        write_ahead(a, request, out);
     (void)fputs("}\n", out);
     return PIX_OK;
 }

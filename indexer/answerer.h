@@ -62,8 +62,9 @@ pix_status pix_answer_select(pix_answerer *a, const pix_request *request, FILE *
 pix_status pix_answer_search(pix_answerer *a, const pix_request *request, FILE *out,
                              pix_error *error);
 
-/* The members of an answer that has texts encoded, each after a comma, once all are known. */
+/* The members of an answer that has texts encoded, each after a comma, once all are known; and
+ * their vectors, [text_count, dimension], the caller's to free even on failure. */
 pix_status pix_answer_write_texts(pix_answerer *a, const pix_request *request, FILE *out,
-                                  pix_error *error);
+                                  float **vectors, pix_error *error);
 
 #endif

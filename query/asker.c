@@ -29,12 +29,14 @@ static pix_status call_daemon(pix_asker *asker, const pix_expression *first, pix
     const pix_query_options *options = asker->options;
     bool usual = !options->model && !options->database && !options->precision &&
                  !options->vocabulary && !options->ensemble;
+    const pix_relevance any = {.k = (size_t)options->k};
+    const bool plain = first && first->count == 1 && !options->filters.given && !options->collapse;
     pix_list texts = {0};
     pix_status status = usual && first ? pix_expression_texts(first, &texts, error) : PIX_OK;
     if (!status)
         asker->backend = getenv("PIXGREP_ISA")
                              ? pix_backend_none("PIXGREP_ISA asks for kernels of its own")
-                             : pix_backend_open(&texts);
+                             : pix_backend_open(&texts, plain ? pix_relevance_wanted(&any) : 0);
     pix_list_free(&texts);
     return status;
 }

@@ -18,6 +18,9 @@ enum { HELLO_MS = 3000, ANSWER_MS = 20000, TEXTS_AT_ONCE = 256 };
 /* Photos that come described with the hits of a search, of each vector: a first page. */
 enum { PHOTOS = 16 };
 
+/* Hits that hello asks for, at most: how many photos there are is known only then. */
+enum { AHEAD = 1000 };
+
 struct pix_backend {
     pix_channel channel;
     bool connected, agreed;
@@ -25,6 +28,7 @@ struct pix_backend {
     char *line; /* the request at hand */
     size_t size;
     char *early;    /* the request that hello made, too; NULL: none */
+    size_t ahead;   /* of the vector of its text, so many hits; 0: no search */
     json_t *hello;  /* what it said */
     json_t *photos; /* of the last search */
     pix_bytes path, format, taken, camera;
@@ -152,16 +156,19 @@ static pix_status foresee(pix_backend *backend, const pix_list *texts, size_t co
 }
 
 /* Says hello and, in the same breath, asks for what will be wanted. */
-static void greet(pix_backend *backend, const pix_list *texts) {
+static void greet(pix_backend *backend, const pix_list *texts, size_t k) {
     size_t count = texts ? texts->count : 0;
     pix_error error = {0};
     FILE *request = begin(backend);
     if (count > TEXTS_AT_ONCE)
         count = TEXTS_AT_ONCE;
+    backend->ahead = count == 1 && k <= AHEAD ? k : 0;
     if (request)
         (void)fprintf(request, "{\"call\":\"hello\",\"protocol\":%d", PIX_PROTOCOL);
     if (request && count > 0)
         write_words(request, texts, 0, count);
+    if (request && backend->ahead > 0)
+        (void)fprintf(request, ",\"search\":{\"k\":%zu,\"photos\":%d}", backend->ahead, PHOTOS);
     if (request)
         (void)fputs("}\n", request);
     pix_status status = end(request, &error);
@@ -181,13 +188,13 @@ pix_backend *pix_backend_none(const char *reason) {
     return backend;
 }
 
-pix_backend *pix_backend_open(const pix_list *texts) {
+pix_backend *pix_backend_open(const pix_list *texts, size_t k) {
     pix_backend *backend = calloc(1, sizeof *backend);
     if (!backend)
         return NULL;
     backend->connected = !pix_control_connect(&backend->channel, &backend->silence);
     if (backend->connected)
-        greet(backend, texts);
+        greet(backend, texts, k);
     return backend;
 }
 
@@ -455,15 +462,23 @@ bool pix_backend_select(pix_backend *backend, const pix_filter *filter, pix_sele
     return answer && conclude(backend, answer, read_selected(answer, out, &error), &error);
 }
 
-bool pix_backend_best(pix_backend *backend, const float *vectors, size_t count, size_t k,
-                      const pix_filter *filter, pix_hit *hits, size_t *counts,
-                      pix_search_report *report) {
-    pix_error error = {0};
-    if (!answers(backend) || k == 0 || count == 0 || count > PIX_CALL_VECTORS ||
-        k > PIX_CALL_HITS / count)
-        return false;
-    json_decref(backend->photos);
-    backend->photos = NULL;
+/* The search that hello made, too, the caller's reference, if it is this one: for the same vector,
+ * and no more hits than wanted, or all there are; else NULL. */
+static json_t *found_ahead(const pix_backend *backend, const float *vector, size_t k) {
+    json_t *found = json_object_get(backend->hello, "search");
+    const size_t dimension = backend->dimension;
+    if (!found || k > backend->ahead ||
+        json_array_size(json_array_get(json_object_get(found, "hits"), 0)) > k)
+        return NULL;
+    float *own = calloc(dimension, sizeof *own);
+    bool same = own && !read_vectors(backend->hello, 1, dimension, own, NULL) &&
+                memcmp(own, vector, dimension * sizeof *own) == 0;
+    free(own);
+    return same ? json_incref(found) : NULL;
+}
+
+static json_t *ask_for_best(pix_backend *backend, const float *vectors, size_t count, size_t k,
+                            const pix_filter *filter) {
     FILE *request = begin(backend);
     if (request) {
         (void)fputs("{\"call\":\"search\",\"vectors\":[", request);
@@ -479,7 +494,21 @@ bool pix_backend_best(pix_backend *backend, const float *vectors, size_t count, 
         }
         (void)fputs("}\n", request);
     }
-    json_t *answer = ask(backend, request, -1);
+    return ask(backend, request, -1);
+}
+
+bool pix_backend_best(pix_backend *backend, const float *vectors, size_t count, size_t k,
+                      const pix_filter *filter, pix_hit *hits, size_t *counts,
+                      pix_search_report *report) {
+    pix_error error = {0};
+    if (!answers(backend) || k == 0 || count == 0 || count > PIX_CALL_VECTORS ||
+        k > PIX_CALL_HITS / count)
+        return false;
+    json_decref(backend->photos);
+    backend->photos = NULL;
+    json_t *answer = count == 1 && !filter ? found_ahead(backend, vectors, k) : NULL;
+    if (!answer)
+        answer = ask_for_best(backend, vectors, count, k, filter);
     if (!answer)
         return false;
     pix_status status = read_answers(backend, answer, count, k, hits, counts, report, &error);

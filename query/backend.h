@@ -25,10 +25,11 @@ typedef struct pix_backend_wish {
     int dimension;
 } pix_backend_wish;
 
-/* Connects, and has these texts encoded (NULL: none) while this process opens what it needs to say
- * what it wishes: until _agree nothing is answered.  Never fails: without a daemon there is one
- * that answers nothing, but for want of memory, then NULL. */
-pix_backend *pix_backend_open(const pix_list *texts);
+/* Connects, and has these texts encoded (NULL: none) and the best k photos of a single one found
+ * (0: none) while this process opens what it needs to say what it wishes: until _agree nothing is
+ * answered.  Never fails: without a daemon there is one that answers nothing, but for want of
+ * memory, then NULL. */
+pix_backend *pix_backend_open(const pix_list *texts, size_t k);
 /* One that answers nothing for this reason. */
 pix_backend *pix_backend_none(const char *reason);
 void pix_backend_agree(pix_backend *backend, const pix_backend_wish *wish);

@@ -22,6 +22,14 @@ static void requests_say_what_is_wanted(void **state) {
     pix_request request;
     assert_ok(parse("{\"call\":\"hello\",\"protocol\":2,\"unknown\":[]}", &request), &error);
     assert_int_equal(request.call, PIX_CALL_HELLO);
+    assert_ok(parse("{\"call\":\"hello\",\"protocol\":2,\"texts\":[{\"text\":\"a\"}],"
+                    "\"search\":{\"k\":3,\"photos\":2}}",
+                    &request),
+              &error);
+    assert_int_equal(request.text_count, 1);
+    assert_int_equal(request.k, 3);
+    assert_int_equal(request.photos, 2);
+    pix_request_free(&request);
     assert_ok(parse("{\"call\":\"tokenize\",\"text\":\"a \\u0000 dog\"}", &request), &error);
     assert_int_equal(request.text.size, 7);
     assert_memory_equal(request.text.data, "a \0 dog", 7);
@@ -93,6 +101,11 @@ static void what_is_no_request_is_refused_in_words(void **state) {
         {"{\"call\":\"status\",\"call\":\"pause\"}", PIX_EFORMAT, "not JSON"},
         {"{\"call\":\"hello\",\"protocol\":1}", PIX_EMISMATCH, "protocol 2"},
         {"{\"call\":\"hello\",\"protocol\":\"1\"}", PIX_EFORMAT, "protocol is not"},
+        {"{\"call\":\"hello\",\"protocol\":2,\"texts\":[{\"text\":\"a\"}],\"search\":{}}",
+         PIX_EFORMAT, "k is not"},
+        {"{\"call\":\"hello\",\"protocol\":2,\"texts\":[{\"text\":\"a\"}],\"search\":{\"k\":"
+         "1000001}}",
+         PIX_ELIMIT, "k is not"},
         {"{\"call\":\"tokenize\",\"text\":\"a\",\"text_base64\":\"YQ==\"}", PIX_EFORMAT, "text"},
         {"{\"call\":\"tokenize\",\"text_base64\":\"a*\"}", PIX_EFORMAT, "text"},
         {"{\"call\":\"encode_text\",\"ids\":[]}", PIX_EFORMAT, "ids is not a list"},

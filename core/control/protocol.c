@@ -231,15 +231,21 @@ static size_t count_numbers(const json_t *vector) {
     return size * 3 / 4 / sizeof(float);
 }
 
-/* How many photos of each list are described. */
-static pix_status read_photos(const json_t *object, pix_request *out, pix_error *error) {
-    if (!json_object_get(object, "photos"))
-        return PIX_OK;
-    int64_t most = PIX_CALL_PHOTOS / (int64_t)out->vector_count;
-    pix_status status = pix_answer_integer(object, "photos", &out->photos, error);
+/* How many hits for each of `count` vectors, and how many photos of each list are described. */
+static pix_status read_wanted(const json_t *object, size_t count, pix_request *out,
+                              pix_error *error) {
+    int64_t most = PIX_CALL_HITS / (int64_t)count;
+    pix_status status = pix_answer_integer(object, "k", &out->k, error);
+    if (!status && (out->k < 1 || out->k > most))
+        status = pix_fail(error, PIX_ELIMIT, "k is not between 1 and %lld for %zu vectors",
+                          (long long)most, count);
+    if (status || !json_object_get(object, "photos"))
+        return status;
+    most = PIX_CALL_PHOTOS / (int64_t)count;
+    status = pix_answer_integer(object, "photos", &out->photos, error);
     if (!status && (out->photos < 0 || out->photos > most))
         status = pix_fail(error, PIX_ELIMIT, "photos is not between 0 and %lld for %zu vectors",
-                          (long long)most, out->vector_count);
+                          (long long)most, count);
     return status;
 }
 
@@ -252,15 +258,12 @@ static pix_status read_search(const json_t *object, pix_request *out, pix_error 
     const json_t *list;
     pix_status status = read_list(object, "vectors", PIX_CALL_VECTORS, &list, error);
     if (!status)
-        status = pix_answer_integer(object, "k", &out->k, error);
+        status = read_wanted(object, json_array_size(list), out, error);
     if (status)
         return status;
     size_t count = json_array_size(list), dimension = count_numbers(json_array_get(list, 0));
     if (dimension == 0 || dimension > DIMENSION_LIMIT)
         return pix_fail(error, PIX_EFORMAT, "a vector has 1 to %d numbers", DIMENSION_LIMIT);
-    if (out->k < 1 || out->k > PIX_CALL_HITS / (int64_t)count)
-        return pix_fail(error, PIX_ELIMIT, "k is not between 1 and %lld for %zu vectors",
-                        (long long)(PIX_CALL_HITS / (int64_t)count), count);
     out->vectors = calloc(count * dimension, sizeof *out->vectors);
     if (!out->vectors)
         return pix_fail_memory(error);
@@ -269,8 +272,6 @@ static pix_status read_search(const json_t *object, pix_request *out, pix_error 
     for (size_t i = 0; i < count && !status; i++)
         status = pix_answer_vector(json_array_get(list, i), out->vectors + i * dimension, dimension,
                                    error);
-    if (!status)
-        status = read_photos(object, out, error);
     return status ? status : read_filter(object, out, error);
 }
 
@@ -346,16 +347,24 @@ static pix_status read_call(const json_t *object, pix_request *out, pix_error *e
     return pix_fail(error, PIX_EFORMAT, "there is no such call");
 }
 
-static pix_status read_arguments(const json_t *object, pix_request *out, pix_error *error) {
+/* And what is asked for in the same breath: texts, and a search for them. */
+static pix_status read_hello(const json_t *object, pix_request *out, pix_error *error) {
     int64_t protocol;
-    pix_status status;
+    const json_t *search = json_object_get(object, "search");
+    pix_status status = pix_answer_integer(object, "protocol", &protocol, error);
+    if (!status && protocol != PIX_PROTOCOL)
+        status = pix_fail(error, PIX_EMISMATCH, "this daemon speaks protocol %d", PIX_PROTOCOL);
+    if (!status && json_object_get(object, "texts"))
+        status = read_texts(object, out, error);
+    if (!status && search && out->text_count > 0)
+        status = read_wanted(search, out->text_count, out, error);
+    return status;
+}
+
+static pix_status read_arguments(const json_t *object, pix_request *out, pix_error *error) {
     switch (out->call) {
     case PIX_CALL_HELLO:
-        status = pix_answer_integer(object, "protocol", &protocol, error);
-        if (!status && protocol != PIX_PROTOCOL)
-            status = pix_fail(error, PIX_EMISMATCH, "this daemon speaks protocol %d", PIX_PROTOCOL);
-        return status || !json_object_get(object, "texts") ? status
-                                                           : read_texts(object, out, error);
+        return read_hello(object, out, error);
     case PIX_CALL_TOKENIZE:
         return pix_answer_bytes(object, "text", &out->text, error);
     case PIX_CALL_ENCODE_TEXT:

@@ -63,7 +63,7 @@ typedef struct pix_request {
     float *vectors;              /* search: [vector_count, dimension] */
     size_t vector_count;
     int dimension;
-    int64_t k, photos;  /* and of the first hits of each vector, so many are described */
+    int64_t k, photos;  /* hello too, 0: none; so many of the first hits of each are described */
     pix_filter *filter; /* select, search; NULL: none */
     char **folders; /* rescan, and paths of what follows it: absolute; none: all that is known */
     size_t folder_count;

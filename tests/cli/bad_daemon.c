@@ -8,7 +8,8 @@
  *   refuse    an error                             endless   a line without an end
  *   slow      in pieces, over half a second        version   of another version
  *
- * It serves one client after the other and prints a line once it listens. */
+ * It serves one client after the other and prints a line once it listens, and one for each answer
+ * that it spoils. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,6 +88,10 @@ static bool spoil(int fd, const char *manner, char *line, size_t size) {
     return strcmp(manner, "version") == 0 && say(fd, line, size);
 }
 
+static bool spoil_and_say(int fd, const char *manner, char *line, size_t size) {
+    return puts("spoiled") >= 0 && !fflush(stdout) && spoil(fd, manner, line, size);
+}
+
 static void serve(pix_channel *client, pix_channel *daemon, const char *manner, int number) {
     const char *line;
     size_t size;
@@ -102,7 +107,7 @@ static void serve(pix_channel *client, pix_channel *daemon, const char *manner, 
             close(client->passed);
         client->passed = -1;
         char *copy = strndup(answer, answer_size + 1);
-        worth = copy && (i == number ? spoil(client->fd, manner, copy, answer_size + 1)
+        worth = copy && (i == number ? spoil_and_say(client->fd, manner, copy, answer_size + 1)
                                      : say(client->fd, copy, answer_size + 1));
         free(copy);
     }

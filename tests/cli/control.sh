@@ -81,6 +81,13 @@ packed=$(sed 's/.*"vectors":\["\([^"]*\)".*/\1/' "$WORK/out")
 ask '{"call":"hello","protocol":2,"packed":true,"texts":[{"text":"a red square"}]}' '{"call":"hello","protocol":2,"texts":1}'
 answers "hello and words" '^\{"ok":true,"protocol":2,.*,"background":.*,"texts":\[\{"ids":.*\}\],"vectors":\["'"${packed//+/\\+}"'"\]\}$' \
     '^\{"ok":false,"code":-3,"error":"texts is not a list"\}$'
+ask '{"call":"hello","protocol":2,"texts":[{"text":"a red square"}],"search":{"k":2,"photos":1}}' \
+    '{"call":"hello","protocol":2,"search":{"k":2}}' '{"call":"hello","protocol":2,"texts":[{"text":"a"}],"search":{"k":0}}'
+answers "hello, words and a search" '^\{"ok":true,"protocol":2,.*,"vectors":.*,"search":\{"ok":true,"hits":\[\[.*\]\],.*,"photos":\[\{[^}]*\}\]\}\}$' \
+    '^\{"ok":true,"protocol":2,.*,"background":(null|\{[^{}]*\})\}$' '^\{"ok":false,"code":-7,"error":"k is not between'
+sed -n '1s/.*"search"://; 1s/}$//p' "$WORK/out" >"$WORK/ahead"
+ask "{\"call\":\"search\",\"vectors\":[$vector],\"k\":2,\"photos\":1}"
+check "that search is the same" cmp "$WORK/out" "$WORK/ahead"
 ask '{"call":"encode_text","texts":[{"text":"a red square"}]}'
 check "words: their tokens" grep -qF "\"ids\":$ids,\"cut\"" "$WORK/out"
 ask "{\"call\":\"search\",\"vectors\":[$vector],\"k\":3}" "{\"call\":\"search\",\"vectors\":[\"$packed\"],\"k\":3}"

@@ -79,6 +79,12 @@ for filter in "--in trip" "--since 2022" "--camera nikon" "--type jpeg" "--orien
     both "${words[@]}" --min-score 0.1 square
     both "${words[@]}" -l -0 -k 1000 square
 done
+warm square
+warm -k 3 square
+warm -k 2000 square
+warm -k 1 'square + circle'
+warm --collapse -k 2 square
+warm --min-score 0.1 --sort date square
 for ((i = 0; i < 3; i++)); do # the last filter is remembered
     warm --in trip square
     warm --type jpeg square
@@ -134,6 +140,18 @@ for manner in half gone garbage empty refuse endless slow version; do
         unspoil
     done
 done
+spoil gone 2 # words without a filter are answered with hello
+for argument in square '-k 3 square' '-k 1000 square' '--sort date square'; do
+    read -ra words <<<"$argument"
+    XDG_RUNTIME_DIR=$WORK/bad both "${words[@]}"
+done
+check "one answer is enough" test "$(grep -c spoiled "$WORK/spoiler")" = 0
+for argument in '-k 1001 square' '--type jpeg square' '--collapse square' 'square + circle' './five.jpg'; do
+    read -ra words <<<"$argument"
+    XDG_RUNTIME_DIR=$WORK/bad both "${words[@]}"
+done
+check "and not of these" test "$(grep -c spoiled "$WORK/spoiler")" = 5
+unspoil
 kill -STOP "$daemon"
 both --type jpeg square
 check "one that hangs" test "$(computed square)" = "here: no answer from the socket"

@@ -298,6 +298,8 @@ static void make_expressions(void) {
 static void make_requests(void) {
     static const char *const lines[] = {
         "{\"call\":\"hello\",\"protocol\":2}\n{\"call\":\"status\"}\n",
+        "{\"call\":\"hello\",\"protocol\":2,\"texts\":[{\"text\":\"a\"}],\"search\":{\"k\":9,"
+        "\"photos\":2}}\n",
         "{\"call\":\"tokenize\",\"text\":\"a "
         "dog\"}\n{\"call\":\"tokenize\",\"text_base64\":\"YQ==\"}\n",
         "{\"call\":\"encode_text\",\"ids\":[[49406,320,49407],[1]]}\n",

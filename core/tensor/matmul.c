@@ -12,8 +12,8 @@ enum { BLOCK_ROWS = 112, BLOCK_BYTES = 256 * 1024 };
 /* Tasks for each thread, so that none waits long for the last; but tasks of some microseconds, as a
  * thread needs one to take a task, and none for others where waking them would take longer. */
 enum { TASKS_PER_THREAD = 4, TASK_PRODUCTS = 1 << 20, FEWEST_PRODUCTS = 1 << 17 };
-/* Rows quantised in one task. */
-enum { QUANTISE_ROWS = 16 };
+/* Numbers quantised in one task. */
+enum { QUANTISE_VALUES = 8192 };
 
 /* A product, cut into tasks: `blocks` of row tiles times `ranges` of panels. */
 typedef struct product {
@@ -258,7 +258,7 @@ size_t pix_codes_stride(const pix_kernels *kernels, int in) {
 
 typedef struct quantisation {
     const pix_kernels *kernels;
-    size_t rows, in;
+    size_t rows, task_rows, in;
     const float *x;
     size_t x_stride;
     pix_codes out;
@@ -266,8 +266,8 @@ typedef struct quantisation {
 
 static void quantise_task(void *context, size_t index) {
     const quantisation *q = context;
-    size_t stride = pix_codes_stride(q->kernels, (int)q->in), first = index * QUANTISE_ROWS;
-    for (size_t row = first; row < q->rows && row < first + QUANTISE_ROWS; row++)
+    size_t stride = pix_codes_stride(q->kernels, (int)q->in), first = index * q->task_rows;
+    for (size_t row = first; row < q->rows && row < first + q->task_rows; row++)
         q->out.scales[row] =
             q->kernels->quantise(q->x + row * q->x_stride, q->in, q->out.codes + row * stride);
 }
@@ -277,9 +277,10 @@ void pix_quantise(const pix_compute *compute, int rows, int in, const float *x, 
     assert(in <= PIX_INT8_INPUTS);
     quantisation q = {.kernels = compute->kernels,
                       .rows = rows > 0 ? (size_t)rows : 0,
+                      .task_rows = divided_up(QUANTISE_VALUES, (size_t)in),
                       .in = (size_t)in,
                       .x = x,
                       .x_stride = stride,
                       .out = *out};
-    pix_pool_run(compute->pool, divided_up(q.rows, QUANTISE_ROWS), quantise_task, &q);
+    pix_pool_run(compute->pool, divided_up(q.rows, q.task_rows), quantise_task, &q);
 }

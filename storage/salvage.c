@@ -1,6 +1,7 @@
 #include "storage/salvage.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -384,11 +385,14 @@ static pix_status make_fresh(job *j) {
     return status;
 }
 
-pix_status pix_store_salvage(const char *path, pix_salvage *out, pix_error *error) {
+pix_status pix_store_salvage(const char *name, pix_salvage *out, pix_error *error) {
     *out = (pix_salvage){.photos_before = -1, .vectors_before = -1};
+    char path[PATH_MAX] = ""; /* of the file itself: a link to it stays one */
     job j = {.path = path, .out = out, .error = error};
     int lock = -1;
-    pix_status status = pix_database_check(path, error);
+    pix_status status = pix_database_check(name, error);
+    if (!status && !realpath(name, path))
+        status = pix_fail_errno(error, "%s", name);
     if (!status)
         status = pix_store_take_lock(path, &lock, error);
     sqlite3 *db = NULL;

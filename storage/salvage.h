@@ -1,7 +1,8 @@
 /* salvage.h - what can still be read of a damaged index, in a new one.
  *
  * Everything is copied row by row where need be, checked, and put in the damaged file's place; that
- * stays beside it under the name "PATH.damaged".  What is lost the next run finds again. */
+ * stays beside it under the name "PATH.damaged", where PATH is that of the file behind any links.
+ * What is lost the next run finds again. */
 #ifndef PIX_STORAGE_SALVAGE_H
 #define PIX_STORAGE_SALVAGE_H
 
@@ -21,6 +22,6 @@ typedef struct pix_salvage {
 
 /* PIX_EBUSY while another process writes.  When nothing at all can be read the file stays as it
  * is, and the error says so. */
-pix_status pix_store_salvage(const char *path, pix_salvage *out, pix_error *error);
+pix_status pix_store_salvage(const char *name, pix_salvage *out, pix_error *error);
 
 #endif

@@ -273,6 +273,30 @@ static void a_loss_of_power_afterwards_loses_neither_file(void **state) {
     assert_true(index_at_sync == info.st_ino);
 }
 
+static void a_link_to_the_index_stays_one(void **state) {
+    (void)state;
+    char folder[300], link[320], left[320], expected[320];
+    (void)snprintf(folder, sizeof folder, "%s/links", test_folder());
+    (void)snprintf(link, sizeof link, "%s/linked.db", folder);
+    (void)snprintf(left, sizeof left, "%s/linked.db.damaged", folder);
+    (void)snprintf(expected, sizeof expected, "%s.damaged", index_path);
+    assert_int_equal(mkdir(folder, 0700), 0);
+    assert_int_equal(symlink(index_path, link), 0);
+    write_index(whole.data, whole.size);
+    execute("UPDATE embedding SET vector = x'00' WHERE id = 9");
+    pix_salvage salvage;
+    pix_error error;
+    assert_ok(pix_store_salvage(link, &salvage, &error), &error);
+    assert_false(salvage.sound);
+    assert_string_equal(salvage.kept_as, expected);
+    struct stat info;
+    assert_int_equal(lstat(link, &info), 0);
+    assert_true(S_ISLNK(info.st_mode));
+    assert_int_equal(lstat(left, &info), -1);
+    assert_int_equal(salvage.photos, PHOTOS);
+    examine(&salvage);
+}
+
 /* Two numbers in the head say what the file is; the tables say it, too. */
 static void an_index_with_a_damaged_head_is_saved(void **state) {
     (void)state;
@@ -364,6 +388,7 @@ int main(void) {
         cmocka_unit_test(a_vector_that_is_none_is_dropped),
         cmocka_unit_test(a_wrong_dimension_is_made_right),
         cmocka_unit_test(a_loss_of_power_afterwards_loses_neither_file),
+        cmocka_unit_test(a_link_to_the_index_stays_one),
         cmocka_unit_test(an_index_with_a_damaged_head_is_saved),
         cmocka_unit_test(what_is_newer_or_none_of_ours_is_left_alone),
         cmocka_unit_test(ids_beyond_all_bounds_are_not_kept),

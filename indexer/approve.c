@@ -53,6 +53,11 @@ static pix_status check_root(const pix_target *target, pix_error *error) {
     if (!target->known)
         return pix_fail(error, PIX_ENOTFOUND, "%s: nothing of it is in the index", target->folder);
     pix_status status = pix_root_identify(target->root, NULL, &now, error);
+    if (!status && now.untold)
+        return pix_fail(error, PIX_EIO,
+                        "%s: which file system it is on cannot be told without "
+                        "/proc/self/mountinfo",
+                        target->root);
     if (!status &&
         (strcmp(now.text, target->identity_before) != 0 || now.is_mount != target->mount_before))
         status = pix_fail(error, PIX_EMISMATCH, "%s: is on another file system than before",

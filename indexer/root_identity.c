@@ -68,15 +68,27 @@ static bool parse_line(char *line, mount *out) {
     return true;
 }
 
+/* *file is NULL without /proc, or where that is hidden. */
+static pix_status open_table(const char *mountinfo, FILE **file, pix_error *error) {
+    *file = fopen(mountinfo, "re");
+    return *file || errno == ENOENT || errno == EACCES ? PIX_OK
+                                                       : pix_fail_errno(error, "%s", mountinfo);
+}
+
+/* A part of the table would tell of mounts that they are gone. */
+static pix_status close_table(const char *mountinfo, FILE *file, pix_status status,
+                              pix_error *error) {
+    if (!status && ferror(file))
+        status = pix_fail_errno(error, "%s", mountinfo);
+    (void)fclose(file);
+    return status;
+}
+
 /* The mount that covers `folder`: the one of this number, or else the longest mount point, the last
  * of equals, since later mounts hide earlier ones.  *line is heap memory that `found` points into,
- * NULL when there is none, as without /proc. */
-static pix_status find_mount(const char *mountinfo, const char *folder, uint64_t number,
+ * NULL when there is none. */
+static pix_status find_mount(const char *mountinfo, FILE *file, const char *folder, uint64_t number,
                              char **line, mount *found, pix_error *error) {
-    *line = NULL;
-    FILE *file = fopen(mountinfo, "re");
-    if (!file)
-        return errno == ENOENT || errno == EACCES ? PIX_OK : pix_fail_errno(error, "%s", mountinfo);
     char *text = NULL;
     size_t capacity = 0;
     while (getline(&text, &capacity, file) > 0) {
@@ -91,9 +103,13 @@ static pix_status find_mount(const char *mountinfo, const char *folder, uint64_t
         text = NULL;
         capacity = 0;
     }
+    pix_status status = close_table(mountinfo, file, PIX_OK, error);
     free(text);
-    (void)fclose(file);
-    return PIX_OK;
+    if (status) {
+        free(*line);
+        *line = NULL;
+    }
+    return status;
 }
 
 /* Finds the name in by-uuid that leads to the block device. */
@@ -132,11 +148,15 @@ pix_status pix_root_identify(const char *folder, const pix_identity_sources *sou
     char *path = realpath(folder, NULL);
     if (!path)
         return pix_fail_errno(error, "%s", folder);
-    char *line;
+    char *line = NULL;
     mount found = {0};
-    pix_status status = find_mount(
-        sources->mountinfo, path,
-        sources == &kernel ? pix_mount_number(AT_FDCWD, path) : UINT64_MAX, &line, &found, error);
+    FILE *table;
+    pix_status status = open_table(sources->mountinfo, &table, error);
+    out->untold = !status && !table;
+    if (table)
+        status = find_mount(sources->mountinfo, table, path,
+                            sources == &kernel ? pix_mount_number(AT_FDCWD, path) : UINT64_MAX,
+                            &line, &found, error);
     if (status) {
         free(path);
         return status;
@@ -191,20 +211,21 @@ static pix_status describe_line(const mount *found, const char *folder, pix_path
 }
 
 pix_status pix_mounts_describe(const char *folder, const pix_identity_sources *sources,
-                               pix_bytes *text) {
-    FILE *file = fopen((sources ? sources : &kernel)->mountinfo, "re");
+                               pix_bytes *text, pix_error *error) {
+    const char *mountinfo = (sources ? sources : &kernel)->mountinfo;
+    FILE *file;
+    pix_status status = open_table(mountinfo, &file, error);
     if (!file)
-        return PIX_OK;
+        return status;
     char *line = NULL;
     size_t capacity = 0;
     pix_paths automounts = {0};
-    pix_status status = PIX_OK;
     mount found;
     while (!status && getline(&line, &capacity, file) > 0)
-        if (parse_line(line, &found))
-            status = describe_line(&found, folder, &automounts, text);
+        if (parse_line(line, &found) && describe_line(&found, folder, &automounts, text))
+            status = pix_fail_memory(error);
+    status = close_table(mountinfo, file, status, error);
     pix_paths_free(&automounts);
     free(line);
-    (void)fclose(file);
     return status;
 }

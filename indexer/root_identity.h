@@ -21,6 +21,7 @@ typedef struct pix_identity_sources {
 typedef struct pix_root_identity {
     char text[512]; /* "uuid:UUID", else "TYPE:SOURCE" ("nfs4:server:/photos"), else "unknown" */
     bool is_mount;  /* the folder is itself a mount point */
+    bool untold;    /* there is no table of mounts that may be read: no /proc */
     char inside[PATH_MAX]; /* the folder of the file system that is mounted: "/" for all of it */
 } pix_root_identity;
 
@@ -34,9 +35,10 @@ pix_status pix_root_identify(const char *folder, const pix_identity_sources *sou
 pix_status pix_mount_identify(const char *folder, pix_bytes *text, pix_error *error);
 
 /* Appends a text of what is mounted below the folder; equal texts, equal mounts.  What the kernel
- * mounts when it is needed (autofs) may come and go without a difference. */
+ * mounts when it is needed (autofs) may come and go without a difference.  Nothing without /proc.
+ */
 pix_status pix_mounts_describe(const char *folder, const pix_identity_sources *sources,
-                               pix_bytes *text);
+                               pix_bytes *text, pix_error *error);
 
 /* What tells the mount that the folder `name` of `fd` is on from others; 0 when it cannot be told.
  */

@@ -377,6 +377,11 @@ static pix_status sweep_store(scan_state *scan, pix_swept *swept) {
 static pix_status sweep(scan_state *scan) {
     const pix_target *target = scan->target;
     pix_run_counts *counts = &scan->counts;
+    if (target->identity.untold) {
+        note(scan, "/proc/self/mountinfo, which tells what is mounted, cannot be read: nothing is "
+                   "removed from the index");
+        return PIX_OK;
+    }
     if (target->elsewhere)
         return meet_elsewhere(scan);
     if (!is_still_there(target)) {

@@ -148,7 +148,7 @@ static pix_status run(pix_scanner *scanner, pix_targets *targets, bool small, pi
 }
 
 /* What the roots are on now, and what is mounted in them, in words. */
-static pix_status describe_mounts(const pix_targets *targets, pix_bytes *text) {
+static pix_status describe_mounts(const pix_targets *targets, pix_bytes *text, pix_error *error) {
     pix_bytes_clear(text);
     pix_status status = PIX_OK;
     for (size_t i = 0; i < targets->count && !status; i++) {
@@ -159,9 +159,10 @@ static pix_status describe_mounts(const pix_targets *targets, pix_bytes *text) {
                                : target->identity.is_mount ? "\nmount\n"
                                                            : "\nfolder\n"};
         for (size_t k = 0; k < sizeof words / sizeof *words && !status; k++)
-            status = pix_bytes_append_text(text, words[k]);
+            if (pix_bytes_append_text(text, words[k]))
+                status = pix_fail_memory(error);
         if (!status)
-            status = pix_mounts_describe(target->root, NULL, text);
+            status = pix_mounts_describe(target->root, NULL, text, error);
     }
     return status;
 }
@@ -193,8 +194,8 @@ static pix_status scan_all(pix_scanner *scanner, bool *early, pix_error *error) 
     pix_targets targets = {0};
     pix_run done = {0};
     pix_status status = choose_all(scanner, &targets, error);
-    if (!status && describe_mounts(&targets, &scanner->mounts))
-        status = pix_fail_memory(error);
+    if (!status)
+        status = describe_mounts(&targets, &scanner->mounts, error);
     note_away(scanner, &targets);
     if (scanner->settings.watches)
         pix_watches_recount(scanner->settings.watches);
@@ -210,8 +211,8 @@ static pix_status choose_and_compare(pix_scanner *scanner, pix_targets *targets,
                                      pix_error *error) {
     pix_bytes now = {0};
     pix_status status = choose_all(scanner, targets, error);
-    if (!status && describe_mounts(targets, &now))
-        status = pix_fail_memory(error);
+    if (!status)
+        status = describe_mounts(targets, &now, error);
     *same = now.size == scanner->mounts.size &&
             (now.size == 0 || memcmp(now.data, scanner->mounts.data, now.size) == 0);
     pix_bytes_free(&now);

@@ -128,8 +128,9 @@ static pix_status inspect(pix_target *target, pix_error *error) {
     if (status)
         (void)snprintf(target->away, sizeof target->away, "%s", reason.text);
     else if (target->known)
-        target->elsewhere = strcmp(target->identity.text, target->identity_before) != 0 ||
-                            target->identity.is_mount != target->mount_before;
+        target->elsewhere = !target->identity.untold &&
+                            (strcmp(target->identity.text, target->identity_before) != 0 ||
+                             target->identity.is_mount != target->mount_before);
     return PIX_OK;
 }
 

@@ -35,7 +35,7 @@ typedef struct pix_target {
                               own, or of which that must be assumed */
     size_t inner_count;
     pix_root_identity identity;
-    bool elsewhere; /* a known root that is on another file system than before */
+    bool elsewhere; /* a known root that is on another file system than before; not when untold */
 } pix_target;
 
 typedef struct pix_targets {

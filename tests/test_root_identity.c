@@ -34,6 +34,7 @@ static void the_longest_mount_point_counts(void **state) {
     pix_root_identity identity = identify(inner, text);
     assert_string_equal(identity.text, "nfs4:server:/photos");
     assert_true(identity.is_mount);
+    assert_false(identity.untold);
     identity = identify("/", text);
     assert_string_equal(identity.text, "ext4:/dev/nonexistent");
     assert_true(identity.is_mount);
@@ -64,6 +65,29 @@ static void mounts_that_cannot_be_read_are_told(void **state) {
     sources.mountinfo = "/nonexistent"; /* without /proc */
     assert_ok(pix_root_identify("/usr", &sources, &identity, &error), &error);
     assert_string_equal(identity.text, "unknown");
+    assert_true(identity.untold);
+}
+
+/* What is not in it, or in the part of it that could be read, would be taken for unmounted. */
+static void a_table_that_fails_tells_of_no_mounts(void **state) {
+    (void)state;
+    char loop[PATH_MAX];
+    (void)snprintf(loop, sizeof loop, "%s/loop", test_folder());
+    assert_int_equal(symlink("loop", loop), 0);
+    pix_identity_sources sources = {.mountinfo = loop, .by_uuid = "/nonexistent"};
+    pix_root_identity identity;
+    pix_bytes text = {0};
+    pix_error error;
+    assert_int_equal(pix_mounts_describe("/usr", &sources, &text, &error), PIX_EIO);
+    sources.mountinfo = "/"; /* opens, and cannot be read */
+    assert_true(pix_mounts_describe("/usr", &sources, &text, &error) != PIX_OK);
+    assert_true(pix_root_identify("/usr", &sources, &identity, &error) != PIX_OK);
+    assert_string_equal(error.text, "/: Is a directory");
+    assert_int_equal(text.size, 0);
+    sources.mountinfo = "/nonexistent";
+    assert_ok(pix_mounts_describe("/usr", &sources, &text, &error), &error);
+    assert_int_equal(text.size, 0);
+    pix_bytes_free(&text);
 }
 
 static void escapes_are_undone(void **state) {
@@ -95,7 +119,8 @@ static const char *described(const char *folder, const char *mountinfo) {
     pix_identity_sources sources = {.mountinfo = path};
     pix_bytes_clear(&text);
     assert_int_equal(pix_bytes_append_text(&text, ""), PIX_OK);
-    assert_int_equal(pix_mounts_describe(folder, &sources, &text), PIX_OK);
+    pix_error error;
+    assert_ok(pix_mounts_describe(folder, &sources, &text, &error), &error);
     return text.data;
 }
 
@@ -228,6 +253,7 @@ int main(void) {
         cmocka_unit_test(what_is_mounted_below_a_folder_has_a_text),
         cmocka_unit_test(what_is_mounted_when_needed_makes_no_difference),
         cmocka_unit_test(mounts_that_cannot_be_read_are_told),
+        cmocka_unit_test(a_table_that_fails_tells_of_no_mounts),
         cmocka_unit_test(escapes_are_undone),
         cmocka_unit_test(broken_lines_are_passed_over),
         cmocka_unit_test(the_file_system_uuid_comes_first),

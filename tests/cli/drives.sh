@@ -70,6 +70,30 @@ plug usb "$photos/usb"
 index "first" "20 new, 20 encoded" "$photos"
 known "first" 20
 
+# Where nothing tells what is mounted, nothing is gone.
+if strace -o /dev/null true 2>/dev/null; then
+    umount "$photos/usb"
+    mv "$photos/own/1.ppm" "$WORK/"
+    for cause in ENOENT EACCES EIO; do
+        run env ASAN_OPTIONS=detect_leaks=0 strace -f -o "$WORK/trace" -P /proc/self/mountinfo -e trace=openat \
+            -e inject=openat:error=$cause pixgrepd index "$photos"
+        if [ $cause = EIO ]; then
+            expect 2 "a table of mounts that fails"
+            check "a table of mounts that fails: one line" grep -qx "pixgrepd: index: $photos: which file system it is on cannot be told: /proc/self/mountinfo: Input/output error" "$WORK/err"
+        else
+            expect 0 "no table of mounts: $cause"
+            check "no table of mounts: $cause: it is said" grep -qFx "pixgrepd: index $photos: /proc/self/mountinfo, which tells what is mounted, cannot be read: nothing is removed from the index" "$WORK/err"
+        fi
+        known "no table of mounts: $cause" 20
+    done
+    mv "$WORK/1.ppm" "$photos/own/"
+    plug usb "$photos/usb"
+    index "the table of mounts is back" ""
+    quiet "the table of mounts is back"
+else
+    echo "SKIP without a table of mounts: strace is not installed or may not trace"
+fi
+
 # Away: an empty folder, no folder at all, a folder of that name with other photos.
 umount "$photos/usb"
 index "away" ""

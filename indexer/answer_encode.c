@@ -153,7 +153,8 @@ pix_status pix_answer_encode_text(pix_answerer *a, const pix_request *request, F
 static pix_status need_decoder(pix_answerer *a, const pix_request *request, pix_error *error) {
     pix_decode_options wanted = {.size = pix_model_config(a->model)->image_size,
                                  .exact = request->exact,
-                                 .ignore_rotation = request->ignore_rotation};
+                                 .ignore_rotation = request->ignore_rotation,
+                                 .stopping = a->unwanted};
     if (a->decoder && (a->decoding.exact != wanted.exact ||
                        a->decoding.ignore_rotation != wanted.ignore_rotation)) {
         pix_decoder_close(a->decoder);

@@ -6,6 +6,7 @@
 #ifndef PIX_INDEXER_ANSWERER_H
 #define PIX_INDEXER_ANSWERER_H
 
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "core/clip/session.h"
@@ -17,6 +18,7 @@
 
 typedef struct pix_answerer {
     const pix_options *options;
+    const atomic_bool *unwanted; /* the answer at hand: a picture gets little more time then */
     pix_model *model;
     pix_session *texts, *pictures;
     pix_decoder *decoder;

@@ -15,6 +15,8 @@ struct pix_answers {
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t asked;
     bool stopping, reloading;
+    int64_t at_hand;               /* its asker; 0: nothing is */
+    atomic_bool unwanted;          /* nobody waits for what is at hand */
     pix_answer_job *first, **last; /* waiting */
     pix_answer_job *done;
 };
@@ -98,12 +100,15 @@ static void *work(void *context) {
         a->reloading = false;
         if (job && !(a->first = job->next))
             a->last = &a->first;
+        a->at_hand = job ? job->asker : 0;
+        atomic_store(&a->unwanted, false);
         pthread_mutex_unlock(&a->lock);
         if (reload)
             pix_answerer_close(&a->answerer);
         if (job)
             answer(&a->answerer, job);
         pthread_mutex_lock(&a->lock);
+        a->at_hand = 0;
         if (job) {
             job->next = a->done;
             a->done = job;
@@ -122,6 +127,7 @@ pix_status pix_answers_start(const pix_options *options, void (*wake)(void *cont
     if (!a)
         return pix_fail_memory(error);
     a->answerer.options = options;
+    a->answerer.unwanted = &a->unwanted;
     a->wake = wake;
     a->context = context;
     a->last = &a->first;
@@ -152,6 +158,7 @@ void pix_answers_close(pix_answers *a) {
         return;
     pthread_mutex_lock(&a->lock);
     a->stopping = true;
+    atomic_store(&a->unwanted, true);
     pthread_cond_signal(&a->asked);
     pthread_mutex_unlock(&a->lock);
     (void)pthread_join(a->thread, NULL);
@@ -174,6 +181,8 @@ void pix_answers_submit(pix_answers *a, pix_answer_job *job) {
 void pix_answers_withdraw(pix_answers *a, int64_t asker) {
     pix_answer_job *dropped = NULL;
     pthread_mutex_lock(&a->lock);
+    if (a->at_hand == asker)
+        atomic_store(&a->unwanted, true);
     for (pix_answer_job **link = &a->first; *link && !dropped; link = &(*link)->next) {
         if ((*link)->asker != asker)
             continue;

@@ -29,7 +29,8 @@ pix_status pix_answers_start(const pix_options *options, void (*wake)(void *cont
 void pix_answers_close(pix_answers *answers); /* after the job at hand */
 
 void pix_answers_submit(pix_answers *answers, pix_answer_job *job); /* takes the job */
-/* Nobody waits for the answer: a job that has not begun is dropped. */
+/* Nobody waits for the answer: a job that has not begun is dropped, a picture that is being decoded
+ * gets little more time. */
 void pix_answers_withdraw(pix_answers *answers, int64_t asker);
 pix_answer_job *pix_answers_collect(pix_answers *answers); /* NULL: none is done */
 

@@ -29,6 +29,7 @@ struct pix_scanner {
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t asked;
     bool stopping, reloading, scanning_all, checking, checking_place, has_batch;
+    bool answering; /* the first of `scans` */
     pix_change_batch batch;
     pix_scan_request *scans, *edits, *finished; /* waiting, and done */
     pix_paths put_off;
@@ -510,6 +511,8 @@ static task next_task(pix_scanner *scanner) {
     } else if (next == EDIT) {
         scanner->edit = scanner->edits;
         scanner->edits = scanner->edits->next;
+    } else if (next == SCAN) {
+        scanner->answering = true;
     } else if (next == ALL) {
         scanner->scanning_all = false;
     } else if (next == CHECK) {
@@ -565,6 +568,7 @@ static void *work(void *context) {
             pix_indexing_close(&scanner->indexing);
         scanner->elsewhere |= place != PIX_STORE_IN_PLACE;
         pthread_mutex_lock(&scanner->lock);
+        scanner->answering = false;
         scanner->scanning_all |= early; /* what was left of it is found again */
         if (replaced)
             scanner->reloading = true;
@@ -716,6 +720,15 @@ void pix_scanner_withdraw(pix_scanner *scanner, int64_t waiter) {
             finish(scanner, link, NULL);
             break;
         }
+    pix_scan_request **link = &scanner->scans;
+    if (*link && scanner->answering)
+        link = &(*link)->next;
+    while (*link && ((*link)->waiter != waiter || (*link)->folders.count > 0))
+        link = &(*link)->next;
+    if (*link) {
+        scanner->scanning_all = true;
+        finish(scanner, link, NULL);
+    }
     pthread_mutex_unlock(&scanner->lock);
     scanner->settings.wake(scanner->settings.context);
 }

@@ -88,7 +88,8 @@ struct pix_scan_request {
 };
 /* Takes the request. */
 void pix_scanner_request(pix_scanner *scanner, pix_scan_request *request);
-/* Nobody waits for it any more: an edit that has not begun is dropped. */
+/* Nobody waits for it any more: an edit that has not begun is dropped, and scans of everything that
+ * have not begun become one. */
 void pix_scanner_withdraw(pix_scanner *scanner, int64_t waiter);
 /* One that is done, the caller's from then on; NULL for none. */
 pix_scan_request *pix_scanner_collect(pix_scanner *scanner);

@@ -226,6 +226,23 @@ run pixgrepd index --time-limit 1s
 expect 3 "index beside a paused one"
 check "index beside a paused one" grep -qx "pixgrepd: index: stopped waiting; pixgrepd watch goes on" "$WORK/err"
 check "nobody waits" it_comes_true eval 'ask "{\"call\":\"status\"}"; grep -q "\"clients\":1," "$WORK/out"'
+
+# Those that were asked for by clients that have gone become one.
+runs() { ask '{"call":"status"}' && grep -o '"runs":[0-9]*' "$WORK/out" | cut -d : -f 2; }
+before=$(runs)
+clients=()
+for i in 1 2 3 4 5; do
+    pixgrepd rescan >/dev/null 2>&1 &
+    clients+=($!)
+done
+check "five wait" it_comes_true eval 'ask "{\"call\":\"status\"}"; grep -q "\"clients\":6," "$WORK/out"'
+kill -9 "${clients[@]}"
+check "they are gone" it_comes_true eval 'ask "{\"call\":\"status\"}"; grep -q "\"clients\":1," "$WORK/out"'
+pixgrepd resume
+run pixgrepd index
+expect 0 "one more is scanned after them"
+check "five scans became one: $before and $(runs) runs" test "$(runs)" -le $((before + 2))
+pixgrepd pause
 pixgrepd index >"$WORK/index.out" 2>"$WORK/err" &
 waiting=$!
 check "one waits" it_comes_true eval 'ask "{\"call\":\"status\"}"; grep -q "\"clients\":2" "$WORK/out"'
@@ -268,4 +285,27 @@ if strace -o /dev/null true 2>/dev/null; then
 else
     echo "SKIP a slow drive: strace is not installed or may not trace"
 fi
+
+# A picture that keeps its decoder for ever: once nobody waits for it, nobody else waits for long.
+mkdir "$WORK/programs"
+cp -r "$BUILD/bin" "$BUILD/libexec" "$BUILD/share" "$WORK/programs/"
+cp "$BUILD/tests/rogue_decode" "$WORK/programs/libexec/pixgrep/pixgrep-decode"
+PATH=$WORK/programs/bin:$PATH
+echo "ROGUE sleep" >"$WORK/sleep.jpg"
+rm -f "$photos"/*.jpg
+start "$photos"
+decoded() { "$BUILD/tests/control_client" "$socket" >/dev/null 2>&1 <<<"@$WORK/sleep.jpg {\"call\":\"encode_image\"}"; }
+decodes() { pgrep -P "$daemon" pixgrep-decode; }
+decoded &
+check "a client that leaves: it is being decoded" it_comes_true decodes
+kill "$!" $(pgrep -P "$!")
+from=$SECONDS
+ask '{"call":"tokenize","text":"a"}'
+answers "a client that leaves: the next" '"ok":true'
+check "a client that leaves: the next waits for $((SECONDS - from)) s" test $((SECONDS - from)) -lt 40
+decoded &
+check "a daemon that stops: it is being decoded" it_comes_true decodes
+from=$SECONDS
+stop TERM
+check "a daemon that stops: in $((SECONDS - from)) s" test $((SECONDS - from)) -lt 40
 finish

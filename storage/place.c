@@ -2,11 +2,17 @@
  * remove it, and what is written from then on is lost with the old one. */
 #include "storage/place.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+enum { LEAVE_TIMEOUT_MS = 1000 };
 
 static pix_file_id identify(const char *path) {
     struct stat info;
@@ -50,8 +56,40 @@ pix_status pix_place_check(const pix_store *store, pix_error *error) {
     return PIX_OK;
 }
 
+/* Where the open file is now, or NULL: it was removed. */
+static char *find_file(const pix_store *store) {
+    DIR *open_files = opendir("/proc/self/fd");
+    char path[PATH_MAX], *found = NULL;
+    for (const struct dirent *entry; open_files && !found && (entry = readdir(open_files));) {
+        ssize_t size = readlinkat(dirfd(open_files), entry->d_name, path, sizeof path - 1);
+        if (size <= 0)
+            continue;
+        path[size] = '\0';
+        pix_file_id there = identify(path);
+        if (there.inode && is_same(&there, &store->file))
+            found = strdup(path);
+    }
+    if (open_files)
+        (void)closedir(open_files);
+    return found;
+}
+
 void pix_place_leave(pix_store *store) {
-    (void)sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_FULL, NULL, NULL);
+    int in_log = 0, in_file = 0;
+    (void)sqlite3_busy_timeout(store->db, LEAVE_TIMEOUT_MS);
+    int result =
+        sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_FULL, &in_log, &in_file);
+    if (result != SQLITE_OK || in_log != in_file)
+        store->left_at = find_file(store);
+}
+
+/* Gives the log to the file that was moved without it. */
+static bool follow(const pix_store *store) {
+    char *to = NULL;
+    bool followed = store->left_at && asprintf(&to, "%s-wal", store->left_at) > 0 &&
+                    !renameat2(AT_FDCWD, store->log_path, AT_FDCWD, to, RENAME_NOREPLACE);
+    free(to);
+    return followed;
 }
 
 void pix_place_drop_side_files(const pix_store *store) {
@@ -61,7 +99,8 @@ void pix_place_drop_side_files(const pix_store *store) {
     pix_file_id now = identify(store->log_path);
     if (now.inode == 0 || !is_same(&now, &store->log))
         return;
-    (void)unlink(store->log_path);
+    if (!follow(store))
+        (void)unlink(store->log_path);
     memcpy(store->log_path + size - 4, "-shm", 4);
     (void)unlink(store->log_path);
 }

@@ -13,7 +13,8 @@ void pix_place_note_side_files(pix_store *store);
 pix_status pix_place_check(const pix_store *store, pix_error *error);
 
 /* For a writer that is closed and is not in its place: what was committed goes along with the file,
- * wherever that is now; after the close its log must not be taken for that of the next one. */
+ * wherever that is now, in its log where a reader keeps it from being copied; after the close its
+ * log must not be taken for that of the next one. */
 void pix_place_leave(pix_store *store);
 void pix_place_drop_side_files(const pix_store *store);
 

@@ -174,6 +174,7 @@ void pix_store_close(pix_store *store) {
     pix_bytes_free(&store->row_text);
     pthread_mutex_destroy(&store->mutex);
     free(store->log_path);
+    free(store->left_at);
     free(store->path);
     free(store);
 }

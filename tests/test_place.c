@@ -67,6 +67,31 @@ static void a_file_in_its_place_is_written_by_nobody_who_opened_the_old_one(void
     free(moved);
 }
 
+static void what_a_reader_keeps_in_the_log_goes_along(void **state) {
+    (void)state;
+    writer w = open_new_index(DIMENSION);
+    char *moved = beside(&w, "moved");
+    assert_ok(add_root(&w, "/early"), &w.error);
+    pix_store *reader;
+    assert_ok(pix_store_open(w.path, PIX_STORE_READ, &reader, &w.error), &w.error);
+    assert_ok(pix_store_snapshot_begin(reader, &w.error), &w.error);
+    char seen[ROOTS_SIZE] = "";
+    assert_ok(pix_store_roots(reader, join_path, seen, &w.error), &w.error);
+    assert_ok(add_root(&w, "/late"), &w.error);
+    assert_int_equal(rename(w.path, moved), 0);
+    pix_store_close(w.store);
+    assert_roots(moved, "/early /late /p ");
+    pix_store_snapshot_end(reader);
+    pix_store_close(reader);
+    assert_roots(moved, "/early /late /p ");
+    writer next;
+    assert_ok(open_writer(&next, w.path, DIMENSION), &next.error);
+    assert_ok(pix_store_commit(next.store, &next.error), &next.error);
+    pix_store_close(next.store);
+    assert_roots(w.path, "/p ");
+    free(moved);
+}
+
 static void a_removed_file_takes_no_commit_and_leaves_no_log(void **state) {
     (void)state;
     writer w = open_new_index(DIMENSION);
@@ -108,6 +133,7 @@ static void what_is_undone_was_never_there(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_in_its_place_is_written_by_nobody_who_opened_the_old_one),
+        cmocka_unit_test(what_a_reader_keeps_in_the_log_goes_along),
         cmocka_unit_test(a_removed_file_takes_no_commit_and_leaves_no_log),
         cmocka_unit_test(what_is_undone_was_never_there),
     };

@@ -54,7 +54,8 @@ static pix_status purge(pix_store *store, int days, pix_error *error) {
     if (status)
         return status;
     pix_statement s = pix_statement_begin(store, PIX_SQL_IMAGE_DROP_OLD);
-    pix_bind_integer(&s, time(NULL) - (int64_t)days * 86400);
+    pix_bind_integer(&s, time(NULL));
+    pix_bind_integer(&s, (int64_t)days * 86400);
     if ((status = pix_statement_run(&s, error)))
         return status;
     s = pix_statement_begin(store, PIX_SQL_MOUNT_DROP_UNUSED);

@@ -50,7 +50,9 @@
     X(KNOWN_BELOW, "SELECT EXISTS (SELECT 1 FROM image WHERE " PIX_BELOW "),"                      \
                    " EXISTS (SELECT 1 FROM image WHERE " PIX_BELOW " AND +missing_since IS NULL)") \
     X(IMAGE_DROP_BELOW, "DELETE FROM image WHERE " PIX_BELOW)                                      \
-    X(IMAGE_DROP_OLD, "DELETE FROM image WHERE missing_since <= ?1")                               \
+    X(IMAGE_DROP_OLD, "DELETE FROM image WHERE missing_since <= min(?1, ("                         \
+                      "SELECT started_at + 7 * 86400 FROM run"                                     \
+                      " ORDER BY id DESC LIMIT 1 OFFSET 1)) - ?2")                                 \
     X(FAILURE_DROP_BELOW, "DELETE FROM failure WHERE " PIX_BELOW)                                  \
     X(CONTENT_DROP_UNUSED, "DELETE FROM content WHERE NOT EXISTS"                                  \
                            " (SELECT 1 FROM image WHERE content_id = content.id)")                 \

@@ -255,7 +255,8 @@ pix_status pix_store_held_judge(pix_store *store, const char *folder,
                                 void *context, int64_t *gone, pix_error *error);
 
 /* Drops photos missing for `days` or longer and vectors no photo uses: also one whose
- * pix_store_photo_put is still to come. */
+ * pix_store_photo_put is still to come.  A clock that is weeks ahead of the run before the last is
+ * not believed yet. */
 pix_status pix_store_purge(pix_store *store, int days, pix_error *error);
 
 typedef struct pix_store_totals {

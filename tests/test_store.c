@@ -1239,6 +1239,28 @@ static void a_purge_drops_what_has_long_been_missing(void **state) {
     pix_store_close(f.store);
 }
 
+static void a_clock_that_jumps_ahead_purges_nothing(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    put_photo(&f, "/photos/gone.jpg", 1, 1, 1);
+    end_run(&f);
+    begin_run(&f);
+    assert_int_equal(sweep(&f, "/photos", NULL, NULL), 1);
+    end_run(&f);
+    begin_run(&f);
+    end_run(&f);
+    /* as if all that had been a hundred days ago, by a clock that is right again or not yet */
+    execute(f.path, "UPDATE image SET missing_since = missing_since - 100 * 86400");
+    execute(f.path, "UPDATE run SET started_at = started_at - 100 * 86400 WHERE id < 3");
+    assert_ok(pix_store_purge(f.store, 90, &f.error), &f.error);
+    assert_int_equal(totals(&f).missing, 1);
+    begin_run(&f);
+    end_run(&f);
+    assert_ok(pix_store_purge(f.store, 90, &f.error), &f.error);
+    assert_int_equal(totals(&f).missing, 0);
+    pix_store_close(f.store);
+}
+
 static pix_status copy_model(void *context, const pix_store_model *model) {
     pix_store_model **next = context;
     *(*next)++ = *model;
@@ -2056,6 +2078,7 @@ int main(void) {
         cmocka_unit_test(a_callback_may_use_the_store_and_may_stop),
         cmocka_unit_test(forgetting_a_folder_leaves_nothing_of_it),
         cmocka_unit_test(a_purge_drops_what_has_long_been_missing),
+        cmocka_unit_test(a_clock_that_jumps_ahead_purges_nothing),
         cmocka_unit_test(a_model_is_known_by_its_fingerprint),
         cmocka_unit_test(totals_count_what_is_present),
         cmocka_unit_test(photos_are_tallied_whatever_becomes_of_them),

@@ -109,7 +109,7 @@ class Soak:
     def overflow(self):
         most = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text("ascii"))
         self.daemon.process.send_signal(signal.SIGSTOP)
-        name = self.library.roots[0] + b"/many events"
+        name = next(root for root in self.library.roots if root not in self.library.gone) + b"/many events"
         for _ in range(most // 3 + 1000):
             os.close(os.open(name, os.O_CREAT | os.O_WRONLY))
             os.unlink(name)

@@ -79,9 +79,9 @@ class Checks:
         """`holders` are the files of settled photos, by content and path and by content and inode."""
         found = examine(database)
         self.check("the index is sound", found != "ok" and found)
-        kept = {holder[0] for holder in holders & self.holders}
-        again = [h.hex() for h in kept if self.vector_of[h] != index.vector_of[h]]
-        self.check("nothing is encoded twice", again and f"{len(again)} of {len(kept)} contents, such as {again[0]}")
+        kept = {holder[0]: holder[1] for holder in sorted(holders & self.holders, key=repr)}
+        again = [h for h in kept if self.vector_of[h] != index.vector_of[h]]
+        self.check("nothing is encoded twice", again and f"{len(again)} of {len(kept)} contents, such as {again[0].hex()} of {kept[again[0]]!r}")
         self.holders, self.vector_of = holders, index.vector_of
         self.check("photos are counted right", index.tally != len(index.photos) and f"{index.tally} instead of {len(index.photos)}")
 

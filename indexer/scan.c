@@ -275,8 +275,9 @@ static pix_status walk_and_encode(scan_state *scan, bool *stopped) {
  * next run trusts what it sees again. */
 static pix_status meet_elsewhere(scan_state *scan) {
     const pix_target *target = scan->target;
-    bool whole = strcmp(target->root, target->folder) == 0 && target->parts.count == 0;
-    if (!whole || 2 * scan->same < target->photos) {
+    if (target->parts.count > 0) /* of a batch of changes: the scan before has told it */
+        return PIX_OK;
+    if (strcmp(target->root, target->folder) != 0 || 2 * scan->same < target->photos) {
         note(scan, "is on another file system than before: nothing is removed from the index");
         return PIX_OK;
     }

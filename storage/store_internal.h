@@ -29,7 +29,7 @@ struct pix_store {
     pix_file_id file; /* that was opened */
     pix_file_id log;  /* of a writer, with its path */
     char *log_path;
-    char *left_at; /* where a file is that was moved while a reader kept its log from it */
+    char *left_at;         /* where a file is that was moved while a reader kept its log from it */
     int lock_fd;           /* -1 in a reader */
     pthread_mutex_t mutex; /* recursive: callbacks run with it held */
     sqlite3 *db;

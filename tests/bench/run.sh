@@ -233,10 +233,10 @@ warm() {
     echo ViT-B-32 >"$home/pixgrep/models/current"
     [ -f "$home/pixgrep/index.db" ] || "$build/tests/bench_fill" "$home/pixgrep/index.db" "$model" int8 "$1"
     place=$(mktemp -d)
-    XDG_RUNTIME_DIR=$place "$pixgrepd" watch --quiet >/dev/null 2>&1 &
+    XDG_RUNTIME_DIR=$place "$pixgrepd" watch >"$place/out" 2>/dev/null &
     daemon=$!
-    for ((i = 0; i < 100; i++)); do
-        XDG_RUNTIME_DIR=$place "$pixgrep" --explain a dog 2>&1 >/dev/null | grep -q '^computed *by the running' && break
+    for ((i = 0; i < 600; i++)); do # its first look at everything would be measured, too
+        grep -qs ' watched$' "$place/out" && break
         sleep 0.1
     done
     there=$(XDG_RUNTIME_DIR=$place median_of "$pixgrep -k 10 $words") || there=

@@ -262,6 +262,7 @@ class Soak:
             print(f"    after a rescan: {difference(library, Index(DATABASE)) or 'it is'}")
         index = Index(DATABASE)
         self.settled = {path: row[0] for path, row in index.photos.items() if path not in index.held}
+        library.rested(index.photos)
         checks.of_index(DATABASE, index, self.holders())
         checks.of_library(library)
         checks.of_files((os.path.dirname(DATABASE), os.environ["XDG_RUNTIME_DIR"]))
@@ -347,8 +348,7 @@ class Soak:
         (first, few), (last, many) = self.daemon.longest[0], self.daemon.longest[-1]
         print(f"\n{self.daemon.lives} lives of the daemon; in the longest, {len(self.daemon.longest)} rests: private memory "
               f"{first / 1024:.1f} MiB at first, {last / 1024:.1f} at last; descriptors {few}, {many}")
-        print(f"{len(self.library.files)} files at the end, {len(self.library.ever)} paths in all; "
-              f"{self.daemon.encoded()} pictures encoded; failed checks: {failed}")
+        print(f"{len(self.library.files)} files at the end; {self.daemon.encoded()} pictures encoded; failed checks: {failed}")
         sys.exit(1 if failed else 0)
 
 

@@ -1,6 +1,7 @@
 """The folders of photos, what a person and their programs do to them, and what the index must say of them.
 
-Whatever is done to the disk is noted here first: `files` says what each path holds, `ever` all paths that ever held a file."""
+Whatever is done to the disk is noted here first: `files` says what each path holds, `ever` all paths that held a file since the
+library rested, and `before` those since the rest before."""
 import os
 import stat
 import subprocess
@@ -30,7 +31,7 @@ class Library:
         self.links = set()      # symbolic links, and files that are none
         self.denied = set()     # files and folders that may not be read for a while
         self.writing = []       # [path, open file, content, bytes written]
-        self.ever = set()
+        self.ever, self.before = set(), set()
         self.counts = Counter()
         self.fixed = set()      # files that are left as they are
         self.names = 0
@@ -64,6 +65,14 @@ class Library:
                 else:
                     failures.add(path)
         return photos, failures
+
+    def rested(self, indexed):
+        """From now on only questions that were asked before are answered with other paths than these and those to come."""
+        self.before = self.ever
+        self.ever = {*self.files, *self.links, *indexed}
+
+    def was_there(self, path):
+        return path in self.ever or path in self.before
 
     # Where things are.
 

@@ -84,7 +84,7 @@ class Questions(threading.Thread):
         if answer.returncode not in ((2,) if kind == "batch" else (0, 1)):
             return f"exit {answer.returncode}: {answer.stderr[:300].decode('utf-8', 'replace')}"
         if paths:
-            strange = [p for p in answer.stdout.split(b"\0") if p and p not in self.library.ever]
+            strange = [p for p in answer.stdout.split(b"\0") if p and not self.library.was_there(p)]
             if strange:
                 return f"a path that never was: {strange[0]!r}"
         return None

@@ -132,7 +132,13 @@ check "reloaded, it encodes with the new model" it_comes_true eval \
     'pixgrepd status | grep -q "^model *4 of 4 photos encoded with vit-p32 (current)"'
 tag "$photos/f.png" f
 becomes "after the reload" "a.png d.png dir/b.png dir/deep/e.png f.png"
-used=$(ticks) before=$(pixgrepd status --json)
+is_done() { # with what follows the commit, too
+    used=$(ticks)
+    sleep 0.5
+    [ "$(ticks)" -eq "$used" ]
+}
+check "it comes to rest" it_comes_true is_done
+before=$(pixgrepd status --json)
 if strace -o /dev/null true 2>/dev/null; then
     timeout -s INT 2 strace -f -qq -o "$WORK/idle" -p "$daemon"
     check "idle, it makes no system call" test -z "$(grep -v '<unfinished\|SIGINT\|detached\| resuming' "$WORK/idle")"

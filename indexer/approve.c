@@ -62,6 +62,11 @@ static pix_status check_root(const pix_target *target, pix_error *error) {
         (strcmp(now.text, target->identity_before) != 0 || now.is_mount != target->mount_before))
         status = pix_fail(error, PIX_EMISMATCH, "%s: is on another file system than before",
                           target->root);
+    if (!status && pix_root_is_bare(target->root))
+        status = pix_fail(error, PIX_EMISMATCH,
+                          "%s: is empty, as where a drive is away (if its photos are gone for "
+                          "good: pixgrepd forget)",
+                          target->root);
     return status;
 }
 
@@ -75,6 +80,8 @@ static pix_status approve(const pix_edit *edit, const pix_target *target, pix_er
     approval counts = {.root = target->root};
     int64_t gone;
     status = pix_store_held_judge(edit->store, target->folder, judge, &counts, &gone, error);
+    if (!status) /* it may have gone meanwhile */
+        status = check_root(target, error);
     if (!status)
         print_target(edit->output, target, gone, &counts);
     return status;

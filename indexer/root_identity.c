@@ -177,6 +177,19 @@ pix_status pix_root_identify(const char *folder, const pix_identity_sources *sou
     return PIX_OK;
 }
 
+bool pix_root_is_bare(const char *folder) {
+    DIR *stream = opendir(folder);
+    if (!stream)
+        return false;
+    int names = 0;
+    errno = 0;
+    while (names <= 2 && readdir(stream))
+        names++;
+    bool whole = errno == 0;
+    (void)closedir(stream);
+    return whole && names <= 2; /* "." and ".." */
+}
+
 pix_status pix_mount_identify(const char *folder, pix_bytes *text, pix_error *error) {
     pix_root_identity identity;
     pix_status status = pix_root_identify(folder, NULL, &identity, error);

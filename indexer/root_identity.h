@@ -30,6 +30,9 @@ typedef struct pix_root_identity {
 pix_status pix_root_identify(const char *folder, const pix_identity_sources *sources,
                              pix_root_identity *out, pix_error *error);
 
+/* Whether the folder is there, with nothing in it. */
+bool pix_root_is_bare(const char *folder);
+
 /* Replaces the text by what tells the file system of a folder, and the part of it that is mounted,
  * from others. */
 pix_status pix_mount_identify(const char *folder, pix_bytes *text, pix_error *error);

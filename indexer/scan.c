@@ -390,7 +390,8 @@ static pix_status sweep(scan_state *scan) {
         note(scan, "went away meanwhile: nothing is removed from the index");
         return PIX_OK;
     }
-    if (counts->seen == 0 && target->photos > 0 && target->parts.count == 0) {
+    bool none = counts->seen == 0 && target->parts.count == 0;
+    if (target->photos > 0 && (none || pix_root_is_bare(target->root))) {
         note(scan, "no photo can be seen in it: nothing is removed from the index "
                    "(if they are gone for good: pixgrepd forget)");
         return PIX_OK;

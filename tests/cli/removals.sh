@@ -210,6 +210,21 @@ wait "$daemon"
 run pixgrepd approve-removals --db "$WORK/watched.db"
 check "watched: approved" grep -qFx "$drained: 360 removed" "$WORK/out"
 
+# A root that is empty is taken for a drive that is away, by watch and by who approves, however few photos it had.
+few=$WORK/few
+make "$few/part" 3001 3003
+pixgrepd watch --db "$WORK/few.db" "$few" >"$WORK/watch.out" 2>"$WORK/watch.err" &
+daemon=$!
+check "few: watched" it_comes_true grep -q ' watched$' "$WORK/watch.out"
+rm -r "$few/part"
+check "few: it tells" it_comes_true grep -qF "pixgrepd: watch $few: no photo can be seen in it: nothing is removed from the index" "$WORK/watch.err"
+check "few: they stay" grep -q '"photos":3,' <(pixgrepd status --db "$WORK/few.db" --json)
+kill "$daemon"
+wait "$daemon"
+run pixgrepd approve-removals --db "$WORK/few.db" "$few"
+expect 2 "few: approved of an empty folder"
+check "few: it tells what does it" grep -qxF "pixgrepd: approve-removals: $few: is empty, as where a drive is away (if its photos are gone for good: pixgrepd forget)" "$WORK/err"
+
 # A root that is on another file system by the time its turn comes, another root having taken long.
 if [ "$(stat -f -c %T /dev/shm 2>/dev/null)" = tmpfs ] && [ "$(stat -f -c %T "$WORK")" != tmpfs ]; then
     other=$(mktemp -d /dev/shm/pixgrep-cli-XXXXXX)

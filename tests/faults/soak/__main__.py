@@ -262,7 +262,7 @@ class Soak:
             print(f"    after a rescan: {difference(library, Index(DATABASE)) or 'it is'}")
         index = Index(DATABASE)
         self.settled = {path: row[0] for path, row in index.photos.items() if path not in index.held}
-        library.rested(index.photos)
+        library.rested({*index.photos, *index.gone})
         checks.of_index(DATABASE, index, self.holders())
         checks.of_library(library)
         checks.of_files((os.path.dirname(DATABASE), os.environ["XDG_RUNTIME_DIR"]))

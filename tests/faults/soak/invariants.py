@@ -33,6 +33,8 @@ class Index:
                                   "WHERE missing_since IS NULL").fetchall()
             self.photos = {path: (hashed, vector, precision) for path, hashed, _, vector, precision in found}
             self.held = {path for path, _, held, _, _ in found if held is not None}
+            # Taken back and held when many more go soon.
+            self.gone = {path for path, in index.execute("SELECT path FROM gone JOIN image ON image.id = image_id")}
             self.failures = dict(index.execute("SELECT path, stage || ': ' || reason FROM failure"))
             self.tally = index.execute("SELECT photos FROM tally WHERE model_id = 0").fetchone()[0]
             self.vector_of = dict(index.execute("SELECT hash, embedding.id FROM embedding JOIN content ON content.id = content_id"))

@@ -267,7 +267,7 @@ class Soak:
         checks.of_library(library)
         checks.of_files((os.path.dirname(DATABASE), os.environ["XDG_RUNTIME_DIR"]))
         self.daemon.sample()
-        checks.of_daemon(self.daemon)
+        checks.of_daemon(self.daemon, index.runs)
         checks.check("it does not say that it encodes more than it does", self.daemon.encoded() > index.vector_ids and
                      f"{self.daemon.encoded()} said, {index.vector_ids} stored")
         self.compare_with_fresh(index)

@@ -20,6 +20,7 @@ static const uint32_t INDEX_EVENTS = IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF;
 
 typedef struct watch {
     int descriptor;
+    unsigned losses; /* before it was last looked at */
     char *path;
 } watch;
 
@@ -33,6 +34,7 @@ struct pix_watches {
     pix_paths roots; /* sorted */
     int index;       /* the descriptor of its file; -1: none */
     int gone;        /* a descriptor that ended before its path was known */
+    unsigned losses; /* of events: what a folder is called since is known when it is added again */
     /* The reader's own: where something was moved away from, until it is known where to. */
     uint32_t cookie; /* 0: nothing */
     bool moved_folder;
@@ -139,6 +141,7 @@ static void remember(pix_watches *watches, int descriptor, const char *folder) {
         free(new);
     free((*found)->path);
     (*found)->path = path;
+    (*found)->losses = watches->losses;
     accept_refused(watches, folder);
 }
 
@@ -289,6 +292,14 @@ static void end_move(pix_watches *watches) {
     watches->moved_from = NULL;
 }
 
+/* Paths may be wrong from now on, until everything is scanned. */
+static void lose(pix_watches *watches) {
+    watches->losses++;
+    watches->cookie = 0;
+    free(watches->moved_from);
+    watches->moved_from = NULL;
+}
+
 static void begin_move(pix_watches *watches, const struct inotify_event *event, const char *path) {
     end_move(watches);
     watches->cookie = event->cookie;
@@ -355,6 +366,8 @@ static pix_status note(pix_watches *watches, const struct inotify_event *event,
             watches->gone = event->wd;
         return PIX_OK;
     }
+    if ((*found)->losses != watches->losses && !(event->mask & IN_IGNORED))
+        return PIX_OK;
     pix_bytes *path = &watches->path;
     pix_bytes_clear(path);
     const char *folder = (*found)->path;
@@ -383,6 +396,8 @@ static void note_all(pix_watches *watches, const char *events, size_t size, pix_
     for (const char *at = events; at < events + size;) {
         const struct inotify_event *event = (const struct inotify_event *)(const void *)at;
         at += sizeof *event + event->len;
+        if (event->mask & IN_Q_OVERFLOW)
+            lose(watches);
         if (event->mask & IN_Q_OVERFLOW || note(watches, event, changes, now_ns, news)) {
             news->lost = true;
             pix_changes_add_all(changes, now_ns);

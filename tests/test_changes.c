@@ -236,6 +236,32 @@ static void a_folder_is_watched_under_its_new_name(void **state) {
     assert_int_equal(refused, 0);
 }
 
+static void after_a_loss_no_folder_is_taken_for_what_it_was_called(void **state) {
+    (void)state;
+    long most = 0;
+    FILE *limit = fopen("/proc/sys/fs/inotify/max_queued_events", "r");
+    if (!limit || fscanf(limit, "%ld", &most) != 1 || most > 100000)
+        test_skip("the queue of inotify is too long, or of unknown length");
+    (void)fclose(limit);
+    assert_int_equal(mkdir(in_root("old"), 0700), 0);
+    pix_watches_add(watches, in_root("old"));
+    (void)told();
+    for (long i = 0; i <= most / 2; i++) {
+        test_write_file(in_root("a.jpg"), "x", 1);
+        assert_int_equal(unlink(in_root("a.jpg")), 0);
+    }
+    assert_int_equal(rename(in_root("old"), in_root("new")), 0);
+    pix_error error;
+    assert_ok(pix_watches_read(watches, changes, 0, &news, &error), &error);
+    assert_true(news.lost);
+    (void)take(500);
+    test_write_file(in_root("new/a.jpg"), "x", 1);
+    assert_string_equal(told(), "");
+    pix_watches_add(watches, in_root("new"));
+    test_write_file(in_root("new/b.jpg"), "x", 1);
+    assert_string_equal(told(), "new/b.jpg!");
+}
+
 static void a_folder_that_leaves_is_watched_no_more(void **state) {
     (void)state;
     size_t refused;
@@ -386,6 +412,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_move_has_both_its_ends, watch_a_folder, stop_watching),
         cmocka_unit_test_setup_teardown(a_folder_is_watched_under_its_new_name, watch_a_folder,
                                         stop_watching),
+        cmocka_unit_test_setup_teardown(after_a_loss_no_folder_is_taken_for_what_it_was_called,
+                                        watch_a_folder, stop_watching),
         cmocka_unit_test_setup_teardown(a_folder_that_leaves_is_watched_no_more, watch_a_folder,
                                         stop_watching),
         cmocka_unit_test_setup_teardown(what_is_in_no_root_is_watched_no_more, watch_a_folder,

@@ -63,11 +63,12 @@ unsound() {
     [ "$(sqlite3 "$db" 'SELECT count(*) FROM sqlite_schema' 2>&1)" != 0 ] || tally=
     sqlite3 "$db" "PRAGMA integrity_check; PRAGMA foreign_key_check; $tally" 2>&1 | grep -vx ok
 }
-# Every photo that is not there has a line in $WORK/trouble; `rows` are in $WORK/after.
+# Every photo that is not there, or its folder, has a line in $WORK/trouble; `rows` are in $WORK/after.
 all_told() {
     local name
     grep '^photo' "$WORK/after" | comm -13 - "$WORK/complete" | while read -r _ name _; do
-        grep -qF "${name#"$photos/"}: " "$WORK/trouble" || echo "$name"
+        name=${name#"$photos/"}
+        grep -qF -e ": $name: " -e ": ${name%/*}: " "$WORK/trouble" || echo "$name"
     done | tee /dev/stderr | wc -l | grep -qx 0
 }
 

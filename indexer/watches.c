@@ -35,6 +35,7 @@ struct pix_watches {
     int index;       /* the descriptor of its file; -1: none */
     int gone;        /* a descriptor that ended before its path was known */
     unsigned losses; /* of events: what a folder is called since is known when it is added again */
+    unsigned moves;  /* of folders, that were told */
     /* The reader's own: where something was moved away from, until it is known where to. */
     uint32_t cookie; /* 0: nothing */
     bool moved_folder;
@@ -120,7 +121,7 @@ void pix_watches_recount(pix_watches *watches) {
 }
 
 /* Notes the path of a descriptor, a new one or one whose folder has got another name. */
-static void remember(pix_watches *watches, int descriptor, const char *folder) {
+static void remember(pix_watches *watches, int descriptor, const char *folder, unsigned losses) {
     watch *new = calloc(1, sizeof *new);
     char *path = strdup(folder);
     watch **found = NULL;
@@ -141,22 +142,37 @@ static void remember(pix_watches *watches, int descriptor, const char *folder) {
         free(new);
     free((*found)->path);
     (*found)->path = path;
-    (*found)->losses = watches->losses;
+    (*found)->losses = losses;
     accept_refused(watches, folder);
 }
 
+/* Without the lock while the kernel is asked: that may take for ever.  What is told of the folder
+ * before its path is known is dropped, and found by whoever lists it next; when something was moved
+ * meanwhile, the folder is asked for again, under a name that it may have no more.  The lock is
+ * held at the end. */
+static int add_watch(pix_watches *watches, const char *folder, unsigned *losses) {
+    int descriptor;
+    unsigned moves;
+    pthread_mutex_lock(&watches->lock);
+    do {
+        watches->gone = -1;
+        moves = watches->moves;
+        *losses = watches->losses;
+        pthread_mutex_unlock(&watches->lock);
+        descriptor = inotify_add_watch(watches->fd, folder, EVENTS);
+        int cause = errno;
+        pthread_mutex_lock(&watches->lock);
+        errno = cause;
+    } while (moves != watches->moves);
+    return descriptor;
+}
+
 void pix_watches_add(pix_watches *watches, const char *folder) {
-    pthread_mutex_lock(&watches->lock);
-    watches->gone = -1;
-    pthread_mutex_unlock(&watches->lock);
-    /* Without the lock: it may take for ever.  What is told of the folder before its path is known
-     * is dropped, and found by whoever lists it next. */
-    int descriptor = inotify_add_watch(watches->fd, folder, EVENTS);
-    int cause = errno;
-    pthread_mutex_lock(&watches->lock);
+    unsigned losses;
+    int descriptor = add_watch(watches, folder, &losses);
     if (descriptor >= 0 && descriptor != watches->gone)
-        remember(watches, descriptor, folder);
-    else if (descriptor < 0 && (cause == ENOSPC || cause == ENOMEM))
+        remember(watches, descriptor, folder, losses);
+    else if (descriptor < 0 && (errno == ENOSPC || errno == ENOMEM))
         refuse(watches, folder);
     pthread_mutex_unlock(&watches->lock);
 }
@@ -235,6 +251,7 @@ static void move_one(const void *node, VISIT visit, void *context) {
 
 static void move_below(pix_watches *watches, const char *from, const char *to) {
     moving m = {.from = from, .to = to};
+    watches->moves++;
     twalk_r(watches->tree, move_one, &m);
     leave(watches, &m.gone);
 }

@@ -233,7 +233,7 @@ class Soak:
         lost = {path for path, hashed in self.settled.items()
                 if any(path == a or path.startswith(a + b"/") for a in away)
                 and path in self.library.files and self.library.files[path].hash == hashed and self.library.is_seen(path)}
-        lost -= set(Index(DATABASE).photos)
+        lost -= {*Index(DATABASE).photos, *self.library.stirred}
         self.checks.check("what is away stays in the index", f"{len(lost)} photos, such as {min(lost)!r}" if lost else None)
 
     def come_to_rest(self):

@@ -32,6 +32,7 @@ class Library:
         self.denied = set()     # files and folders that may not be read for a while
         self.writing = []       # [path, open file, content, bytes written]
         self.ever, self.before = set(), set()
+        self.stirred = set()    # since then moved or hidden, perhaps back again before anybody looked
         self.counts = Counter()
         self.fixed = set()      # files that are left as they are
         self.names = 0
@@ -70,6 +71,7 @@ class Library:
         """From now on only questions that were asked before are answered with other paths than these and those to come."""
         self.before = self.ever
         self.ever = {*self.files, *self.links, *indexed}
+        self.stirred = set()
 
     def was_there(self, path):
         return path in self.ever or path in self.before
@@ -138,6 +140,7 @@ class Library:
         self.tell("rename", old, new)
         # With those that are gone: the index may learn of that later than of the new name.
         self.ever |= {new + p[len(old):] for p in self.ever if p == old or p.startswith(old + b"/")}
+        self.stirred |= {old, *self.below(old, self.files)}
         yield
         for path in [p for p in (old, *self.below(old, self.files)) if p in self.files]:
             self.files[new + path[len(old):]] = self.files.pop(path)
@@ -365,6 +368,7 @@ class Library:
         if folder is None or folder in self.nomedia:
             return None
         self.tell("hide", folder)
+        self.stirred |= set(self.below(folder, self.files))
         self.nomedia.add(folder)
         os.close(os.open(folder + b"/.nomedia", os.O_CREAT | os.O_WRONLY))
         return ".nomedia made"

@@ -207,6 +207,23 @@ static pix_status fail_here(const job *j, int result) {
     return pix_database_fail(j->db, j->fresh, result, j->error);
 }
 
+/* Whether it was the new file that failed, or this machine, and not what is read. */
+static bool is_own_trouble(const job *j) {
+    int result = sqlite3_extended_errcode(j->db);
+    switch (result & 0xFF) {
+    case SQLITE_NOMEM:
+    case SQLITE_FULL:
+    case SQLITE_READONLY:
+    case SQLITE_CANTOPEN:
+        return true;
+    case SQLITE_IOERR:
+        return result != SQLITE_IOERR_READ && result != SQLITE_IOERR_SHORT_READ &&
+               result != SQLITE_IOERR_CORRUPTFS;
+    default:
+        return false;
+    }
+}
+
 /* Copies the rows from `low` to `high`; where that meets damage, halves of them, down to one. */
 static pix_status copy_rows(const job *j, sqlite3_stmt *s, int64_t low, int64_t high) {
     (void)sqlite3_reset(s);
@@ -215,11 +232,11 @@ static pix_status copy_rows(const job *j, sqlite3_stmt *s, int64_t low, int64_t 
         result = sqlite3_bind_int64(s, 2, high);
     if (result == SQLITE_OK)
         result = sqlite3_step(s);
+    bool own = result != SQLITE_DONE && is_own_trouble(j);
     (void)sqlite3_reset(s);
     if (result == SQLITE_DONE)
         return PIX_OK;
-    int kind = result & 0xFF;
-    if (kind == SQLITE_NOMEM || kind == SQLITE_FULL)
+    if (own)
         return fail_here(j, result);
     if (low == high)
         return PIX_OK; /* this one is lost */
@@ -301,8 +318,11 @@ static pix_status fill(const job *j) {
         status = execute(j, "PRAGMA main.synchronous = OFF");
     for (size_t i = 0; i < sizeof tables / sizeof *tables && !status; i++)
         status = copy_table(j, &tables[i]);
-    for (size_t i = 0; i < sizeof from_indexes / sizeof *from_indexes; i++)
-        (void)sqlite3_exec(j->db, from_indexes[i], NULL, NULL, NULL); /* damaged, too, perhaps */
+    for (size_t i = 0; i < sizeof from_indexes / sizeof *from_indexes && !status; i++) {
+        int result = sqlite3_exec(j->db, from_indexes[i], NULL, NULL, NULL);
+        if (result != SQLITE_OK && is_own_trouble(j)) /* else they are damaged, too */
+            status = fail_here(j, result);
+    }
     if (!status)
         status = execute(j, make_whole);
     if (!status)

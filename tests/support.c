@@ -81,7 +81,7 @@ bool test_exists(const char *path) {
     return access(path, F_OK) == 0;
 }
 
-static char folders[64][64];
+static char folders[256][64];
 static int folder_count;
 
 static int remove_entry(const char *path, const struct stat *info, int type, struct FTW *where) {
@@ -99,7 +99,7 @@ static void remove_folders(void) {
 const char *test_folder(void) {
     if (folder_count == 0 && atexit(remove_folders))
         die("atexit", "");
-    if (folder_count == 64)
+    if (folder_count == sizeof folders / sizeof *folders)
         die("too many temporary folders", "");
     char *path = folders[folder_count++];
     (void)snprintf(path, sizeof folders[0], "/tmp/pixgrep-test-XXXXXX");

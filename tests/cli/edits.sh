@@ -56,6 +56,7 @@ mv "$other.away" "$other"
 same forget "$WORK/nowhere"
 same move "$WORK/nowhere" "$WORK/somewhere"
 same move "$photos" "$photos/part"
+check "idle" it_comes_true is_idle # a scan would find it again
 (cd "$photos" && same forget part && same forget ../photos/./part; exit "$failures")
 failures=$?
 check "a wrong one changes nothing" grep -q '"photos":7,' <(pixgrepd status --json --db "$WORK/copy.db")

@@ -143,7 +143,7 @@ launch() {
     : >"$WORK/said"
     : >"$WORK/trouble"
     rm -f "$WORK/pid"
-    ("$@" bash -c 'echo $$ >"$0"; exec pixgrepd watch "$1"' "$WORK/pid" "$photos" >"$WORK/said" 2>"$WORK/trouble" </dev/null
+    ("$@" bash -c 'until echo $$ >"$0"; do :; done; exec pixgrepd watch "$1"' "$WORK/pid" "$photos" >"$WORK/said" 2>"$WORK/trouble" </dev/null
         echo $? >"$WORK/code") 2>/dev/null &
     daemon=$!
     wait_for test -s "$WORK/pid"

@@ -145,9 +145,13 @@ pix_status pix_root_identify(const char *folder, const pix_identity_sources *sou
     if (!sources)
         sources = &kernel;
     *out = (pix_root_identity){.text = "unknown"};
+    struct stat info;
     char *path = realpath(folder, NULL);
-    if (!path)
+    if (!path || stat(path, &info)) {
+        free(path);
         return pix_fail_errno(error, "%s", folder);
+    }
+    out->inode = info.st_ino;
     char *line = NULL;
     mount found = {0};
     FILE *table;
@@ -165,7 +169,6 @@ pix_status pix_root_identify(const char *folder, const pix_identity_sources *sou
     if (line) {
         out->is_mount = strcmp(path, found.point) == 0;
         /* btrfs reports an anonymous device: the source, when it is a block device, knows better */
-        struct stat info;
         dev_t device = makedev(found.device_major, found.device_minor);
         if (found.source[0] == '/' && stat(found.source, &info) == 0 && S_ISBLK(info.st_mode))
             device = info.st_rdev;
@@ -181,13 +184,14 @@ bool pix_root_is_bare(const char *folder) {
     DIR *stream = opendir(folder);
     if (!stream)
         return false;
-    int names = 0;
-    errno = 0;
-    while (names <= 2 && readdir(stream))
-        names++;
-    bool whole = errno == 0;
+    const struct dirent *entry;
+    do {
+        errno = 0;
+        entry = readdir(stream);
+    } while (entry && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0));
+    bool bare = !entry && errno == 0;
     (void)closedir(stream);
-    return whole && names <= 2; /* "." and ".." */
+    return bare;
 }
 
 pix_status pix_mount_identify(const char *folder, pix_bytes *text, pix_error *error) {

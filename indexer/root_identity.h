@@ -21,6 +21,7 @@ typedef struct pix_identity_sources {
 typedef struct pix_root_identity {
     char text[512]; /* "uuid:UUID", else "TYPE:SOURCE" ("nfs4:server:/photos"), else "unknown" */
     bool is_mount;  /* the folder is itself a mount point */
+    uint64_t inode; /* of the folder, as long as that is known: another one may get its name */
     bool untold;    /* there is no table of mounts that may be read: no /proc */
     char inside[PATH_MAX]; /* the folder of the file system that is mounted: "/" for all of it */
 } pix_root_identity;

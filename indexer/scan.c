@@ -195,6 +195,7 @@ static pix_status see_trouble(scan_state *scan, const pix_walk_entry *entry) {
         return status;
     if (state == PIX_PHOTO_FAILED_BEFORE) {
         scan->counts.failed_before++;
+        scan->troubled |= entry->passing;
         return PIX_OK;
     }
     pass_over(scan, entry->path, entry->reason);
@@ -318,7 +319,7 @@ static bool is_still_there(const pix_target *target) {
     pix_root_identity now;
     return !pix_root_identify(target->root, NULL, &now, NULL) &&
            strcmp(now.text, target->identity.text) == 0 &&
-           now.is_mount == target->identity.is_mount;
+           now.is_mount == target->identity.is_mount && now.inode == target->identity.inode;
 }
 
 /* What a mount that went away since it was walked hid, or held, is not known. */
@@ -390,8 +391,7 @@ static pix_status sweep(scan_state *scan) {
         note(scan, "went away meanwhile: nothing is removed from the index");
         return PIX_OK;
     }
-    bool none = counts->seen == 0 && target->parts.count == 0;
-    if (target->photos > 0 && (none || pix_root_is_bare(target->root))) {
+    if (counts->seen == 0 && target->photos > 0 && target->parts.count == 0) {
         note(scan, "no photo can be seen in it: nothing is removed from the index "
                    "(if they are gone for good: pixgrepd forget)");
         return PIX_OK;

@@ -1,4 +1,5 @@
 /* What the scanner looks at, and what it notes of it. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -106,7 +107,10 @@ static pix_status describe_mounts(const pix_targets *targets, pix_bytes *text, p
     for (size_t i = 0; i < targets->count && !status; i++) {
         const pix_target *target = &targets->items[i];
         bool away = target->away[0] != '\0';
-        const char *words[] = {target->root, "\n", away ? "" : target->identity.text,
+        char inode[24] = "";
+        if (!away)
+            (void)snprintf(inode, sizeof inode, "\n%" PRIu64, target->identity.inode);
+        const char *words[] = {target->root, "\n", away ? "" : target->identity.text, inode,
                                away                        ? "\naway\n"
                                : target->identity.is_mount ? "\nmount\n"
                                                            : "\nfolder\n"};

@@ -155,7 +155,9 @@ static pix_status trouble(pix_walk *walk, pix_walk_entry *entry, const char *rea
 
 static pix_status trouble_errno(pix_walk *walk, pix_walk_entry *entry, int cause) {
     char buffer[128];
-    return trouble(walk, entry, strerror_r(cause, buffer, sizeof buffer));
+    pix_status status = trouble(walk, entry, strerror_r(cause, buffer, sizeof buffer));
+    entry->passing = cause != EACCES && cause != EPERM && cause != ENAMETOOLONG && cause != ELOOP;
+    return status;
 }
 
 /* Makes *entry the mount at walk->path, unless it was yielded before. */
@@ -296,13 +298,15 @@ static pix_status set_path(pix_walk *walk, const char *path, size_t size) {
     return pix_bytes_append(&walk->path, path, size);
 }
 
-/* Whether the walk's options leave out what is at walk->path, `name`. */
-static bool is_unwanted(const pix_walk *walk, const char *name) {
+/* Whether the walk's options leave out what is at walk->path, `name`, for its name. */
+static bool is_left_out(const pix_walk *walk, const char *name) {
+    return (name[0] == '.' && !walk->options->hidden) || matches(walk, name);
+}
+
+/* Whether it is a link that is not followed. */
+static bool is_idle_link(const pix_walk *walk) {
     struct stat info;
-    return (name[0] == '.' && !walk->options->hidden) ||
-           (!walk->options->follow && lstat(walk->path.data, &info) == 0 &&
-            S_ISLNK(info.st_mode)) ||
-           matches(walk, name);
+    return !walk->options->follow && lstat(walk->path.data, &info) == 0 && S_ISLNK(info.st_mode);
 }
 
 /* Whether a walk of the root would not come to the folder that `part` is in. */
@@ -317,7 +321,7 @@ static pix_status is_cut_off(pix_walk *walk, const char *part, bool *cut) {
         walk->path.size = (size_t)(slash - part);
         walk->path.data[walk->path.size] = '\0';
         if (slash > name)
-            *cut |= is_unwanted(walk, walk->path.data + (name - part));
+            *cut |= is_left_out(walk, walk->path.data + (name - part)) || is_idle_link(walk);
         name = slash + 1;
     }
     return PIX_OK;
@@ -431,15 +435,19 @@ pix_status pix_walk_leaves_out(pix_walk *walk, const char *path, bool *out) {
 }
 
 pix_status pix_walk_has_unwanted(pix_walk *walk, const char *path, bool *unwanted) {
+    bool linked = false;
     *unwanted = false;
     for (const char *name = path + walk->root_size, *end; !*unwanted; name = end + 1) {
         end = strchrnul(name, '/');
         if (set_path(walk, path, (size_t)(end - path)))
             return PIX_ENOMEM;
-        *unwanted = is_unwanted(walk, walk->path.data + (name - path));
+        *unwanted = is_left_out(walk, walk->path.data + (name - path));
+        linked |= is_idle_link(walk);
         if (!*end)
             break;
     }
+    /* behind a link that leads nowhere it is gone */
+    *unwanted |= linked && access(path, F_OK) == 0;
     return PIX_OK;
 }
 

@@ -39,6 +39,7 @@ typedef struct pix_walk_entry {
     const char *path;
     int64_t mtime_ns;
     int64_t size_bytes;
+    bool passing; /* trouble that may be over the next time, unlike a want of permission */
     const char *reason;
     const char *identity; /* of a mount: which file system, and what part of it */
 } pix_walk_entry;

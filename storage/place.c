@@ -4,7 +4,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,13 +82,21 @@ void pix_place_leave(pix_store *store) {
         store->left_at = find_file(store);
 }
 
-/* Gives the log to the file that was moved without it. */
-static bool follow(const pix_store *store) {
-    char *to = NULL;
-    bool followed = store->left_at && asprintf(&to, "%s-wal", store->left_at) > 0 &&
-                    !renameat2(AT_FDCWD, store->log_path, AT_FDCWD, to, RENAME_NOREPLACE);
+/* Gives the log to the file that was moved without it, in the place of what others made there to
+ * read it; or else a name under which nobody takes it for that of another file. */
+static bool keep_log(const pix_store *store) {
+    struct stat info;
+    char *to = NULL, *index = NULL, *left = NULL;
+    bool kept = asprintf(&to, "%s-wal", store->left_at) > 0 &&
+                (stat(to, &info) || info.st_size == 0) && !rename(store->log_path, to);
+    if (kept && asprintf(&index, "%s-shm", store->left_at) > 0)
+        (void)unlink(index);
+    kept =
+        kept || (asprintf(&left, "%s.left", store->log_path) > 0 && !rename(store->log_path, left));
     free(to);
-    return followed;
+    free(index);
+    free(left);
+    return kept;
 }
 
 void pix_place_drop_side_files(const pix_store *store) {
@@ -99,7 +106,7 @@ void pix_place_drop_side_files(const pix_store *store) {
     pix_file_id now = identify(store->log_path);
     if (now.inode == 0 || !is_same(&now, &store->log))
         return;
-    if (!follow(store))
+    if (!store->left_at || !keep_log(store))
         (void)unlink(store->log_path);
     memcpy(store->log_path + size - 4, "-shm", 4);
     (void)unlink(store->log_path);

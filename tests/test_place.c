@@ -79,6 +79,10 @@ static void what_a_reader_keeps_in_the_log_goes_along(void **state) {
     assert_ok(pix_store_roots(reader, join_path, seen, &w.error), &w.error);
     assert_ok(add_root(&w, "/late"), &w.error);
     assert_int_equal(rename(w.path, moved), 0);
+    char *empty_log = NULL; /* of somebody who looked at it there */
+    assert_true(asprintf(&empty_log, "%s-wal", moved) > 0);
+    test_write_file(empty_log, "", 0);
+    free(empty_log);
     pix_store_close(w.store);
     assert_roots(moved, "/early /late /p ");
     pix_store_snapshot_end(reader);

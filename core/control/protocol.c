@@ -356,7 +356,7 @@ static pix_status read_hello(const json_t *object, pix_request *out, pix_error *
         status = pix_fail(error, PIX_EMISMATCH, "this daemon speaks protocol %d", PIX_PROTOCOL);
     if (!status && json_object_get(object, "texts"))
         status = read_texts(object, out, error);
-    if (!status && search && out->text_count > 0)
+    if (!status && search && !json_is_null(search) && out->text_count > 0)
         status = read_wanted(search, out->text_count, out, error);
     return status;
 }

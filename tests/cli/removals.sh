@@ -210,15 +210,25 @@ wait "$daemon"
 run pixgrepd approve-removals --db "$WORK/watched.db"
 check "watched: approved" grep -qFx "$drained: 360 removed" "$WORK/out"
 
-# A root that is empty is taken for a drive that is away, by watch and by who approves, however few photos it had.
+# Another folder in a root's place, empty as where a drive is away, takes no photo out, however few there were; what goes by itself goes.
 few=$WORK/few
-make "$few/part" 3001 3003
+make "$few/part" 3001 3004
+few_are() { check "$1" it_comes_true eval "pixgrepd status --db \"\$WORK/few.db\" --json | grep -q '\"photos\":$2,\"'"; }
 pixgrepd watch --db "$WORK/few.db" "$few" >"$WORK/watch.out" 2>"$WORK/watch.err" &
 daemon=$!
 check "few: watched" it_comes_true grep -q ' watched$' "$WORK/watch.out"
-rm -r "$few/part"
+kill -STOP "$daemon"
+rm "$few/part/3001.ppm"
+mv "$few" "$WORK/few.away"
+mkdir "$few"
+kill -CONT "$daemon"
 check "few: it tells" it_comes_true grep -qF "pixgrepd: watch $few: no photo can be seen in it: nothing is removed from the index" "$WORK/watch.err"
-check "few: they stay" grep -q '"photos":3,' <(pixgrepd status --db "$WORK/few.db" --json)
+few_are "few: they stay" 4
+rmdir "$few"
+mv "$WORK/few.away" "$few"
+few_are "few: back again, but for the one that went" 3
+rm -r "$few/part"
+few_are "few: all go by themselves" 0
 kill "$daemon"
 wait "$daemon"
 run pixgrepd approve-removals --db "$WORK/few.db" "$few"

@@ -143,7 +143,8 @@ if strace -o /dev/null true 2>/dev/null; then
     if nm -D "$BUILD/bin/pixgrepd" | grep -q __tsan_init; then
         echo "SKIP idleness: a sanitizer's own thread never rests"
     else
-        timeout -s INT 2 strace -f -qq -o "$WORK/idle" -p "$daemon"
+        timeout -s INT 2 strace -f -o "$WORK/idle" -p "$daemon" 2>"$WORK/attached"
+        check "strace looks on" grep -q attached "$WORK/attached"
         check "idle, it makes no system call" test -z "$(grep -v '<unfinished\|SIGINT\|detached\| resuming' "$WORK/idle")"
         check "idle, it takes no processor time" test "$(ticks)" -eq "$used"
     fi

@@ -151,9 +151,11 @@ launch() {
 }
 # The kernel never fails to read a pipe, so libuv does without a signal when that fails: then another is sent.
 stop() {
-    local wait
-    while kill "$(cat "$WORK/pid")" 2>/dev/null; do
-        for ((wait = 0; wait < 200; wait++)); do
+    local wait signals
+    for ((signals = 0; signals < 3; signals++)); do
+        kill "$(cat "$WORK/pid")" 2>/dev/null || break
+        [ $signals -eq 0 ] || [ "$call" = read ] || check "$at: it stops when asked" false
+        for ((wait = 0; wait < 400; wait++)); do
             kill -0 "$daemon" 2>/dev/null || break
             sleep 0.05
         done

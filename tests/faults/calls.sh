@@ -34,7 +34,7 @@ clear_end() {
     0 | 137) return ;;
     139) # the dynamic linker's own
         ! _=$(strace -o /dev/null -e "inject=$call:$what:when=$n" true 2>&1) && return ;;
-    127) grep -q 'error while loading shared libraries' "$WORK/trouble" && return ;;
+    127) grep -qE 'error while loading shared libraries|cannot allocate TLS' "$WORK/trouble" && return ;;
     1 | 2 | 3)
         grep -q 'write([12],.*(INJECTED)' "$WORK/trace" && return
         [ "$code$scene" = 1query ] && return

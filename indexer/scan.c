@@ -69,10 +69,11 @@ static pix_status commit_when_due(scan_state *scan) {
     return status;
 }
 
-/* Not written down: the next run tries again, and what is known of a photo stays. */
-static void pass_over(scan_state *scan, const char *path, const char *reason) {
+/* Not written down: the next run tries again, and what is known of a photo stays; `passing`: the
+ * trouble may be over soon. */
+static void pass_over(scan_state *scan, const char *path, const char *reason, bool passing) {
     scan->counts.failed++;
-    scan->troubled = true;
+    scan->troubled |= passing;
     report(scan, path, reason);
 }
 
@@ -93,7 +94,7 @@ static pix_status record_failure(scan_state *scan, const pix_job *job, const cha
 static pix_status record_unsettled(scan_state *scan, const pix_job *job, const char *stage) {
     if (job->state == PIX_PHOTO_NEW || job->failed_before)
         return record_failure(scan, job, stage);
-    pass_over(scan, job->path, job->error.text);
+    pass_over(scan, job->path, job->error.text, strcmp(stage, pix_stage_permission) != 0);
     return PIX_OK;
 }
 
@@ -157,10 +158,10 @@ static pix_status record(scan_state *scan, const pix_job *job) {
     case PIX_OUTCOME_UNSTEADY:
         if (put_off(scan, job->path, INT64_MAX))
             return PIX_OK;
-        pass_over(scan, job->path, job->error.text);
+        pass_over(scan, job->path, job->error.text, true);
         return PIX_OK;
     case PIX_OUTCOME_TROUBLE:
-        pass_over(scan, job->path, job->error.text);
+        pass_over(scan, job->path, job->error.text, true);
         return PIX_OK;
     case PIX_OUTCOME_GONE:
     case PIX_OUTCOME_CANCELLED:
@@ -198,7 +199,7 @@ static pix_status see_trouble(scan_state *scan, const pix_walk_entry *entry) {
         scan->troubled |= entry->passing;
         return PIX_OK;
     }
-    pass_over(scan, entry->path, entry->reason);
+    pass_over(scan, entry->path, entry->reason, entry->passing);
     if (state != PIX_PHOTO_NEW) /* an indexed photo: a failure would hide it */
         return PIX_OK;
     return pix_store_failure_put(context->store, context->run_id, scan->root_id, entry->path, 0, 0,

@@ -89,7 +89,8 @@ class Soak:
         decoders = [pid for pid, _ in self.daemon.children()]
         code = self.daemon.end(signal.SIGKILL)
         self.checks.check("it runs until it is killed", code != -signal.SIGKILL and f"exit code {code}")
-        self.checks.check("decoders end with it", not it_comes_true(lambda: not any(map(Daemon.is_alive, decoders))) and "they do not")
+        self.checks.check("decoders end with it", not it_comes_true(lambda: not Daemon.still_decoding(decoders))
+                          and ", ".join(Daemon.still_decoding(decoders)))
         self.change_for_a_while(20)
         self.start()
         return "kill -9 of the daemon"

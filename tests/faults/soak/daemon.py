@@ -103,12 +103,19 @@ class Daemon:
         return found
 
     @staticmethod
-    def is_alive(pid):
-        try:
-            os.readlink(f"/proc/{pid}/exe")
-        except OSError:
-            return False
-        return True
+    def still_decoding(pids):
+        """Those that are decoders still, with what they do; their numbers may be another's by now."""
+        found = []
+        for pid in pids:
+            try:
+                program = os.readlink(f"/proc/{pid}/exe")
+                with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+                    state = file.read().rpartition(")")[2].split()[:2]
+            except OSError:
+                continue
+            if "/pixgrep-decode" in program:
+                found.append(f"{program} ({pid}), state and parent {state}")
+        return found
 
     def strays(self):
         """What runs of these programs, besides the daemon and its children."""

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -27,13 +28,16 @@ static int make_files(void **state) {
     return 0;
 }
 
-static pix_decoder *open_rogue(int timeout_ms) {
+static pix_decoder *open_program(const char *program, int timeout_ms) {
     pix_decoder *decoder;
     pix_error error;
     pix_decode_options options = {.size = SIZE, .timeout_ms = timeout_ms};
-    assert_ok(pix_decoder_open(test_built("tests/rogue_decode"), &options, &decoder, &error),
-              &error);
+    assert_ok(pix_decoder_open(program, &options, &decoder, &error), &error);
     return decoder;
+}
+
+static pix_decoder *open_rogue(int timeout_ms) {
+    return open_program(test_built("tests/rogue_decode"), timeout_ms);
 }
 
 static pix_status run_file(pix_decoder *decoder, const char *path, pix_error *error) {
@@ -226,12 +230,11 @@ static bool is_alive(pid_t pid) {
     return read && !strstr(line, ") Z ");
 }
 
-static void a_decoder_that_hangs_dies_with_its_parent(void **state) {
-    (void)state;
+static void check_that_it_dies_with_its_parent(const char *program) {
     pid_t parent = fork();
     if (parent == 0) {
         pix_error error;
-        (void)run(open_rogue(0), "hang", &error);
+        (void)run(open_program(program, 0), "hang", &error);
         _exit(1);
     }
     char path[64];
@@ -255,6 +258,22 @@ static void a_decoder_that_hangs_dies_with_its_parent(void **state) {
     assert_false(is_alive(child));
 }
 
+static void a_decoder_that_hangs_dies_with_its_parent(void **state) {
+    (void)state;
+    check_that_it_dies_with_its_parent(test_built("tests/rogue_decode"));
+}
+
+static void a_decoder_that_starts_when_its_parent_is_dead_decodes_nothing(void **state) {
+    (void)state;
+    char program[128], script[8192];
+    (void)snprintf(program, sizeof program, "%s/slow", test_folder());
+    int size = snprintf(script, sizeof script, "#!/bin/sh\nsleep 2\nexec '%s'\n",
+                        test_built("tests/rogue_decode"));
+    test_write_file(program, script, (size_t)size);
+    assert_int_equal(chmod(program, 0700), 0);
+    check_that_it_dies_with_its_parent(program);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_picture_has_no_use_for_is_denied),
@@ -264,6 +283,7 @@ int main(void) {
         cmocka_unit_test(the_decoder_has_the_descriptors_it_needs),
         cmocka_unit_test(without_a_sandbox_nothing_is_decoded),
         cmocka_unit_test(a_decoder_that_hangs_dies_with_its_parent),
+        cmocka_unit_test(a_decoder_that_starts_when_its_parent_is_dead_decodes_nothing),
     };
     return cmocka_run_group_tests(tests, make_files, NULL);
 }

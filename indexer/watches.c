@@ -300,21 +300,23 @@ void pix_watches_keep(pix_watches *watches, const pix_paths *roots) {
     pthread_mutex_unlock(&watches->lock);
 }
 
-/* Nothing came of the last IN_MOVED_FROM: what left took its watches along. */
-static void end_move(pix_watches *watches) {
-    if (watches->cookie != 0 && watches->moved_folder && watches->moved_from)
-        move_below(watches, watches->moved_from, NULL);
+static void forget_move(pix_watches *watches) {
     watches->cookie = 0;
     free(watches->moved_from);
     watches->moved_from = NULL;
 }
 
+/* Nothing came of the last IN_MOVED_FROM: what left took its watches along. */
+static void end_move(pix_watches *watches) {
+    if (watches->cookie != 0 && watches->moved_folder && watches->moved_from)
+        move_below(watches, watches->moved_from, NULL);
+    forget_move(watches);
+}
+
 /* Paths may be wrong from now on, until everything is scanned. */
 static void lose(pix_watches *watches) {
     watches->losses++;
-    watches->cookie = 0;
-    free(watches->moved_from);
-    watches->moved_from = NULL;
+    forget_move(watches);
 }
 
 static void begin_move(pix_watches *watches, const struct inotify_event *event, const char *path) {

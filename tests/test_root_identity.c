@@ -52,12 +52,17 @@ static void the_last_of_stacked_mounts_counts(void **state) {
                         "ext4:c");
 }
 
+/* A table of mounts that cannot be opened: a link to itself, whose path is put into `loop`. */
+static pix_identity_sources sources_in_a_loop(char loop[PATH_MAX]) {
+    (void)snprintf(loop, PATH_MAX, "%s/loop", test_folder());
+    assert_int_equal(symlink("loop", loop), 0);
+    return (pix_identity_sources){.mountinfo = loop, .by_uuid = "/nonexistent"};
+}
+
 static void mounts_that_cannot_be_read_are_told(void **state) {
     (void)state;
     char loop[PATH_MAX];
-    (void)snprintf(loop, sizeof loop, "%s/loop", test_folder());
-    assert_int_equal(symlink("loop", loop), 0);
-    pix_identity_sources sources = {.mountinfo = loop, .by_uuid = "/nonexistent"};
+    pix_identity_sources sources = sources_in_a_loop(loop);
     pix_root_identity identity;
     pix_error error;
     assert_int_equal(pix_root_identify("/usr", &sources, &identity, &error), PIX_EIO);
@@ -72,9 +77,7 @@ static void mounts_that_cannot_be_read_are_told(void **state) {
 static void a_table_that_fails_tells_of_no_mounts(void **state) {
     (void)state;
     char loop[PATH_MAX];
-    (void)snprintf(loop, sizeof loop, "%s/loop", test_folder());
-    assert_int_equal(symlink("loop", loop), 0);
-    pix_identity_sources sources = {.mountinfo = loop, .by_uuid = "/nonexistent"};
+    pix_identity_sources sources = sources_in_a_loop(loop);
     pix_root_identity identity;
     pix_bytes text = {0};
     pix_error error;
